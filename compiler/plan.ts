@@ -1,0 +1,171 @@
+// The plan: versioned plain JSON, the only thing that the runtime knows of a program. Written by `compiler/4-plan`, read by
+// `runtime`. Nothing here may hold a span, a path or a comment except `about`, which the hash leaves out.
+
+export const PLAN_FORMAT = "headrace-plan/1";
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+export interface Plan {
+  readonly format: typeof PLAN_FORMAT;
+  /** SHA-256 (hex) of the canonical JSON (sorted keys, no white space) of everything here but `hash` and `about`. */
+  readonly hash: string;
+  readonly name: string;
+  readonly params: readonly PlanParam[];
+  /** The user's functions, by the id that `call` expressions use. */
+  readonly functions: Readonly<Record<string, PlanFunction>>;
+  /** In an order in which every stage stands after those it reads. */
+  readonly stages: readonly PlanStage[];
+  readonly outputs: readonly PlanOutput[];
+  readonly about: PlanAbout;
+}
+
+export interface PlanParam {
+  readonly name: string;
+  readonly type: "int" | "float" | "bool" | "string" | "file" | "files" | "secret";
+  readonly optional: boolean;
+  /** Absent: the run must give it. */
+  readonly default?: Json;
+  readonly min?: number;
+  readonly max?: number;
+}
+
+export interface PlanFunction {
+  /** SHA-256 (hex) of the function's slice, an ES module without its source map. */
+  readonly digest: string;
+  /** Name under which the slice exports it. */
+  readonly export: string;
+  readonly async: boolean;
+  readonly iterates: "no" | "sync" | "async";
+  /** `.node` addons the slice reaches: it then runs in a process of its own. */
+  readonly native: readonly string[];
+}
+
+/** A stage is a template of tasks: the same body over one value, or over each block. Stages are addressed by their index in `Plan.stages`. */
+export interface PlanStage {
+  /** Unique: the path of `let` names (`model`, `report.accuracy`), with a suffix for helpers (`accuracy/combine`). */
+  readonly id: string;
+  /** What people see; helpers of one stage share it. */
+  readonly name: string;
+  readonly tasks: TaskCount;
+  readonly inputs: readonly PlanInput[];
+  /** Evaluated by a slot once per task, with `inputs` bound. */
+  readonly body: Expr;
+  /** `value`: one plain value. `blocks`: a list that is cut into blocks (min(N, 1024), block i being rows ⌊iN/b⌋ to ⌊(i+1)N/b⌋). `block`: task i gives block i of a data set. `partial`: task i gives a partial result of a reduction. */
+  readonly output: "value" | "blocks" | "block" | "partial";
+  readonly strategy: Strategy;
+  readonly options: { readonly timeoutMs?: number; readonly memoryBytes?: number; readonly retries?: number };
+}
+
+export type TaskCount =
+  | { readonly kind: "one" }
+  /** One a block of that stage's data set; known once it has finished where its output is `blocks`. */
+  | { readonly kind: "perBlock"; readonly of: number }
+  /** `range(n, blocks: b)`: task i covers the integers ⌊iN/b⌋ up to ⌊(i+1)N/b⌋. */
+  | { readonly kind: "range"; readonly rows: Scalar; readonly blocks: Scalar };
+
+/** A number known when the run starts. */
+export type Scalar = { readonly kind: "const"; readonly value: number } | { readonly kind: "param"; readonly name: string };
+
+export type Strategy =
+  | { readonly kind: "task" }
+  /** `slots: null` is all there are. */
+  | { readonly kind: "data"; readonly slots: number | null }
+  | { readonly kind: "fit"; readonly architecture: "sequential" };
+
+export type PlanInput =
+  /** The whole value of a stage whose output is `value`. */
+  | { readonly kind: "value"; readonly stage: number }
+  /** Block i, for task i, of a stage whose output is `blocks` or `block`. */
+  | { readonly kind: "block"; readonly stage: number }
+  /** All blocks of a data set, or all partials, in order. */
+  | { readonly kind: "blocks"; readonly stage: number }
+  | { readonly kind: "param"; readonly name: string }
+  /** Block i of the stage's own `range` task count. */
+  | { readonly kind: "range" };
+
+export interface PlanOutput {
+  /** Field of the pipeline's record, or `result`. */
+  readonly name: string;
+  readonly from:
+    | { readonly kind: "stage"; readonly stage: number; /** `blocks`: the concatenated rows. */ readonly take: "value" | "blocks" }
+    | { readonly kind: "param"; readonly name: string }
+    | { readonly kind: "const"; readonly value: Json };
+}
+
+/** For people only; not part of the hash. Keyed by stage id, function id and parameter name. */
+export interface PlanAbout {
+  readonly file: string;
+  readonly entry: string;
+  readonly schedule: string | null;
+  readonly doc: string | null;
+  readonly stages: Readonly<Record<string, { readonly span: AboutSpan | null; readonly type: string; /** Why this strategy. */ readonly why: string }>>;
+  readonly functions: Readonly<Record<string, { readonly span: AboutSpan | null }>>;
+  readonly params: Readonly<Record<string, { readonly doc: string | null; readonly span: AboutSpan | null }>>;
+  readonly outputs: Readonly<Record<string, { readonly type: string }>>;
+}
+export interface AboutSpan {
+  readonly file: string;
+  /** 1-based. */
+  readonly line: number;
+  readonly column: number;
+}
+
+// --- Expressions: what a task computes -------------------------------------------------------------------------------
+
+/** How a callee gets an argument: `share` its memory (read-only parameter), `move` it (the caller is done with it), or `copy`. */
+export type Passing = "share" | "move" | "copy";
+
+/**
+ * A small expression tree that `runtime/data` turns into JavaScript. Inside a task a data set is either one block (input
+ * `block` or `range`) or the ordered list of all blocks (input `blocks`); row-wise operations work on both, operations on
+ * whole sets on the second only.
+ */
+export type Expr =
+  | { readonly op: "const"; readonly value: Json }
+  | { readonly op: "input"; readonly index: number }
+  /** A lambda's parameter, a name of `let`, or inside `fit`: the carried name, the batch, `epoch`, `step`. */
+  | { readonly op: "local"; readonly name: string }
+  | { readonly op: "let"; readonly name: string; readonly value: Expr; readonly body: Expr }
+  | { readonly op: "field"; readonly of: Expr; readonly name: string; readonly optional: boolean }
+  | { readonly op: "index"; readonly of: Expr; readonly index: Expr }
+  | { readonly op: "record"; readonly fields: readonly ({ readonly name: string; readonly value: Expr } | { readonly spread: Expr })[] }
+  | { readonly op: "list"; readonly items: readonly Expr[] }
+  | { readonly op: "template"; readonly parts: readonly (string | Expr)[] }
+  | { readonly op: "if"; readonly condition: Expr; readonly then: Expr; readonly else: Expr }
+  | { readonly op: "unary"; readonly operator: "-" | "!"; readonly operand: Expr; readonly int: boolean }
+  /** `int`: both sides are `int`, so the result must be a safe integer. `==` is structural. */
+  | { readonly op: "binary"; readonly operator: "+" | "-" | "*" | "/" | "%" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||" | "??"; readonly left: Expr; readonly right: Expr; readonly int: boolean }
+  /** A scalar built-in: `exp`, `sqrt`, `len`, … */
+  | { readonly op: "builtin"; readonly name: string; readonly args: readonly Expr[] }
+  /** A user's function. */
+  | { readonly op: "call"; readonly function: string; readonly args: readonly Expr[]; readonly passing: readonly Passing[] }
+  | { readonly op: "lambda"; readonly parameters: readonly string[]; readonly body: Expr }
+  /** A list seen as a data set, cut into its fixed blocks, row keys being places in the list. */
+  | { readonly op: "dataset"; readonly list: Expr }
+  /** A data-set operation: `map filter flatMap splitPart(seed, from, to) shuffle(seed) batches(n) sortBy first take concat collect …`; `args` are scalars or lambdas by name. */
+  | { readonly op: "data"; readonly name: string; readonly source: Expr; readonly args: Readonly<Record<string, Expr>> }
+  /** One block folded into a partial result (`mean sum count min max reduce collect any all`). `by`: value per row. */
+  | { readonly op: "fold"; readonly name: string; readonly source: Expr; readonly by: Expr | null }
+  /** Partials (a list, in block order) combined in the fixed binary tree, and finished. */
+  | { readonly op: "combine"; readonly name: string; readonly partials: Expr; readonly by: Expr | null }
+  /** `fold` of every block, then `combine`, inside one task: the same arithmetic in the same order. */
+  | { readonly op: "reduce"; readonly name: string; readonly source: Expr; readonly by: Expr | null }
+  | FitExpr;
+
+export interface FitExpr {
+  readonly op: "fit";
+  readonly carried: { readonly name: string; readonly init: Expr };
+  readonly batch: string;
+  /** A data set of batches, evaluated once an epoch with the local `epoch` (from 0) in scope. */
+  readonly over: Expr;
+  readonly epochs: Expr;
+  /** In order. `worker` statements depend on the batch and give a `Part`; `update` ones run once a step. */
+  readonly body: readonly FitStatement[];
+}
+export type FitStatement =
+  | { readonly kind: "let"; readonly name: string; readonly value: Expr; readonly at: "worker" | "update" }
+  | { readonly kind: "track"; readonly name: string; readonly value: Expr; readonly at: "update" }
+  /** The carried name's next value. Stands last among those that read the old one. */
+  | { readonly kind: "next"; readonly name: string; readonly value: Expr; readonly at: "update" };
+// Inside a fit body, `{ op: "combine", name: "mean" | "sum" | …, partials: <a Part> }` is the boundary between the two sides:
+// `mean` is weighted by the rows of each part.

@@ -1,0 +1,31 @@
+// The only door to the runtime: a plan and its code in, a run out.
+import type { Json, Plan } from "../compiler/plan.ts";
+import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
+
+/** The code that a plan names, by digest: ES modules and their source maps (kept out of the digest). */
+export type CodeStore = Readonly<Record<string, { readonly module: string; readonly map: string | null }>>;
+
+export interface RunOptions {
+  readonly params?: { readonly [name: string]: Json };
+  /** `"local"` by default; or a started engine to keep hosts warm between runs. */
+  readonly engine?: "local" | { readonly nats: string } | Engine;
+  /** Threads of this machine's host; default: as many as there are processors. */
+  readonly slots?: number;
+  readonly onEvent?: (event: RunEvent) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface RunResult {
+  readonly run: string;
+  readonly status: RunStatus;
+  /** Values by name; present when `status` is `ok`. Lists for data sets. */
+  readonly outputs: { readonly [name: string]: unknown };
+  readonly error: TaskError | null;
+  readonly ms: number;
+}
+
+/** Hosts kept warm between runs: `await using engine = await localEngine()`. */
+export interface Engine extends AsyncDisposable {
+  readonly kind: "local" | "nats";
+  run(plan: Plan, code: CodeStore, options: Omit<RunOptions, "engine">): Promise<RunResult>;
+}
