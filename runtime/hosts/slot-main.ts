@@ -1,0 +1,2 @@
+// Entry of a host process.
+export {};

@@ -1,0 +1,15 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  // Tests import the package's sources; hosts are processes and run the built `dist`.
+  resolve: { alias: { "headrace/engine": here("./engine.ts"), headrace: here("./api/index.ts") } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: ["test/harness/build.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+  },
+});
