@@ -72,7 +72,13 @@ export interface Block extends Node {
 }
 
 export type Statement =
-  | (Node & { readonly kind: "let"; readonly doc: string | null; readonly pattern: Pattern; readonly type: DeclaredType | null; readonly value: Expr })
+  | (Node & {
+      readonly kind: "let";
+      readonly doc: string | null;
+      readonly pattern: Pattern;
+      readonly type: DeclaredType | null;
+      readonly value: Expr;
+    })
   | (Node & { readonly kind: "track"; readonly name: Name; readonly value: Expr })
   | (Node & { readonly kind: "next"; readonly name: Name; readonly value: Expr })
   | (Node & { readonly kind: "do"; readonly value: Expr })
@@ -107,12 +113,25 @@ export type Expr =
   | (Node & { readonly kind: "field"; readonly of: Expr; readonly name: Name; readonly optional: boolean })
   | (Node & { readonly kind: "index"; readonly of: Expr; readonly index: Expr })
   /** `xs |> mean(f)`, `mean(xs, f)` and TypeScript's `xs.mean(f)` are all `mean` with the arguments `xs` and `f`; a piped step without brackets too. */
-  | (Node & { readonly kind: "call"; readonly callee: Name; /** `pool.rollout(x)`: the value whose method is called. */ readonly receiver: Expr | null; readonly args: readonly Argument[] })
+  | (Node & {
+      readonly kind: "call";
+      readonly callee: Name /** `pool.rollout(x)`: the value whose method is called. */;
+      readonly receiver: Expr | null;
+      readonly args: readonly Argument[];
+    })
   | (Node & { readonly kind: "unary"; readonly operator: "-" | "!"; readonly operand: Expr })
   | (Node & { readonly kind: "binary"; readonly operator: BinaryOperator; readonly left: Expr; readonly right: Expr })
   | (Node & { readonly kind: "if"; readonly condition: Expr; readonly then: Block; readonly else: Block | null })
   | (Node & { readonly kind: "lambda"; readonly parameters: readonly Name[]; readonly body: Expr })
-  | (Node & { readonly kind: "fit"; readonly carried: readonly Carried[]; readonly batch: Name; readonly over: Expr; readonly epochs: Expr; readonly body: Block; readonly eachEpoch: Block | null })
+  | (Node & {
+      readonly kind: "fit";
+      readonly carried: readonly Carried[];
+      readonly batch: Name;
+      readonly over: Expr;
+      readonly epochs: Expr;
+      readonly body: Block;
+      readonly eachEpoch: Block | null;
+    })
   | (Node & { readonly kind: "loop"; readonly carried: readonly Carried[]; readonly until: Expr; readonly max: Expr; readonly body: Block })
   | (Node & { readonly kind: "for"; readonly pattern: Pattern; readonly in: Expr; readonly body: Block })
   | (Node & { readonly kind: "search"; readonly metric: Name; readonly body: Block })
@@ -163,4 +182,3 @@ export interface SignatureParameter {
   /** False where the type is read-only through and through (`View<…>`, `ReadonlyTensor`, `readonly number[]`, numbers, strings): memory may be shared. */
   readonly mutable: boolean;
 }
-

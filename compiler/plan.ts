@@ -87,7 +87,7 @@ export interface PlanOutput {
   /** Field of the pipeline's record, or `result`. */
   readonly name: string;
   readonly from:
-    | { readonly kind: "stage"; readonly stage: number; /** `blocks`: the concatenated rows. */ readonly take: "value" | "blocks" }
+    | { readonly kind: "stage"; readonly stage: number /** `blocks`: the concatenated rows. */; readonly take: "value" | "blocks" }
     | { readonly kind: "param"; readonly name: string }
     | { readonly kind: "const"; readonly value: Json };
 }
@@ -98,7 +98,9 @@ export interface PlanAbout {
   readonly entry: string;
   readonly schedule: string | null;
   readonly doc: string | null;
-  readonly stages: Readonly<Record<string, { readonly span: AboutSpan | null; readonly type: string; /** Why this strategy. */ readonly why: string }>>;
+  readonly stages: Readonly<
+    Record<string, { readonly span: AboutSpan | null; readonly type: string /** Why this strategy. */; readonly why: string }>
+  >;
   readonly functions: Readonly<Record<string, { readonly span: AboutSpan | null }>>;
   readonly params: Readonly<Record<string, { readonly doc: string | null; readonly span: AboutSpan | null }>>;
   readonly outputs: Readonly<Record<string, { readonly type: string }>>;
@@ -134,7 +136,13 @@ export type Expr =
   | { readonly op: "if"; readonly condition: Expr; readonly then: Expr; readonly else: Expr }
   | { readonly op: "unary"; readonly operator: "-" | "!"; readonly operand: Expr; readonly int: boolean }
   /** `int`: both sides are `int`, so the result must be a safe integer. `==` is structural. */
-  | { readonly op: "binary"; readonly operator: "+" | "-" | "*" | "/" | "%" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||" | "??"; readonly left: Expr; readonly right: Expr; readonly int: boolean }
+  | {
+      readonly op: "binary";
+      readonly operator: "+" | "-" | "*" | "/" | "%" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||" | "??";
+      readonly left: Expr;
+      readonly right: Expr;
+      readonly int: boolean;
+    }
   /** A scalar built-in: `exp`, `sqrt`, `len`, … */
   | { readonly op: "builtin"; readonly name: string; readonly args: readonly Expr[] }
   /** A user's function. */

@@ -23,12 +23,7 @@ export interface File extends Node {
   readonly declarations: readonly Declaration[];
 }
 
-export type Declaration =
-  | ImportDeclaration
-  | TypeDeclaration
-  | ParamDeclaration
-  | PipelineDeclaration
-  | ScheduleDeclaration;
+export type Declaration = ImportDeclaration | TypeDeclaration | ParamDeclaration | PipelineDeclaration | ScheduleDeclaration;
 
 export interface ImportDeclaration extends Node {
   readonly kind: "import";
@@ -102,7 +97,13 @@ export interface Block extends Node {
   readonly statements: readonly Statement[];
 }
 export type Statement =
-  | (Node & { readonly kind: "let"; readonly doc: string | null; readonly pattern: Pattern; readonly type: TypeNode | null; readonly value: Expression })
+  | (Node & {
+      readonly kind: "let";
+      readonly doc: string | null;
+      readonly pattern: Pattern;
+      readonly type: TypeNode | null;
+      readonly value: Expression;
+    })
   | (Node & { readonly kind: "track"; readonly name: Name; readonly value: Expression | null })
   | (Node & { readonly kind: "next"; readonly name: Name; readonly value: Expression })
   | (Node & { readonly kind: "do"; readonly value: Expression })
@@ -127,7 +128,7 @@ export interface Carried extends Node {
 }
 
 export type Expression =
-  | (Node & { readonly kind: "number"; readonly value: number; /** `1.0` and `1e3` are floats. */ readonly float: boolean })
+  | (Node & { readonly kind: "number"; readonly value: number /** `1.0` and `1e3` are floats. */; readonly float: boolean })
   | (Node & { readonly kind: "quantity"; readonly value: number; readonly unit: string })
   | (Node & { readonly kind: "string"; readonly value: string })
   | (Node & { readonly kind: "template"; readonly parts: readonly (string | Expression)[] })
@@ -140,15 +141,42 @@ export type Expression =
   | (Node & { readonly kind: "field"; readonly of: Expression; readonly name: Name; readonly optional: boolean })
   | (Node & { readonly kind: "index"; readonly of: Expression; readonly index: Expression })
   | (Node & { readonly kind: "call"; readonly callee: Expression; readonly args: readonly Argument[] })
-  | (Node & { readonly kind: "pipe"; readonly left: Expression; /** A name, or a field path on a name. */ readonly callee: Expression; readonly args: readonly Argument[] | null })
+  | (Node & {
+      readonly kind: "pipe";
+      readonly left: Expression /** A name, or a field path on a name. */;
+      readonly callee: Expression;
+      readonly args: readonly Argument[] | null;
+    })
   | (Node & { readonly kind: "unary"; readonly operator: "-" | "!"; readonly operand: Expression })
   | (Node & { readonly kind: "binary"; readonly operator: BinaryOperator; readonly left: Expression; readonly right: Expression })
   | (Node & { readonly kind: "if"; readonly condition: Expression; readonly then: Block; readonly else: Block | null })
   | (Node & { readonly kind: "lambda"; readonly parameters: readonly Name[]; readonly body: Expression })
-  | (Node & { readonly kind: "fit"; readonly carried: readonly Carried[]; readonly batch: Name; readonly over: Expression; readonly epochs: Expression; readonly body: Block; readonly eachEpoch: Block | null })
-  | (Node & { readonly kind: "loop"; readonly carried: readonly Carried[]; readonly until: Expression; readonly max: Expression; readonly body: Block })
+  | (Node & {
+      readonly kind: "fit";
+      readonly carried: readonly Carried[];
+      readonly batch: Name;
+      readonly over: Expression;
+      readonly epochs: Expression;
+      readonly body: Block;
+      readonly eachEpoch: Block | null;
+    })
+  | (Node & {
+      readonly kind: "loop";
+      readonly carried: readonly Carried[];
+      readonly until: Expression;
+      readonly max: Expression;
+      readonly body: Block;
+    })
   | (Node & { readonly kind: "for"; readonly pattern: Pattern; readonly in: Expression; readonly body: Block })
-  | (Node & { readonly kind: "search"; readonly space: readonly SearchField[]; readonly trials: Expression; readonly direction: "minimize" | "maximize"; readonly metric: Name; readonly using: { readonly name: Name; readonly args: readonly Argument[] } | null; readonly body: Block })
+  | (Node & {
+      readonly kind: "search";
+      readonly space: readonly SearchField[];
+      readonly trials: Expression;
+      readonly direction: "minimize" | "maximize";
+      readonly metric: Name;
+      readonly using: { readonly name: Name; readonly args: readonly Argument[] } | null;
+      readonly body: Block;
+    })
   | (Node & { readonly kind: "within"; readonly value: Expression; readonly limit: Expression; readonly otherwise: Expression })
   /** Stands where recovery skipped text; a diagnostic has already been reported. */
   | (Node & { readonly kind: "error" });
@@ -156,7 +184,7 @@ export type Expression =
 export type BinaryOperator = "+" | "-" | "*" | "/" | "%" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||" | "??";
 
 export type RecordField =
-  | (Node & { readonly kind: "field"; readonly name: Name; /** Null: `{ model }`. */ readonly value: Expression | null })
+  | (Node & { readonly kind: "field"; readonly name: Name /** Null: `{ model }`. */; readonly value: Expression | null })
   | (Node & { readonly kind: "spread"; readonly value: Expression });
 
 export type SearchField =
@@ -167,11 +195,18 @@ export type TypeNode =
   | (Node & { readonly kind: "named"; readonly name: Name; readonly args: readonly TypeArgument[] })
   | (Node & { readonly kind: "literal"; readonly value: string | number | null })
   | (Node & { readonly kind: "list"; readonly item: TypeNode })
-  | (Node & { readonly kind: "record"; readonly fields: readonly { readonly name: Name; readonly optional: boolean; readonly type: TypeNode }[] })
+  | (Node & {
+      readonly kind: "record";
+      readonly fields: readonly { readonly name: Name; readonly optional: boolean; readonly type: TypeNode }[];
+    })
   | (Node & { readonly kind: "union"; readonly members: readonly TypeNode[] })
   | (Node & { readonly kind: "optional"; readonly of: TypeNode })
   | (Node & { readonly kind: "error" });
 
-export type TypeArgument = { readonly kind: "type"; readonly type: TypeNode } | { readonly kind: "dims"; readonly dims: readonly DimNode[]; readonly span: Span };
+export type TypeArgument =
+  | { readonly kind: "type"; readonly type: TypeNode }
+  | { readonly kind: "dims"; readonly dims: readonly DimNode[]; readonly span: Span };
 /** `?`, or a product of literals and symbols. */
-export type DimNode = (Node & { readonly kind: "any" }) | (Node & { readonly kind: "product"; readonly factors: readonly (number | Name)[] });
+export type DimNode =
+  | (Node & { readonly kind: "any" })
+  | (Node & { readonly kind: "product"; readonly factors: readonly (number | Name)[] });

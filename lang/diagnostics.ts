@@ -47,7 +47,12 @@ export const catalogue = {
 export type Code = keyof typeof catalogue;
 type ParametersOf<C extends Code> = (typeof catalogue)[C] extends Entry<infer P> ? P : never;
 
-export function report<C extends Code>(code: C, parameters: ParametersOf<C>, frames: readonly Frame[], more: { help?: string; fix?: { span: Span; text: string } } = {}): Diagnostic {
+export function report<C extends Code>(
+  code: C,
+  parameters: ParametersOf<C>,
+  frames: readonly Frame[],
+  more: { help?: string; fix?: { span: Span; text: string } } = {},
+): Diagnostic {
   const found = catalogue[code] as unknown as Entry<ParametersOf<C>>;
   return { code, severity: found.severity, message: found.message(parameters), frames, help: more.help ?? null, fix: more.fix ?? null };
 }

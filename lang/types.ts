@@ -35,7 +35,13 @@ export type Type =
   | { readonly kind: "part"; readonly of: Type }
   | { readonly kind: "function"; readonly parameters: readonly Type[]; readonly returns: Type }
   /** A TypeScript type that only TypeScript understands, by the name it has in the file that declares it. */
-  | { readonly kind: "opaque"; readonly name: string; readonly file: string; readonly crosses: boolean; /** Why it can't cross a process boundary. */ readonly why?: string }
+  | {
+      readonly kind: "opaque";
+      readonly name: string;
+      readonly file: string;
+      readonly crosses: boolean /** Why it can't cross a process boundary. */;
+      readonly why?: string;
+    }
   /** A type parameter of a TypeScript function. */
   | { readonly kind: "variable"; readonly name: string }
   /** `unknown` or `any` in TypeScript: fits everything. */

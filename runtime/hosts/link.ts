@@ -5,8 +5,7 @@
 // A *value* on the wire is `Encoded`: MessagePack structure with typed arrays out of band. Up to INLINE_LIMIT_BYTES it travels
 // inside messages, and the engine keeps it; a larger one stays with the host that made it as an *object* and is named by
 // (run, stage, block).
-import type { Plan } from "../../compiler/plan.ts";
-import type { Json } from "../../compiler/plan.ts";
+import type { Json, Plan } from "../../compiler/plan.ts";
 import type { TaskError } from "../events/events.ts";
 
 export const INLINE_LIMIT_BYTES = 64 * 1024;
@@ -35,12 +34,31 @@ export type InputFeed =
 
 export type ToHost =
   /** Once a run: the plan, the values of its params, and the slices that the host lacks. */
-  | { readonly type: "prepare"; readonly run: number; readonly plan: Plan; readonly params: { readonly [name: string]: Json }; readonly code: readonly { readonly digest: string; readonly module: string; readonly map: string | null }[] }
+  | {
+      readonly type: "prepare";
+      readonly run: number;
+      readonly plan: Plan;
+      readonly params: { readonly [name: string]: Json };
+      readonly code: readonly { readonly digest: string; readonly module: string; readonly map: string | null }[];
+    }
   /** A value used by many tasks: an inline one, or the parts of a list of blocks and partials in order. */
   | { readonly type: "provide"; readonly run: number; readonly key: string; readonly value: ProvidedValue }
   /** Run the stage's body for these blocks, in order, on that slot. Blocks are `first … first + count - 1`. */
-  | { readonly type: "assign"; readonly run: number; readonly slot: number; readonly stage: number; readonly first: number; readonly count: number; readonly attempt: number; readonly inputs: readonly InputFeed[] }
-  | { readonly type: "free"; readonly run: number; readonly objects: readonly { readonly stage: number; readonly first: number; readonly count: number }[] }
+  | {
+      readonly type: "assign";
+      readonly run: number;
+      readonly slot: number;
+      readonly stage: number;
+      readonly first: number;
+      readonly count: number;
+      readonly attempt: number;
+      readonly inputs: readonly InputFeed[];
+    }
+  | {
+      readonly type: "free";
+      readonly run: number;
+      readonly objects: readonly { readonly stage: number; readonly first: number; readonly count: number }[];
+    }
   /** Bytes of an object, for the engine or for another worker: answered by `object`. */
   | { readonly type: "fetch"; readonly request: number; readonly ref: ObjectRef }
   /** Bytes of an object that another worker holds, before tasks here read it. */
@@ -51,17 +69,56 @@ export type ToHost =
 export type ProvidedValue =
   | { readonly kind: "inline"; readonly bytes: Uint8Array }
   /** All blocks or partials of a stage in order: inline columns and objects in runs. */
-  | { readonly kind: "blocks"; readonly runs: readonly ({ readonly first: number; readonly column: Column } | { readonly first: number; readonly count: number; readonly stage: number })[] };
+  | {
+      readonly kind: "blocks";
+      readonly runs: readonly (
+        | { readonly first: number; readonly column: Column }
+        | { readonly first: number; readonly count: number; readonly stage: number }
+      )[];
+    };
 
 export type FromHost =
   | { readonly type: "ready"; readonly slots: number; readonly pid: number }
   /** Tasks of one assignment, finished in order; a long assignment answers in several. */
-  | { readonly type: "finished"; readonly run: number; readonly slot: number; readonly stage: number; readonly first: number; readonly count: number; readonly attempt: number; /** Age of the batch's start when this was sent. */ readonly runMs: number; readonly outputs: OutputFeed }
-  | { readonly type: "failed"; readonly run: number; readonly slot: number; readonly stage: number; readonly block: number; readonly attempt: number; readonly transient: boolean; readonly error: TaskError }
+  | {
+      readonly type: "finished";
+      readonly run: number;
+      readonly slot: number;
+      readonly stage: number;
+      readonly first: number;
+      readonly count: number;
+      readonly attempt: number /** Age of the batch's start when this was sent. */;
+      readonly runMs: number;
+      readonly outputs: OutputFeed;
+    }
+  | {
+      readonly type: "failed";
+      readonly run: number;
+      readonly slot: number;
+      readonly stage: number;
+      readonly block: number;
+      readonly attempt: number;
+      readonly transient: boolean;
+      readonly error: TaskError;
+    }
   /** The thread ended (exit called, endless loop stopped, …); the host has started another in its place. The task it ran, if any. */
   | { readonly type: "slotLost"; readonly slot: number; readonly reason: TaskError }
-  | { readonly type: "metric"; readonly run: number; readonly stage: number; readonly name: string; readonly steps: Float64Array; readonly values: Float64Array }
-  | { readonly type: "progress"; readonly run: number; readonly stage: number; readonly done: number; readonly total: number; readonly unit: string }
+  | {
+      readonly type: "metric";
+      readonly run: number;
+      readonly stage: number;
+      readonly name: string;
+      readonly steps: Float64Array;
+      readonly values: Float64Array;
+    }
+  | {
+      readonly type: "progress";
+      readonly run: number;
+      readonly stage: number;
+      readonly done: number;
+      readonly total: number;
+      readonly unit: string;
+    }
   | { readonly type: "log"; readonly run: number; readonly stage: number; readonly stream: "stdout" | "stderr"; readonly text: string }
   | { readonly type: "object"; readonly request: number; readonly bytes: Uint8Array | null }
   | { readonly type: "beat"; readonly rssBytes: number };
