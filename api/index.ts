@@ -1,3 +1,6 @@
-// What users import in their own TypeScript: types and small values. Knows nothing of the rest.
-export type int = number;
-export type float = number;
+// What users import in their own TypeScript: forms of a program that the compiler reads, types, and small values. Knows
+// nothing of the rest, so that reading a user's module never drags the runtime through the TypeScript checker.
+
+export type { Additive, Dataset, float, int, Parts } from "./authoring.ts";
+export { concat, dataset, fit, max, mean, min, range, sum, track } from "./authoring.ts";
+export type { ArrayView, View } from "./view.ts";
