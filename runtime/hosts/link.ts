@@ -10,8 +10,14 @@ import type { TaskError } from "../events/events.ts";
 
 export const INLINE_LIMIT_BYTES = 64 * 1024;
 
-/** Many small values of consecutive blocks: a plain column of numbers where all are numbers, else MessagePack of a list. */
-export type Column = { readonly kind: "numbers"; readonly values: Float64Array } | { readonly kind: "packed"; readonly bytes: Uint8Array };
+/** Many small values of consecutive blocks. */
+export type Column =
+  /** Each value is a number. */
+  | { readonly kind: "numbers"; readonly values: Float64Array }
+  /** Each value is a list of numbers (a block whose rows are plain numbers): all rows one after another. `lengths: null` is one row a block. */
+  | { readonly kind: "rows"; readonly lengths: Uint32Array | null; readonly values: Float64Array }
+  /** Anything else: MessagePack of the list of values. */
+  | { readonly kind: "packed"; readonly bytes: Uint8Array };
 
 export interface ObjectRef {
   readonly run: number;
@@ -43,7 +49,11 @@ export type ToHost =
     }
   /** A value used by many tasks: an inline one, or the parts of a list of blocks and partials in order. */
   | { readonly type: "provide"; readonly run: number; readonly key: string; readonly value: ProvidedValue }
-  /** Run the stage's body for these blocks, in order, on that slot. Blocks are `first … first + count - 1`. */
+  /**
+   * Run the stage's body for these blocks, in order, on that slot. Blocks are `first … first + count - 1`. A slot works its
+   * assignments off in the order they came; a task that fails doesn't stop those behind it. A slot that has worked for more than
+   * some 20 ms sends what is finished and looks at its messages between two tasks, so that progress is seen and `recall` is heard.
+   */
   | {
       readonly type: "assign";
       readonly run: number;
@@ -87,7 +97,7 @@ export type FromHost =
       readonly stage: number;
       readonly first: number;
       readonly count: number;
-      readonly attempt: number /** Age of the batch's start when this was sent. */;
+      readonly attempt: number /** Age of the assignment's start when this was sent (of the first answer or a later one alike). */;
       readonly runMs: number;
       readonly outputs: OutputFeed;
     }
@@ -101,7 +111,9 @@ export type FromHost =
       readonly transient: boolean;
       readonly error: TaskError;
     }
-  /** The thread ended (exit called, endless loop stopped, …); the host has started another in its place. The task it ran, if any. */
+  /** The answer to `recall`: these will not run here. They are the last ones of what was asked; `count` 0 where all have begun. */
+  | { readonly type: "recalled"; readonly run: number; readonly slot: number; readonly stage: number; readonly first: number; readonly count: number; readonly attempt: number }
+  /** The thread ended (exit called, endless loop stopped, …); the host has started another in its place. All it had queued is lost with it; objects aren't. `reason` tells why: a `timeout` is the running task's own failure, all else counts against it. */
   | { readonly type: "slotLost"; readonly slot: number; readonly reason: TaskError }
   | {
       readonly type: "metric";
