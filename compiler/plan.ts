@@ -52,6 +52,8 @@ export interface PlanStage {
   readonly body: Expr;
   /** `value`: one plain value. `blocks`: a list that is cut into blocks (min(N, 1024), block i being rows ⌊iN/b⌋ to ⌊(i+1)N/b⌋). `block`: task i gives block i of a data set. `partial`: task i gives a partial result of a reduction. */
   readonly output: "value" | "blocks" | "block" | "partial";
+  /** Blocks are stored with their rows' keys (places in the source), since a later stage reads these: `split`, `shuffle`, `withIndex`, `sample`. */
+  readonly keyed?: true;
   readonly strategy: Strategy;
   readonly options: { readonly timeoutMs?: number; readonly memoryBytes?: number; readonly retries?: number };
 }
