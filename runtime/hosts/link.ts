@@ -16,8 +16,8 @@ export type Column =
   | { readonly kind: "numbers"; readonly values: Float64Array }
   /** Each value is a list of numbers (a block whose rows are plain numbers): all rows one after another. `lengths: null` is one row a block. */
   | { readonly kind: "rows"; readonly lengths: Uint32Array | null; readonly values: Float64Array }
-  /** Anything else: MessagePack of the list of values. */
-  | { readonly kind: "packed"; readonly bytes: Uint8Array };
+  /** Anything else: each value encoded by itself, one after another; `lengths` in bytes. */
+  | { readonly kind: "packed"; readonly lengths: Uint32Array; readonly bytes: Uint8Array };
 
 export interface ObjectRef {
   readonly run: number;
@@ -112,7 +112,15 @@ export type FromHost =
       readonly error: TaskError;
     }
   /** The answer to `recall`: these will not run here. They are the last ones of what was asked; `count` 0 where all have begun. */
-  | { readonly type: "recalled"; readonly run: number; readonly slot: number; readonly stage: number; readonly first: number; readonly count: number; readonly attempt: number }
+  | {
+      readonly type: "recalled";
+      readonly run: number;
+      readonly slot: number;
+      readonly stage: number;
+      readonly first: number;
+      readonly count: number;
+      readonly attempt: number;
+    }
   /** The thread ended (exit called, endless loop stopped, …); the host has started another in its place. All it had queued is lost with it; objects aren't. `reason` tells why: a `timeout` is the running task's own failure, all else counts against it. */
   | { readonly type: "slotLost"; readonly slot: number; readonly reason: TaskError }
   | {

@@ -1,0 +1,416 @@
+// A plan's expressions as JavaScript: one generated function a stage. Asynchronous only where a called function is, and a value
+// is copied only where the plan says that its callee may change it and somebody else may still see it. Must not know hosts,
+// sockets or how inputs came here.
+import type { Expr, FitExpr, FitStatement, Plan, PlanInput } from "../../compiler/plan.ts";
+import * as operations from "./operations.ts";
+import { combine, fold, reductionNames } from "./reductions.ts";
+import type { StoredBlock } from "./rows.ts";
+import { allRows, DataSet, fromAsyncIterable, fromIterable, rangeBlock, readBlock } from "./rows.ts";
+import { builtins, copy, equal, index, int, text } from "./scalars.ts";
+
+export interface TaskContext {
+  /** A number tracked by a `fit`. */
+  metric(name: string, step: number, value: number): void;
+  progress(done: number, total: number, unit: string): void;
+}
+
+// biome-ignore lint/complexity/noBannedTypes: the user's own functions; their types were checked by the compiler
+export type UserFunction = Function;
+
+/** Runs one task's body over its inputs, as they were stored. */
+export type Body = (inputs: readonly unknown[], block: number, context: TaskContext) => unknown;
+
+/** What generated code calls; its names start with `h.`. */
+const helpers = {
+  ...operations,
+  allRows,
+  builtins,
+  combine,
+  copy,
+  equal,
+  fold,
+  fromAsyncIterable,
+  fromIterable,
+  index,
+  int,
+  rangeBlock,
+  text,
+  blockSet: (stored: StoredBlock) => new DataSet([readBlock(stored)]),
+  blocksSet: (stored: readonly StoredBlock[]) => new DataSet(stored.map(readBlock)),
+  metricValue(name: string, value: unknown): number {
+    if (typeof value === "number") return value;
+    throw new TypeError(`\`track ${name}\` wants a number`);
+  },
+  epochs(value: unknown): number {
+    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+    throw new RangeError(`\`fit\` wants a number of epochs, not ${String(value)}`);
+  },
+};
+
+/** A name that is bound around an expression. `own`: nothing outside this task sees its memory. */
+interface Local {
+  readonly js: string;
+  readonly own: boolean;
+}
+type Scope = ReadonlyMap<string, Local>;
+
+/** One JavaScript function being written. */
+interface Frame {
+  async: boolean;
+  /** Variables of `let` expressions, declared at its top. */
+  readonly hoisted: string[];
+}
+
+const quote = (value: unknown): string => JSON.stringify(value);
+const bug = (what: string): Error => new Error(`bug: ${what}`);
+
+export function compileBody(
+  plan: Plan,
+  stageIndex: number,
+  params: { readonly [name: string]: unknown },
+  functions: ReadonlyMap<string, UserFunction>,
+): Body {
+  const stage = plan.stages[stageIndex];
+  if (!stage) throw bug(`the plan has no stage ${stageIndex}`);
+  const writer = new Writer(plan, stage.inputs, functions);
+  const frame: Frame = { async: false, hoisted: [] };
+  const inputs = stage.inputs.map((input, i) => `const i${i} = ${writer.input(input, i)};`);
+  const body = writer.expression(stage.body, new Map(), frame);
+  const source = [
+    `"use strict";`,
+    ...writer.callees.map((id, i) => `const f${i} = functions.get(${quote(id)});`),
+    `return ${frame.async ? "async " : ""}(inputs, block, context) => {`,
+    ...inputs,
+    ...declarations(frame),
+    `return ${body};`,
+    "};",
+  ].join("\n");
+  // The text holds the plan's structure only: names and values of the program stand in it as JSON strings.
+  return new Function("h", "functions", "params", source)(helpers, functions, params) as Body;
+}
+
+function declarations(frame: Frame): string[] {
+  return frame.hoisted.length > 0 ? [`let ${frame.hoisted.join(", ")};`] : [];
+}
+
+class Writer {
+  /** Functions that are called, in the order in which they got names. */
+  readonly callees: string[] = [];
+  private readonly plan: Plan;
+  private readonly inputs: readonly PlanInput[];
+  private readonly functions: ReadonlyMap<string, UserFunction>;
+  private names = 0;
+  /** Inside a fit's body `combine` marks where parts of a batch come together; run sequentially a batch is one part. */
+  private inFit = false;
+
+  constructor(plan: Plan, inputs: readonly PlanInput[], functions: ReadonlyMap<string, UserFunction>) {
+    this.plan = plan;
+    this.inputs = inputs;
+    this.functions = functions;
+  }
+
+  input(input: PlanInput, at: number): string {
+    switch (input.kind) {
+      case "value":
+        return `inputs[${at}]`;
+      case "param":
+        return `(params[${quote(input.name)}] ?? null)`;
+      case "range":
+        return `h.rangeBlock(inputs[${at}].rows, inputs[${at}].blocks, block)`;
+      case "block":
+        return `h.blockSet(inputs[${at}])`;
+      case "blocks":
+        return this.plan.stages[input.stage]?.output === "partial" ? `inputs[${at}]` : `h.blocksSet(inputs[${at}])`;
+    }
+  }
+
+  private fresh(): string {
+    return `v${this.names++}`;
+  }
+
+  /** Whether nobody outside this task can see the value's memory. */
+  private own(expr: Expr, scope: Scope): boolean {
+    switch (expr.op) {
+      case "input":
+        return this.inputs[expr.index]?.kind === "range";
+      case "local":
+        return scope.get(expr.name)?.own ?? false;
+      case "let":
+        return this.own(expr.body, new Map([...scope, [expr.name, { js: "", own: this.own(expr.value, scope) }]]));
+      case "field":
+      case "index":
+        return this.own(expr.of, scope);
+      case "record":
+        return expr.fields.every((field) => this.own("spread" in field ? field.spread : field.value, scope));
+      case "list":
+        return expr.items.every((item) => this.own(item, scope));
+      case "if":
+        return this.own(expr.then, scope) && this.own(expr.else, scope);
+      case "binary":
+        return expr.operator !== "??" || (this.own(expr.left, scope) && this.own(expr.right, scope));
+      case "combine":
+        return this.inFit ? this.own(expr.partials, scope) : true;
+      case "dataset":
+        return this.own(expr.list, scope);
+      case "data":
+        // New lists, of rows that somebody else may hold.
+        return false;
+      case "fold":
+      case "reduce":
+        return false;
+      // A call's result is the callee's gift: TypeScript keeps a read-only argument from being returned as a mutable value.
+      case "call":
+      case "const":
+      case "template":
+      case "unary":
+      case "builtin":
+      case "lambda":
+      case "fit":
+        return true;
+    }
+  }
+
+  expression(expr: Expr, scope: Scope, frame: Frame): string {
+    const write = (one: Expr) => this.expression(one, scope, frame);
+    switch (expr.op) {
+      case "const":
+        return typeof expr.value === "object" && expr.value !== null ? `JSON.parse(${quote(quote(expr.value))})` : `(${quote(expr.value)})`;
+      case "input":
+        return `i${expr.index}`;
+      case "local": {
+        const local = scope.get(expr.name);
+        if (!local) throw bug(`the plan reads ${expr.name}, which nothing binds`);
+        return local.js;
+      }
+      case "let": {
+        const js = this.fresh();
+        frame.hoisted.push(js);
+        const value = write(expr.value);
+        const inner = new Map([...scope, [expr.name, { js, own: this.own(expr.value, scope) }]]);
+        return `(${js} = ${value}, ${this.expression(expr.body, inner, frame)})`;
+      }
+      case "field":
+        return `(${write(expr.of)}${expr.optional ? "?." : ""}[${quote(expr.name)}] ?? null)`;
+      case "index":
+        return `h.index(${write(expr.of)}, ${write(expr.index)})`;
+      case "record":
+        return `({${expr.fields.map((field) => ("spread" in field ? `...${write(field.spread)}` : `[${quote(field.name)}]: ${write(field.value)}`)).join(", ")}})`;
+      case "list":
+        return `[${expr.items.map(write).join(", ")}]`;
+      case "template":
+        return `(${expr.parts.map((part) => (typeof part === "string" ? quote(part) : `h.text(${write(part)})`)).join(" + ") || '""'})`;
+      case "if":
+        return `(${write(expr.condition)} ? ${write(expr.then)} : ${write(expr.else)})`;
+      case "unary":
+        return `(${expr.operator}${write(expr.operand)})`;
+      case "binary":
+        return this.binary(expr, scope, frame);
+      case "builtin":
+        if (!Object.hasOwn(builtins, expr.name)) throw bug(`there is no scalar function ${expr.name}`);
+        return `h.builtins[${quote(expr.name)}](${expr.args.map(write).join(", ")})`;
+      case "call":
+        return this.call(expr, scope, frame);
+      case "lambda":
+        return this.lambda(expr, scope, frame).js;
+      case "dataset":
+        return this.dataset(expr.list, scope, frame);
+      case "data":
+        return this.data(expr, scope, frame);
+      case "fold":
+        return `h.fold(${quote(this.reduction(expr.name))}, ${this.reduced(expr, scope, frame, (values) => `${values}.flat()`)}, ${this.combiner(expr, scope, frame)})`;
+      case "combine":
+        if (this.inFit) return write(expr.partials);
+        return `h.combine(${quote(this.reduction(expr.name))}, ${write(expr.partials)}, ${this.combiner(expr, scope, frame)})`;
+      case "reduce": {
+        const name = quote(this.reduction(expr.name));
+        const by = this.combiner(expr, scope, frame);
+        const partials = this.reduced(expr, scope, frame, (values) => `${values}.map((values) => h.fold(${name}, values, ${by}))`);
+        return `h.combine(${name}, ${partials}, ${by})`;
+      }
+      case "fit":
+        return this.fit(expr, scope, frame);
+    }
+  }
+
+  private binary(expr: Expr & { op: "binary" }, scope: Scope, frame: Frame): string {
+    const left = this.expression(expr.left, scope, frame);
+    const right = this.expression(expr.right, scope, frame);
+    const { operator } = expr;
+    if (operator === "==") return `h.equal(${left}, ${right})`;
+    if (operator === "!=") return `!h.equal(${left}, ${right})`;
+    if (!expr.int || !["+", "-", "*", "%"].includes(operator)) return `(${left} ${operator} ${right})`;
+    const a = this.fresh();
+    const b = this.fresh();
+    frame.hoisted.push(a, b);
+    return `(${a} = ${left}, ${b} = ${right}, h.int(${a} ${operator} ${b}, ${a}, ${quote(operator)}, ${b}))`;
+  }
+
+  private call(expr: Expr & { op: "call" }, scope: Scope, frame: Frame): string {
+    const called = this.plan.functions[expr.function];
+    if (!called || !this.functions.has(expr.function)) throw bug(`function ${expr.function} isn't loaded`);
+    let place = this.callees.indexOf(expr.function);
+    if (place < 0) place = this.callees.push(expr.function) - 1;
+    const args = expr.args.map((arg, i) => {
+      const js = this.expression(arg, scope, frame);
+      const passing = expr.passing[i] ?? "copy";
+      const mine = passing === "share" || (passing === "move" && this.own(arg, scope));
+      return mine ? js : `h.copy(${js})`;
+    });
+    if (called.async) frame.async = true;
+    return `(${called.async ? "await " : ""}f${place}(${args.join(", ")}) ?? null)`;
+  }
+
+  private lambda(expr: Expr, scope: Scope, _frame: Frame): { js: string; async: boolean } {
+    if (expr.op !== "lambda") throw bug("an operation on rows wants a lambda");
+    const names = expr.parameters.map(() => this.fresh());
+    const inner = new Map([...scope, ...expr.parameters.map((name, i): [string, Local] => [name, { js: names[i]!, own: false }])]);
+    const own: Frame = { async: false, hoisted: [] };
+    const body = this.expression(expr.body, inner, own);
+    const statements = own.hoisted.length > 0 ? `{ ${declarations(own).join(" ")} return ${body}; }` : `(${body})`;
+    return { js: `${own.async ? "async " : ""}(${names.join(", ")}) => ${statements}`, async: own.async };
+  }
+
+  private dataset(list: Expr, scope: Scope, frame: Frame): string {
+    const js = this.expression(list, scope, frame);
+    const iterates = list.op === "call" ? this.plan.functions[list.function]?.iterates : "no";
+    if (iterates !== "async") return `h.fromIterable(${js})`;
+    frame.async = true;
+    return `(await h.fromAsyncIterable(${js}))`;
+  }
+
+  /** A lambda's value for each row, by block. */
+  private values(set: string, f: Expr | undefined, scope: Scope, frame: Frame): string {
+    if (!f) throw bug("an operation on rows lacks its function");
+    const { js, async } = this.lambda(f, scope, frame);
+    if (!async) return `h.computedNow(${set}, ${js})`;
+    frame.async = true;
+    return `(await h.computed(${set}, ${js}))`;
+  }
+
+  private data(expr: Expr & { op: "data" }, scope: Scope, frame: Frame): string {
+    const { args } = expr;
+    const set = this.expression(expr.source, scope, frame);
+    const scalar = (name: string, fallback?: string) => {
+      const arg = args[name];
+      if (arg) return this.expression(arg, scope, frame);
+      if (fallback === undefined) throw bug(`\`${expr.name}\` lacks its argument ${name}`);
+      return fallback;
+    };
+    switch (expr.name) {
+      case "map":
+      case "filter":
+      case "flatMap":
+      case "sortBy": {
+        const source = this.fresh();
+        frame.hoisted.push(source);
+        return `h.${expr.name}(${source} = ${set}, ${this.values(source, expr.name === "sortBy" ? args.key : args.f, scope, frame)})`;
+      }
+      case "withIndex":
+        return `h.withIndex(${set})`;
+      case "splitPart":
+        return `h.splitPart(${set}, ${scalar("seed")}, ${scalar("from")}, ${scalar("to")})`;
+      case "shuffle":
+        return `h.shuffle(${set}, ${scalar("seed")})`;
+      case "batches":
+        return `h.batches(${set}, ${scalar("n")}, ${scalar("dropLast", "false")})`;
+      case "first":
+      case "take":
+        return `h.take(${set}, ${scalar("n")})`;
+      case "concat":
+      case "zip":
+        return `h.${expr.name}(${set}, ${scalar("other")})`;
+      case "collect":
+        return `h.allRows(${set})`;
+      default:
+        throw bug(`there is no operation ${expr.name} on data sets`);
+    }
+  }
+
+  private reduction(name: string): string {
+    if (!reductionNames.includes(name)) throw bug(`there is no reduction ${name}`);
+    return name;
+  }
+
+  /** Rows, or `by` of each of them, by block. Of `reduce`, `by` is the combiner instead. */
+  private reduced(expr: Expr & { op: "fold" | "reduce" }, scope: Scope, frame: Frame, then: (values: string) => string): string {
+    const set = this.expression(expr.source, scope, frame);
+    if (expr.by === null || expr.name === "reduce") return then(`${set}.blocks.map((block) => block.rows)`);
+    return then(this.values(set, expr.by, scope, frame));
+  }
+
+  private combiner(expr: Expr & { op: "fold" | "combine" | "reduce" }, scope: Scope, frame: Frame): string {
+    if (expr.name !== "reduce") return "null";
+    if (!expr.by) throw bug("`reduce` lacks its function");
+    const { js, async } = this.lambda(expr.by, scope, frame);
+    if (async) throw bug("the function of `reduce` is asynchronous");
+    return js;
+  }
+
+  /** One batch after another, each one part: the meaning that every other architecture is measured against. */
+  private fit(expr: FitExpr, scope: Scope, frame: Frame): string {
+    const [carried, batch, epoch, step, epochs] = [this.fresh(), this.fresh(), this.fresh(), this.fresh(), this.fresh()];
+    const own: Frame = { async: false, hoisted: [] };
+    const init = this.expression(expr.carried.init, scope, own);
+    const count = this.expression(expr.epochs, scope, own);
+    const inEpoch: Scope = new Map([...scope, ["epoch", { js: epoch, own: true }], ["step", { js: step, own: true }]]);
+    const over = this.expression(expr.over, inEpoch, own);
+    let inStep: Scope = new Map([...inEpoch, [expr.carried.name, { js: carried, own: true }], [expr.batch, { js: batch, own: false }]]);
+    const outer = this.inFit;
+    this.inFit = true;
+    const statements: string[] = [];
+    for (const statement of expr.body) {
+      const { js, scope: next } = this.fitStatement(statement, carried, step, inStep, own);
+      statements.push(js);
+      inStep = next;
+    }
+    this.inFit = outer;
+    // What the first step may change must be this task's own.
+    const start = this.own(expr.carried.init, scope) ? init : `h.copy(${init})`;
+    const code = [
+      ...declarations(own),
+      `let ${carried} = ${start}, ${step} = 0;`,
+      `const ${epochs} = h.epochs(${count});`,
+      `for (let ${epoch} = 0; ${epoch} < ${epochs}; ${epoch}++) {`,
+      `for (const ${batch} of h.allRows(${over})) {`,
+      ...statements,
+      `${step}++;`,
+      "}",
+      `context.progress(${epoch} + 1, ${epochs}, "epochs");`,
+      "}",
+      `return ${carried};`,
+    ].join("\n");
+    if (!own.async) return `(() => {\n${code}\n})()`;
+    frame.async = true;
+    return `(await (async () => {\n${code}\n})())`;
+  }
+
+  private fitStatement(statement: FitStatement, carried: string, step: string, scope: Scope, frame: Frame): { js: string; scope: Scope } {
+    const value = this.expression(statement.value, scope, frame);
+    switch (statement.kind) {
+      case "let": {
+        const js = this.fresh();
+        return {
+          js: `const ${js} = ${value};`,
+          scope: new Map([...scope, [statement.name, { js, own: this.own(statement.value, scope) }]]),
+        };
+      }
+      case "track":
+        return { js: `context.metric(${quote(statement.name)}, ${step}, h.metricValue(${quote(statement.name)}, ${value}));`, scope };
+      case "next":
+        return { js: `${carried} = ${this.own(statement.value, scope) ? value : `h.copy(${value})`};`, scope };
+    }
+  }
+}
+
+/** Ids of the functions that the stage calls. */
+export function calledFunctions(plan: Plan, stageIndex: number): string[] {
+  const found = new Set<string>();
+  const visit = (node: unknown): void => {
+    if (typeof node !== "object" || node === null) return;
+    if ("op" in node && node.op === "const") return;
+    if ("op" in node && node.op === "call" && "function" in node && typeof node.function === "string") found.add(node.function);
+    for (const child of Object.values(node)) visit(child);
+  };
+  visit(plan.stages[stageIndex]?.body);
+  return [...found];
+}

@@ -1,0 +1,147 @@
+// Reductions: a block folded in its order, partial results combined in one fixed binary tree by block, and the finish. Rounding
+// is therefore the same under every schedule. Knows values only.
+
+/** How one reduction works on plain values. `null` as a partial stands for no rows at all. */
+interface Reduction {
+  readonly fold: (values: readonly unknown[], by: Combiner | null) => unknown;
+  readonly merge: (left: never, right: never, by: Combiner | null) => unknown;
+  readonly finish: (whole: never, name: string) => unknown;
+}
+type Combiner = (left: unknown, right: unknown) => unknown;
+interface MeanPartial {
+  readonly sum: unknown;
+  readonly count: number;
+}
+
+const same = (whole: unknown) => whole;
+const present = (whole: unknown, name: string) => {
+  if (whole === null) throw new RangeError(`\`${name}\` of a data set without rows`);
+  return whole;
+};
+const extreme = (pick: (a: number, b: number) => number): Reduction => ({
+  fold: (values) => (values.length === 0 ? null : values.reduce((a, b) => pick(number(a), number(b)))),
+  merge: (left: number, right: number) => pick(left, right),
+  finish: present,
+});
+
+const reductions: Readonly<Record<string, Reduction>> = {
+  count: {
+    fold: (values) => values.length,
+    merge: (left: number, right: number) => left + right,
+    finish: (whole: number | null) => whole ?? 0,
+  },
+  sum: {
+    fold: (values) => (values.length === 0 ? null : values.reduce(add)),
+    merge: (left: unknown, right: unknown) => add(left, right),
+    finish: (whole: unknown) => whole ?? 0,
+  },
+  mean: {
+    fold: (values) => (values.length === 0 ? null : { sum: values.reduce(add), count: values.length }),
+    merge: (left: MeanPartial, right: MeanPartial) => ({ sum: add(left.sum, right.sum), count: left.count + right.count }),
+    finish: (whole: MeanPartial | null, name) => {
+      present(whole, name);
+      return scale(whole!.sum, whole!.count);
+    },
+  },
+  min: extreme(Math.min),
+  max: extreme(Math.max),
+  any: {
+    fold: (values) => values.some((value) => value === true),
+    merge: (left: boolean, right: boolean) => left || right,
+    finish: (whole) => whole ?? false,
+  },
+  all: {
+    fold: (values) => values.every((value) => value === true),
+    merge: (left: boolean, right: boolean) => left && right,
+    finish: (whole) => whole ?? true,
+  },
+  // In a list of its own, since `null` may be a row.
+  reduce: {
+    fold: (values, by) => (values.length === 0 ? null : [values.reduce((left, right) => by!(left, right))]),
+    merge: (left: readonly unknown[], right: readonly unknown[], by) => [by!(left[0], right[0])],
+    finish: (whole: readonly unknown[] | null, name) => (present(whole, name) as readonly unknown[])[0],
+  },
+  collect: {
+    fold: same,
+    merge: (left: readonly unknown[], right: readonly unknown[]) => [...left, ...right],
+    finish: (whole) => whole ?? [],
+  },
+};
+
+export const reductionNames: readonly string[] = Object.keys(reductions);
+
+function find(name: string): Reduction {
+  const found = Object.hasOwn(reductions, name) ? reductions[name] : undefined;
+  if (!found) throw new Error(`bug: there is no reduction ${name}`);
+  return found;
+}
+
+/** Of one block. */
+export function fold(name: string, values: readonly unknown[], by: Combiner | null): unknown {
+  return find(name).fold(values, by);
+}
+
+/** Of all partials, in block order: neighbours pairwise, level by level. */
+export function combine(name: string, partials: readonly unknown[], by: Combiner | null): unknown {
+  const { merge, finish } = find(name);
+  if (name === "collect") return (partials as readonly unknown[][]).flat();
+  let level = partials;
+  while (level.length > 1) {
+    const next: unknown[] = new Array((level.length + 1) >> 1);
+    for (let i = 0; i < next.length; i++) {
+      const left = level[2 * i];
+      const right = 2 * i + 1 < level.length ? level[2 * i + 1] : null;
+      next[i] = left === null ? right : right === null ? left : merge(left as never, right as never, by);
+    }
+    level = next;
+  }
+  return finish((level.length === 0 ? null : level[0]) as never, name);
+}
+
+// --- Additive values: numbers, typed arrays, records and lists of those ---------------------------------------------------
+
+type NumberArray = Float32Array | Float64Array;
+const isArray = (value: unknown): value is NumberArray => value instanceof Float32Array || value instanceof Float64Array;
+
+function number(value: unknown): number {
+  if (typeof value !== "number") throw new TypeError(`a number was wanted, not ${value === null ? "null" : typeof value}`);
+  return value;
+}
+
+export function add(left: unknown, right: unknown): unknown {
+  if (typeof left === "number" && typeof right === "number") return left + right;
+  return together(left, right, (a, b) => a + b);
+}
+
+/** Every number divided by `count`. */
+function scale(value: unknown, count: number): unknown {
+  if (typeof value === "number") return value / count;
+  return together(value, value, (a) => a / count);
+}
+
+function together(left: unknown, right: unknown, f: (a: number, b: number) => number): unknown {
+  if (typeof left === "number" && typeof right === "number") return f(left, right);
+  if (isArray(left) && isArray(right) && left.constructor === right.constructor) {
+    sameLength(left.length, right.length);
+    const sum = new (left.constructor as new (length: number) => NumberArray)(left.length);
+    for (let i = 0; i < sum.length; i++) sum[i] = f(left[i]!, right[i]!);
+    return sum;
+  }
+  if (Array.isArray(left) && Array.isArray(right)) {
+    sameLength(left.length, right.length);
+    return left.map((item, i) => together(item, right[i], f));
+  }
+  if (isRecord(left) && isRecord(right)) {
+    // A tensor's shape is not to be added.
+    if (isTensor(left)) return { ...left, data: together(left.data, right.data, f) };
+    return Object.fromEntries(Object.keys(left).map((name) => [name, together(left[name], right[name], f)]));
+  }
+  throw new TypeError("`mean` and `sum` want numbers, `Float32Array` or `Float64Array`, or records and lists of those");
+}
+function sameLength(left: number, right: number): void {
+  if (left !== right) throw new RangeError(`\`mean\` and \`sum\` want values of one length, not ${left} and ${right}`);
+}
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !Array.isArray(value);
+const isTensor = (value: Record<string, unknown>) =>
+  typeof value.dtype === "string" && Array.isArray(value.shape) && ArrayBuffer.isView(value.data);

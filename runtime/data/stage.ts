@@ -1,0 +1,63 @@
+// A stage of a plan, ready to run its tasks in a slot: what it needs loaded, and what it stores of what it computed. The only door
+// to `runtime/data` for hosts and engines.
+import type { Plan } from "../../compiler/plan.ts";
+import type { Body, TaskContext, UserFunction } from "./expressions.ts";
+import { calledFunctions, compileBody } from "./expressions.ts";
+import type { StoredBlock } from "./rows.ts";
+import { DataSet, fromIterable, storeBlock, storedRows } from "./rows.ts";
+
+export type { TaskContext, UserFunction } from "./expressions.ts";
+export { blockStart, type StoredBlock, storedRows } from "./rows.ts";
+
+export interface StageRunner {
+  /**
+   * One task. `inputs[i]`, by the kind of the plan's input i: `value` the value, `block` the stored block, `blocks` all stored
+   * blocks or partials in order, `range` `{ rows, blocks }`; of `param` nothing is read. Gives what is to be stored: a value,
+   * a block, a partial, or for the output `blocks` a list of blocks; a promise only where a called function is asynchronous.
+   */
+  run(block: number, inputs: readonly unknown[], context: TaskContext): unknown;
+}
+
+/** Ids (of `Plan.functions`) to load before `prepareStage`. */
+export function neededFunctions(plan: Plan, stage: number): string[] {
+  return calledFunctions(plan, stage);
+}
+
+export function prepareStage(
+  plan: Plan,
+  stage: number,
+  params: { readonly [name: string]: unknown },
+  functions: ReadonlyMap<string, UserFunction>,
+): StageRunner {
+  const body: Body = compileBody(plan, stage, params, functions);
+  const { output, keyed = false } = plan.stages[stage]!;
+  const store = (value: unknown): unknown => {
+    switch (output) {
+      case "value":
+        return value instanceof DataSet ? value.blocks.flatMap((block) => block.rows) : value;
+      case "partial":
+        return value;
+      case "block":
+        return storeBlock(onlyBlock(value), keyed);
+      case "blocks":
+        return fromIterable(value).blocks.map((block): StoredBlock => storeBlock(block, keyed));
+    }
+  };
+  return {
+    run(block, inputs, context) {
+      const value = body(inputs, block, context);
+      return value instanceof Promise ? value.then(store) : store(value);
+    },
+  };
+}
+
+function onlyBlock(value: unknown) {
+  const block = value instanceof DataSet && value.blocks.length === 1 ? value.blocks[0] : undefined;
+  if (!block) throw new Error("bug: a task of a stage of blocks gave something else");
+  return block;
+}
+
+/** The rows of stored blocks, one after another. */
+export function concatRows(stored: readonly StoredBlock[]): unknown[] {
+  return stored.flatMap((block) => storedRows(block));
+}
