@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Expr, Plan, PlanFunction, PlanStage } from "../../compiler/plan.ts";
-import type { StoredBlock, UserFunction } from "../../runtime/data/stage.ts";
+import type { StoredBlock, TaskContext, UserFunction } from "../../runtime/data/stage.ts";
 import { neededFunctions, prepareStage, storedRows } from "../../runtime/data/stage.ts";
 
 const input = (index: number): Expr => ({ op: "input", index });
