@@ -64,6 +64,16 @@ export type ToHost =
       readonly attempt: number;
       readonly inputs: readonly InputFeed[];
     }
+  /** Give back what hasn't begun of that assignment (of these blocks): answered by `recalled`. */
+  | {
+      readonly type: "recall";
+      readonly run: number;
+      readonly slot: number;
+      readonly stage: number;
+      readonly first: number;
+      readonly count: number;
+      readonly attempt: number;
+    }
   | {
       readonly type: "free";
       readonly run: number;
