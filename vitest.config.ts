@@ -1,3 +1,4 @@
+// Test runner: sources are tested as they stand; host processes run the built package, which the global set-up makes first.
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
