@@ -1,0 +1,33 @@
+// One task, from submitting its plan to a warm engine to having its result, against a bare message to a thread and back.
+import { fileURLToPath } from "node:url";
+import { compile, localEngine } from "headrace/engine";
+import { percentile, threadRoundTrips } from "./floor.mjs";
+
+const RUNS = 2000;
+
+export async function measure() {
+  const { plan, code, diagnostics } = await compile(fileURLToPath(new URL("programs/one.pipe", import.meta.url)));
+  if (!plan) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
+  await using engine = await localEngine({ slots: 2 });
+  const floor = percentile(await threadRoundTrips(), 0.5);
+  const times = [];
+  for (let i = 0; i < RUNS + 300; i++) {
+    const begin = performance.now();
+    const { outputs } = await engine.run(plan, code, { params: { x: i } });
+    const ms = performance.now() - begin;
+    if (outputs.result !== i) throw new Error(`the run is wrong: ${outputs.result}`);
+    if (i >= 300) times.push(ms);
+  }
+  const ms = percentile(times, 0.5);
+  return [
+    {
+      figure: "one task, submit to result, p50",
+      command: "node bench/run.mjs latency",
+      value: `${(ms * 1000).toFixed(0)} µs (p99 ${(percentile(times, 0.99) * 1000).toFixed(0)} µs)`,
+      floor: `bare thread round trip: ${(floor * 1000).toFixed(0)} µs`,
+      ratio: ms / floor,
+      goal: "3 × the floor",
+      met: ms / floor <= 3,
+    },
+  ];
+}

@@ -1,0 +1,60 @@
+// A million separately scheduled tasks of one row each, results read back and summed, against a bare DAG loop over two threads.
+import { fileURLToPath } from "node:url";
+import { compile, localEngine } from "headrace/engine";
+import { bareTasks, percentile } from "./floor.mjs";
+
+const TASKS = 1_000_000;
+const ROUNDS = 5;
+
+export async function measure() {
+  const { plan, code, diagnostics } = await compile(fileURLToPath(new URL("programs/tasks.pipe", import.meta.url)));
+  if (!plan) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
+  await using engine = await localEngine({ slots: 2 });
+  const rates = [];
+  const floors = [];
+  let leastShare = 1;
+  for (let round = 0; round < ROUNDS; round++) {
+    floors.push(await bareTasks(TASKS));
+    const bySlot = [0, 0];
+    let events = 0;
+    const begin = performance.now();
+    const { status, outputs, error } = await engine.run(plan, code, {
+      params: { n: TASKS },
+      onEvent(event) {
+        events++;
+        if (event.type === "tasks.finished") bySlot[event.slot] += event.count;
+      },
+    });
+    const rows = outputs.result;
+    let sum = 0;
+    for (const row of rows ?? []) sum += row;
+    rates.push(TASKS / ((performance.now() - begin) / 1000));
+    if (status !== "ok" || sum !== (TASKS * (TASKS - 1)) / 2 || events === 0)
+      throw new Error(`the run is wrong: ${status} ${sum} ${error?.message ?? ""}`);
+    leastShare = Math.min(leastShare, Math.min(...bySlot) / TASKS);
+  }
+  // The first round warms the code up, here and in the floor.
+  const rate = percentile(rates.slice(1), 0.5);
+  const floor = percentile(floors.slice(1), 0.5);
+  const command = "node bench/run.mjs tasks";
+  return [
+    {
+      figure: "separately scheduled no-op tasks (1,000,000 of one row each, read back and summed)",
+      command,
+      value: `${Math.round(rate).toLocaleString("en")} a second`,
+      floor: `bare DAG loop over two threads: ${Math.round(floor).toLocaleString("en")} a second`,
+      ratio: rate / floor,
+      goal: "300,000 a second and 0.3 of the floor",
+      met: rate >= 300_000 && rate / floor >= 0.3,
+    },
+    {
+      figure: "share of those tasks on the slot that had fewer",
+      command,
+      value: `${(leastShare * 100).toFixed(1)} %`,
+      floor: "even: 50 %",
+      ratio: leastShare / 0.5,
+      goal: "40 %",
+      met: leastShare >= 0.4,
+    },
+  ];
+}
