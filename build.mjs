@@ -1,4 +1,5 @@
-// Builds `dist` with esbuild alone, so that a clean clone, `--omit=dev` and a packed install all build the same way.
+// Builds `dist` with what the package itself depends on, so that a clean clone, `--omit=dev` and a packed install all build the
+// same way: code by esbuild, declarations by the TypeScript inside ts-morph. `--no-types` leaves the declarations out.
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -28,3 +29,24 @@ await build({
   banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
   logLevel: "warning",
 });
+
+if (!process.argv.includes("--no-types")) {
+  const { ts } = await import("ts-morph");
+  const config = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile).config;
+  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
+  const program = ts.createProgram([`${root}api/index.ts`, `${root}engine.ts`], {
+    ...options,
+    noEmit: false,
+    declaration: true,
+    emitDeclarationOnly: true,
+    rootDir: root,
+    outDir: `${root}dist/types`,
+  });
+  const { diagnostics } = program.emit();
+  if (diagnostics.length > 0) {
+    process.stderr.write(
+      ts.formatDiagnostics(diagnostics, { getCanonicalFileName: (name) => name, getCurrentDirectory: () => root, getNewLine: () => "\n" }),
+    );
+    process.exit(1);
+  }
+}

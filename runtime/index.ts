@@ -1,4 +1,5 @@
 // The only door to the runtime: a plan and its code in, a run out.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Json, Plan } from "../compiler/plan.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
