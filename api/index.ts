@@ -3,4 +3,6 @@
 
 export type { Additive, Dataset, float, int, Parts } from "./authoring.ts";
 export { concat, dataset, fit, max, mean, min, range, sum, track } from "./authoring.ts";
+export { TransientError } from "./errors.ts";
+export { type Dimension, type DType, type ReadonlyTensor, type Tensor, tensor } from "./tensor.ts";
 export type { ArrayView, View } from "./view.ts";

@@ -1,2 +1,4 @@
 // Entry of a host process.
-export {};
+import { startSupervisor } from "./supervisor.ts";
+
+startSupervisor();

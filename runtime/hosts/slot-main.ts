@@ -1,2 +1,4 @@
-// Entry of a host process.
-export {};
+// Entry of a slot thread.
+import { startSlot } from "./slot.ts";
+
+startSlot();

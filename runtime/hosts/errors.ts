@@ -1,0 +1,41 @@
+// What user code threw, as data: its name, its words, and the lines of its stack that lie in the user's own files.
+import { inspect } from "node:util";
+import type { TaskError } from "../events/events.ts";
+import { Unsendable } from "../objects/codec.ts";
+
+/** An input that this host doesn't hold (any more): not the user's failure. */
+export class GoneError extends Error {
+  override readonly name = "ObjectLost";
+}
+
+export type ThrownError = Pick<TaskError, "kind" | "name" | "message" | "stack">;
+
+/** This package's built files, or the bundle that holds this code. */
+const own = /^.*\/dist\//.exec(import.meta.url)?.[0] ?? import.meta.url;
+
+/** Not one of Node, of packages or of Headrace itself. */
+function isUserFrame(line: string): boolean {
+  return /^\s+at /.test(line) && !/\bnode:|[\\/]node_modules[\\/]|<anonymous>\)?$/.test(line) && !line.includes(own);
+}
+
+function stackLines(error: Error): string[] {
+  const frames = (error.stack ?? "").split("\n").filter(isUserFrame);
+  return frames.map((line) => line.trim().replace(/file:\/\/(?=\/)/, ""));
+}
+
+export function thrownError(thrown: unknown): ThrownError {
+  if (thrown instanceof GoneError) return { kind: "lost", name: thrown.name, message: thrown.message, stack: [] };
+  if (!(thrown instanceof Error)) {
+    return { kind: "thrown", name: "Thrown", message: typeof thrown === "string" ? thrown : inspect(thrown, { depth: 3 }), stack: [] };
+  }
+  const stack = stackLines(thrown);
+  let { cause } = thrown;
+  for (let depth = 0; cause instanceof Error && depth < 5; depth++, cause = cause.cause)
+    stack.push(`caused by ${cause.name}: ${cause.message}`, ...stackLines(cause));
+  return { kind: thrown instanceof Unsendable ? "unsendable" : "thrown", name: thrown.name, message: thrown.message, stack };
+}
+
+/** By name, since every bundle of user code brings its own copy of the class. */
+export function isTransient(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.name === "TransientError";
+}

@@ -1,0 +1,328 @@
+// The engine's side of a host: starts the process, gives every slot a socket of its own, and is one `WorkerLink` over all of
+// them. It restores what a replaced slot must know. Must not know what a plan means, nor decide what runs where.
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import type { Server, Socket } from "node:net";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Plan } from "../../compiler/plan.ts";
+import type { HostEntry } from "./entry.ts";
+import { builtEntry, HOST_ARGUMENT } from "./entry.ts";
+import { FrameReader, frame } from "./frames.ts";
+import type { FromSupervisor, Hello, HostSettings, ToSlot, ToSupervisor } from "./inside.ts";
+import type { FromHost, ToHost, WorkerLink } from "./link.ts";
+
+export type { HostEntry } from "./entry.ts";
+
+export interface HostOptions {
+  /** Threads. */
+  readonly slots: number;
+  /** What to start; default: the package's built files. */
+  readonly entry?: HostEntry;
+}
+
+const START_LIMIT_MS = 15_000;
+const CLOSE_LIMIT_MS = 2000;
+const STDERR_KEPT_BYTES = 4096;
+
+/** Starts a host process on this machine. Rejects where it can't be started. */
+export async function startHost({ slots, entry = builtEntry() }: HostOptions): Promise<WorkerLink> {
+  if (!Number.isSafeInteger(slots) || slots < 1) throw new RangeError(`a host has at least one slot, not ${slots}`);
+  // mkdtemp makes folders that only their owner can enter.
+  const folder = mkdtempSync(join(tmpdir(), "headrace-"));
+  const host = new Host(folder, slots);
+  try {
+    await host.start(entry);
+  } catch (error) {
+    await host.close();
+    throw error;
+  }
+  return host;
+}
+
+interface SlotState {
+  /** How many threads this slot has had before. */
+  life: number;
+  socket: Socket | null;
+  /** Frames for the thread that is coming up. */
+  waiting: Uint8Array[];
+  /** The thread has ended, as its host told; its socket may still hold answers. */
+  ended: Extract<FromSupervisor, { type: "slotEnded" }> | null;
+  greeted: boolean;
+}
+
+class Host implements WorkerLink {
+  readonly id: string;
+  readonly slots: number;
+  onMessage: (message: FromHost) => void = (message) => {
+    this.#early.push(message);
+    queueMicrotask(() => {
+      for (const one of this.#early.splice(0)) this.onMessage(one);
+    });
+  };
+  onLost: (reason: string) => void = () => {};
+
+  readonly #folder: string;
+  readonly #token = randomBytes(32);
+  readonly #slots: SlotState[];
+  readonly #early: FromHost[] = [];
+  /** What a new thread must know of each run that is going on. */
+  readonly #runs = new Map<number, { readonly plan: Plan; readonly frames: Uint8Array[] }>();
+  readonly #written = new Set<string>();
+  #server: Server | null = null;
+  #child: ChildProcess | null = null;
+  #exited: Promise<void> = Promise.resolve();
+  #supervisor: Socket | null = null;
+  #begun: { resolve(): void; reject(error: Error): void } | null = null;
+  #stderr = "";
+  #over = false;
+  readonly #atExit = () => {
+    this.#child?.kill("SIGKILL");
+    rmSync(this.#folder, { recursive: true, force: true });
+  };
+
+  constructor(folder: string, slots: number) {
+    this.#folder = folder;
+    this.id = folder.slice(folder.lastIndexOf("-") + 1);
+    this.slots = slots;
+    this.#slots = Array.from({ length: slots }, () => ({ life: 0, socket: null, waiting: [], ended: null, greeted: false }));
+  }
+
+  async start(entry: HostEntry): Promise<void> {
+    const path = join(this.#folder, "s");
+    const server = (this.#server = createServer((socket) => this.#connected(socket)));
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
+    process.once("exit", this.#atExit);
+    const begun = new Promise<void>((resolve, reject) => {
+      this.#begun = { resolve, reject };
+    });
+    const child = (this.#child = spawn(process.execPath, ["--expose-gc", entry.host, HOST_ARGUMENT], { stdio: ["pipe", "pipe", "pipe"] }));
+    this.#exited = new Promise((resolve) => {
+      child.once("error", (error) => {
+        this.#lost(`the host process couldn't be started: ${error.message}`);
+        resolve();
+      });
+      child.once("exit", (code, signal) => {
+        this.#lost(this.#exitReason(code, signal));
+        resolve();
+      });
+    });
+    const settings: HostSettings = {
+      socket: path,
+      token: this.#token.toString("hex"),
+      slots: this.slots,
+      slotEntry: entry.slot,
+      folder: this.#folder,
+    };
+    // A host that dies at once is reported by its exit, not by this pipe.
+    child.stdin.on("error", () => {});
+    child.stdin.end(`${JSON.stringify(settings)}\n`);
+    // Only what goes around `console` and `process.stdout` comes here; results have standard output for themselves.
+    child.stdout.on("data", (chunk: Buffer) => process.stderr.write(chunk));
+    child.stderr.on("data", (chunk: Buffer) => this.#said(chunk.toString("utf8")));
+    const late = setTimeout(() => this.#begun?.reject(new Error(`the host didn't start within ${START_LIMIT_MS} ms`)), START_LIMIT_MS);
+    try {
+      await begun;
+    } finally {
+      clearTimeout(late);
+      this.#begun = null;
+    }
+  }
+
+  // --- Connections -----------------------------------------------------------------------------------------------------------
+
+  #connected(socket: Socket): void {
+    let heard = (message: unknown): void => {
+      const hello = message as Hello;
+      const token = Buffer.from(String(hello?.token), "hex");
+      if (hello?.type !== "hello" || token.length !== this.#token.length || !timingSafeEqual(token, this.#token)) {
+        socket.destroy();
+        return;
+      }
+      heard = hello.from === "host" ? this.#supervised(socket) : this.#greeted(socket, hello.slot, hello.life);
+    };
+    const reader = new FrameReader((message) => heard(message));
+    socket.on("data", (chunk: Uint8Array) => {
+      if (!socket.destroyed) reader.push(chunk);
+    });
+    // What a broken connection means, its `close` and the host's exit tell.
+    socket.on("error", () => {});
+  }
+
+  #supervised(socket: Socket): (message: unknown) => void {
+    this.#supervisor = socket;
+    this.#begun?.resolve();
+    return (message) => {
+      const from = message as FromSupervisor;
+      if (from.type !== "slotEnded") return this.onMessage(from);
+      const slot = this.#slots[from.slot]!;
+      slot.ended = from;
+      // Its last answers may still be on their way: they count, and come before the loss.
+      if (slot.socket === null) this.#replaced(from.slot);
+    };
+  }
+
+  #greeted(socket: Socket, index: number, life: number): (message: unknown) => void {
+    const slot = this.#slots[index]!;
+    if (life < slot.life) {
+      socket.destroy();
+      return () => {};
+    }
+    // The new thread may greet before the old one's end is known here; what is sent until then is lost with the old one.
+    if (life > slot.life) slot.waiting = [];
+    const greeted = () => {
+      slot.socket = socket;
+      slot.greeted = true;
+      const frames = [...[...this.#runs.values()].flatMap((run) => run.frames), ...slot.waiting];
+      slot.waiting = [];
+      socket.cork();
+      for (const one of frames) socket.write(one);
+      socket.uncork();
+    };
+    if (life === slot.life) greeted();
+    else this.#whenReplaced.set(index, greeted);
+    socket.once("close", () => {
+      if (slot.socket !== socket) return;
+      slot.socket = null;
+      if (slot.ended) this.#replaced(index);
+    });
+    if (this.#slots.every((one) => one.greeted) && !this.#announced) {
+      this.#announced = true;
+      this.onMessage({ type: "ready", slots: this.slots, pid: this.#child!.pid! });
+    }
+    return (message) => this.onMessage(message as FromHost);
+  }
+  readonly #whenReplaced = new Map<number, () => void>();
+  #announced = false;
+
+  /** A slot's thread is gone, and all that it had to say has been heard. */
+  #replaced(index: number): void {
+    const slot = this.#slots[index]!;
+    const { reason, task } = slot.ended!;
+    const stage = task ? (this.#runs.get(task.run)?.plan.stages[task.stage]?.id ?? null) : null;
+    slot.ended = null;
+    slot.life++;
+    slot.waiting = [];
+    const greeted = this.#whenReplaced.get(index);
+    this.#whenReplaced.delete(index);
+    greeted?.();
+    this.onMessage({
+      type: "slotLost",
+      slot: index,
+      reason: { ...reason, stage, block: stage === null ? null : task!.block, attempt: stage === null ? null : task!.attempt },
+    });
+  }
+
+  // --- Sending ---------------------------------------------------------------------------------------------------------------
+
+  send(message: ToHost): void {
+    if (this.#over) return;
+    switch (message.type) {
+      case "prepare": {
+        for (const { digest, module, map } of message.code) this.#writeSlice(digest, module, map);
+        const { code: _, ...rest } = message;
+        const bytes = frame({ ...rest, code: [] } satisfies ToSlot);
+        this.#runs.set(message.run, { plan: message.plan, frames: [bytes] });
+        this.#toSupervisor({
+          type: "watch",
+          run: message.run,
+          timeouts: message.plan.stages.some((stage) => stage.options.timeoutMs !== undefined),
+        });
+        return this.#toSlots(bytes);
+      }
+      case "provide": {
+        const bytes = frame(message);
+        this.#runs.get(message.run)?.frames.push(bytes);
+        return this.#toSlots(bytes);
+      }
+      case "assign":
+      case "recall":
+        return this.#toSlot(this.#slots[message.slot]!, frame(message));
+      case "finish":
+        this.#runs.delete(message.run);
+        this.#toSupervisor(message);
+        return this.#toSlots(frame(message));
+      case "free":
+        this.#toSupervisor(message);
+        return this.#toSlots(frame(message));
+      case "fetch":
+      case "place":
+        return this.#toSupervisor(message);
+    }
+  }
+
+  #toSupervisor(message: ToSupervisor): void {
+    this.#supervisor?.write(frame(message));
+  }
+
+  #toSlots(bytes: Uint8Array): void {
+    // A thread that is coming up gets what runs hold when it greets.
+    for (const slot of this.#slots) if (slot.socket) this.#toSlot(slot, bytes);
+  }
+
+  #toSlot(slot: SlotState, bytes: Uint8Array): void {
+    if (slot.socket) {
+      slot.socket.write(bytes);
+      return;
+    }
+    slot.waiting.push(bytes);
+  }
+
+  /** Slices are files, so that each slot that needs one reads it and the others don't. */
+  #writeSlice(digest: string, module: string, map: string | null): void {
+    if (!/^[0-9a-f]+$/.test(digest)) throw new Error(`bug: \`${digest}\` is no digest`);
+    if (this.#written.has(digest)) return;
+    this.#written.add(digest);
+    const mapped = map === null ? "" : `\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString("base64")}\n`;
+    writeFileSync(join(this.#folder, `${digest}.mjs`), module + mapped);
+  }
+
+  // --- The end ---------------------------------------------------------------------------------------------------------------
+
+  #said(text: string): void {
+    this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT_BYTES);
+    // V8 dying of memory prints pages; the reason says it in a line.
+    if (!OUT_OF_MEMORY.test(this.#stderr)) process.stderr.write(text);
+  }
+
+  #exitReason(code: number | null, signal: NodeJS.Signals | null): string {
+    const pid = this.#child?.pid;
+    if (OUT_OF_MEMORY.test(this.#stderr)) return `the host process ${pid} ran out of memory`;
+    return signal ? `the host process ${pid} was ended by ${signal}` : `the host process ${pid} ended with exit code ${code}`;
+  }
+
+  #lost(reason: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#release();
+    if (this.#begun) this.#begun.reject(new Error(reason));
+    else this.onLost(reason);
+  }
+
+  #release(): void {
+    process.removeListener("exit", this.#atExit);
+    this.#server?.close();
+    this.#supervisor?.destroy();
+    for (const { socket } of this.#slots) socket?.destroy();
+    this.#runs.clear();
+    if (existsSync(this.#folder)) rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async close(): Promise<void> {
+    const child = this.#child;
+    if (!this.#over) {
+      this.#over = true;
+      this.#release();
+    }
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    // It ends by itself when its connection closes.
+    const late = setTimeout(() => child.kill("SIGKILL"), CLOSE_LIMIT_MS);
+    await this.#exited;
+    clearTimeout(late);
+  }
+}
+
+const OUT_OF_MEMORY = /heap out of memory|Allocation failed|FATAL ERROR: .*memory/i;

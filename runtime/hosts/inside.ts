@@ -1,0 +1,129 @@
+// What the parts of one host say among themselves: the engine's side (`host.ts`), the host's own thread (`supervisor.ts`) and its
+// slots (`slot.ts`). Data only. What engines see of hosts is in `link.ts`.
+import type { TaskError } from "../events/events.ts";
+import type { FromHost, ToHost } from "./link.ts";
+
+/** A piece of shared memory. */
+export interface Region {
+  readonly buffer: SharedArrayBuffer;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+/** A value in shared memory, as the codec splits it. Threads hand it to each other without copying. */
+export interface SharedValue {
+  /** Size as one run of bytes. */
+  readonly bytes: number;
+  readonly structure: Region;
+  readonly arrays: readonly (Region & { /** Element type, as the codec numbers them. */ readonly code: number })[];
+}
+
+export interface StoredValue {
+  readonly run: number;
+  readonly stage: number;
+  readonly block: number;
+  readonly value: SharedValue;
+}
+
+/** First frame of each connection to the engine's side. */
+export type Hello =
+  | { readonly type: "hello"; readonly token: string; readonly from: "host"; readonly pid: number }
+  /** `life` counts the threads that this slot has had. */
+  | { readonly type: "hello"; readonly token: string; readonly from: "slot"; readonly slot: number; readonly life: number };
+
+/** Engine's side → the host's own thread. */
+export type ToSupervisor =
+  | Extract<ToHost, { type: "free" | "fetch" | "place" | "finish" }>
+  /** A run begins; `timeouts`: some of its stages have one. */
+  | { readonly type: "watch"; readonly run: number; readonly timeouts: boolean };
+
+/** The host's own thread → engine's side. `task` is what the lost slot was running. */
+export type FromSupervisor =
+  | Extract<FromHost, { type: "object" | "beat" }>
+  | {
+      readonly type: "slotEnded";
+      readonly slot: number;
+      readonly life: number;
+      readonly reason: Omit<TaskError, "stage" | "block" | "attempt">;
+      readonly task: RunningTask | null;
+    };
+
+/** Engine's side → a slot. The code of `prepare` has become files by then. */
+export type ToSlot = Exclude<ToHost, { type: "fetch" | "place" }>;
+
+/** Slot → the host's own thread. */
+export type FromSlot =
+  /** The thread runs. */
+  | { readonly type: "begun" }
+  | { readonly type: "stored"; readonly values: readonly StoredValue[] }
+  /** Answered by `values` in the order of `blocks`, once all are there. */
+  | { readonly type: "wanted"; readonly request: number; readonly run: number; readonly stage: number; readonly blocks: readonly number[] };
+
+/** The host's own thread → slot. `null`: nobody holds it any more. */
+export type SupervisorToSlot = { readonly type: "values"; readonly request: number; readonly values: readonly (SharedValue | null)[] };
+
+/** What a slot thread is started with. */
+export interface SlotSettings {
+  readonly socket: string;
+  readonly token: string;
+  readonly slot: number;
+  readonly life: number;
+  /** Where the slices lie, by digest. */
+  readonly folder: string;
+  readonly watch: SharedArrayBuffer;
+}
+
+/** What a host process reads from its standard input, as one line of JSON. */
+export interface HostSettings {
+  readonly socket: string;
+  readonly token: string;
+  readonly slots: number;
+  readonly slotEntry: string;
+  readonly folder: string;
+}
+
+export interface RunningTask {
+  readonly run: number;
+  readonly stage: number;
+  readonly block: number;
+  readonly attempt: number;
+}
+
+/** Milliseconds on a clock that all threads of a process share. */
+export function sharedNowMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}
+
+/** What a slot is doing, in shared memory: written by the slot before and after each task, read by the host's own thread. */
+export class Watch {
+  static readonly BYTES = 56;
+  readonly #cells: Float64Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#cells = new Float64Array(memory);
+  }
+
+  begin(run: number, stage: number, block: number, attempt: number, limitMs: number): void {
+    const cells = this.#cells;
+    cells[1] = run;
+    cells[2] = stage;
+    cells[3] = block;
+    cells[4] = attempt;
+    cells[5] = limitMs;
+    // Reading the clock costs more than a small task does.
+    cells[6] = limitMs === Infinity ? Infinity : sharedNowMs() + limitMs;
+    cells[0] = 1;
+  }
+
+  end(): void {
+    this.#cells[0] = 0;
+  }
+
+  /** What runs now, how long it may, and by when it must be done on the shared clock (`Infinity`: no limit). */
+  read(): (RunningTask & { readonly limitMs: number; readonly deadlineMs: number }) | null {
+    const cells = this.#cells;
+    if (cells[0] === 0) return null;
+    return { run: cells[1]!, stage: cells[2]!, block: cells[3]!, attempt: cells[4]!, limitMs: cells[5]!, deadlineMs: cells[6]! };
+  }
+}

@@ -1,0 +1,413 @@
+// A slot: a thread that runs user code, one task at a time, in the order in which its engine assigned them. It talks to the engine
+// over a socket of its own, and to its host only about shared objects. Must not know which stages exist besides those it was
+// handed, nor what anybody does with its results.
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parentPort, workerData } from "node:worker_threads";
+import type { Json, Plan, PlanStage } from "../../compiler/plan.ts";
+import type { StageRunner, TaskContext, UserFunction } from "../data/stage.ts";
+import { neededFunctions, prepareStage } from "../data/stage.ts";
+import type { TaskError } from "../events/events.ts";
+import { columnReader, columnValues, decode } from "../objects/codec.ts";
+import { SLOT_FIELD } from "./entry.ts";
+import { GoneError, isTransient, thrownError } from "./errors.ts";
+import { FrameReader, frame } from "./frames.ts";
+import type { FromSlot, Hello, SharedValue, SlotSettings, SupervisorToSlot, ToSlot } from "./inside.ts";
+import { Watch } from "./inside.ts";
+import type { FromHost, InputFeed, ProvidedValue } from "./link.ts";
+import { Collector, ObjectTable, ObjectWriter, readShared, TensorMemory } from "./objects.ts";
+import type { Answer } from "./outputs.ts";
+import { blocksAnswer, Outputs } from "./outputs.ts";
+import { capturePrinting, Reports } from "./reports.ts";
+
+/** So long a slot works without sending what is finished and looking at its messages. */
+const TURN_MS = 20;
+/** Answers gather for so long at most while tasks run. */
+const GATHER_MS = 1;
+
+/** Becomes a slot of the host that started this thread. */
+export function startSlot(): void {
+  const settings = (workerData as { [SLOT_FIELD]: SlotSettings })[SLOT_FIELD];
+  process.setSourceMapsEnabled(true);
+  const socket = connect(settings.socket);
+  const slot = new Slot(settings, socket);
+  socket.on("connect", () => slot.begin());
+  socket.on("close", () => process.exit(0));
+  socket.on("error", () => process.exit(0));
+}
+
+type Assign = Extract<ToSlot, { type: "assign" }>;
+type ReadInput = (block: number) => unknown;
+
+/** Part of an assignment: blocks `next … end - 1` haven't begun. */
+interface Work {
+  readonly assign: Assign;
+  next: number;
+  end: number;
+}
+
+interface PreparedStage {
+  readonly stage: PlanStage;
+  readonly runner: StageRunner;
+  readonly limitMs: number;
+}
+
+interface Run {
+  readonly plan: Plan;
+  readonly params: { readonly [name: string]: Json };
+  readonly stages: Map<number, PreparedStage>;
+  readonly provided: Map<string, { readonly value: ProvidedValue; read: { readonly value: unknown } | null }>;
+}
+
+class Slot {
+  readonly #settings: SlotSettings;
+  readonly #socket: Socket;
+  readonly #port = parentPort!;
+  readonly #watch: Watch;
+  readonly #collector = new Collector();
+  readonly #tensors = new TensorMemory(this.#collector);
+  readonly #writer = new ObjectWriter(this.#tensors);
+  readonly #reports: Reports;
+  readonly #runs = new Map<number, Run>();
+  /** Loaded slices by digest. */
+  readonly #slices = new Map<string, Promise<{ readonly [name: string]: unknown }>>();
+  /** Handles of shared objects that this thread has made or read. */
+  readonly #objects = new ObjectTable();
+  readonly #read = new WeakMap<SharedValue, { readonly value: unknown }>();
+  readonly #requests = new Map<number, (values: readonly (SharedValue | null)[]) => void>();
+  #lastRequest = 0;
+  #queue: Work[] = [];
+  #current: Work | null = null;
+  #working = false;
+  #turnMs = 0;
+  #pending: Uint8Array[] = [];
+  #flushedMs = 0;
+
+  constructor(settings: SlotSettings, socket: Socket) {
+    this.#settings = settings;
+    this.#socket = socket;
+    this.#watch = new Watch(settings.watch);
+    this.#reports = new Reports((report) => {
+      this.#send(report);
+      this.#flush();
+    });
+    const { metric, progress } = this.#reports;
+    this.#context = { metric, progress };
+  }
+  readonly #context: TaskContext;
+
+  begin(): void {
+    const { token, slot, life } = this.#settings;
+    this.#socket.write(frame({ type: "hello", token, from: "slot", slot, life } satisfies Hello));
+    const reader = new FrameReader((message) => this.#heard(message as ToSlot));
+    this.#socket.on("data", (chunk: Uint8Array) => {
+      reader.push(chunk);
+      if (!this.#working) void this.#work();
+    });
+    this.#port.on("message", ({ request, values }: SupervisorToSlot) => {
+      this.#requests.get(request)?.(values);
+      this.#requests.delete(request);
+    });
+    (globalThis as { [key: symbol]: unknown })[Symbol.for("headrace.allocate")] = this.#tensors.allocate;
+    capturePrinting((stream, text) => this.#reports.text(stream, text));
+    process.on("exit", () => {
+      this.#reports.flush();
+      this.#flush();
+    });
+    this.#tell({ type: "begun" });
+  }
+
+  // --- Messages ------------------------------------------------------------------------------------------------------------
+
+  #heard(message: ToSlot): void {
+    switch (message.type) {
+      case "prepare":
+        this.#runs.set(message.run, { plan: message.plan, params: message.params, stages: new Map(), provided: new Map() });
+        return;
+      case "provide":
+        this.#runs.get(message.run)?.provided.set(message.key, { value: message.value, read: null });
+        return;
+      case "assign":
+        this.#queue.push({ assign: message, next: message.first, end: message.first + message.count });
+        return;
+      case "recall":
+        this.#recall(message);
+        return;
+      case "free":
+        for (const { stage, first, count } of message.objects)
+          this.#collector.released(this.#objects.free(message.run, stage, first, count));
+        return;
+      case "finish":
+        this.#runs.delete(message.run);
+        this.#collector.released(this.#objects.finish(message.run));
+        this.#queue = this.#queue.filter(({ assign }) => assign.run !== message.run);
+        if (this.#current?.assign.run === message.run) this.#current.end = this.#current.next;
+        return;
+    }
+  }
+
+  #recall({ run, slot, stage, first, count, attempt }: Extract<ToSlot, { type: "recall" }>): void {
+    const recalled = (from: number, blocks: number) => {
+      this.#send({ type: "recalled", run, slot, stage, first: from, count: blocks, attempt });
+      this.#flush();
+    };
+    const holds = (work: Work) =>
+      work.assign.run === run &&
+      work.assign.stage === stage &&
+      work.assign.attempt === attempt &&
+      first < work.end &&
+      work.next < first + count;
+    const work = this.#current && holds(this.#current) ? this.#current : this.#queue.find(holds);
+    if (!work) return recalled(first + count, 0);
+    const from = Math.max(first, work.next);
+    const end = Math.min(first + count, work.end);
+    if (end < work.end) this.#queue.splice(this.#queue.indexOf(work) + 1, 0, { assign: work.assign, next: end, end: work.end });
+    work.end = from;
+    recalled(from, end - from);
+  }
+
+  /** Gathered; sent by `#flush`, at the latest when this slot has nothing more to do. */
+  #send(message: FromHost): void {
+    this.#pending.push(frame(message));
+  }
+
+  #flush(): void {
+    const frames = this.#pending;
+    if (frames.length === 0) return;
+    this.#pending = [];
+    if (frames.length === 1) this.#socket.write(frames[0]!);
+    else {
+      this.#socket.cork();
+      for (const one of frames) this.#socket.write(one);
+      this.#socket.uncork();
+    }
+  }
+
+  #tell(message: FromSlot): void {
+    this.#port.postMessage(message);
+  }
+
+  // --- Work ----------------------------------------------------------------------------------------------------------------
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    this.#turnMs = this.#flushedMs = performance.now();
+    for (let work = this.#queue.shift(); work; work = this.#queue.shift()) {
+      this.#current = work;
+      await this.#workOff(work);
+    }
+    this.#current = null;
+    this.#working = false;
+    this.#reports.flush();
+    this.#flush();
+    this.#tensors.settle();
+  }
+
+  /** Lets messages in, once they have waited for TURN_MS. */
+  async #turn(): Promise<void> {
+    this.#reports.flush();
+    this.#flush();
+    this.#tensors.settle();
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#turnMs = this.#flushedMs = performance.now();
+  }
+
+  async #workOff(work: Work): Promise<void> {
+    const { run, slot, stage, attempt } = work.assign;
+    const startMs = performance.now();
+    const answer = (outputs: Answer | null) => {
+      if (outputs === null || !this.#runs.has(run)) return;
+      if (outputs.stored.length > 0) {
+        for (const { block, value } of outputs.stored) this.#objects.set(run, stage, block, value);
+        this.#tell({ type: "stored", values: outputs.stored });
+      }
+      const { first, count } = outputs;
+      const nowMs = performance.now();
+      this.#send({ type: "finished", run, slot, stage, first, count, attempt, runMs: nowMs - startMs, outputs: outputs.outputs });
+      if (nowMs - this.#flushedMs > GATHER_MS) {
+        this.#flushedMs = nowMs;
+        this.#flush();
+      }
+    };
+    const failed = (block: number, transient: boolean, error: Omit<TaskError, "stage" | "block" | "attempt">) => {
+      const id = this.#runs.get(run)?.plan.stages[stage]?.id;
+      if (id === undefined) return;
+      this.#send({ type: "failed", run, slot, stage, block, attempt, transient, error: { ...error, stage: id, block, attempt } });
+    };
+
+    this.#reports.begin(run, stage);
+    let prepared: PreparedStage;
+    let inputs: readonly ReadInput[];
+    try {
+      const known = this.#runs.get(run)?.stages.get(stage);
+      this.#watch.begin(run, stage, work.next, attempt, Infinity);
+      prepared = known ?? (await this.#prepare(run, stage));
+      const reading = this.#inputs(work.assign, prepared.stage);
+      inputs = reading instanceof Promise ? await reading : reading;
+    } catch (error) {
+      // Nothing of this can run: not the code, or not its inputs.
+      for (; work.next < work.end; work.next++) failed(work.next, isTransient(error), thrownError(error));
+      return;
+    } finally {
+      this.#watch.end();
+    }
+
+    const { runner, limitMs } = prepared;
+    const cutsIntoBlocks = prepared.stage.output === "blocks";
+    const outputs = new Outputs(run, stage, this.#writer, work.next);
+    const values: unknown[] = new Array(inputs.length);
+    while (work.next < work.end) {
+      const block = work.next++;
+      this.#watch.begin(run, stage, block, attempt, limitMs);
+      try {
+        for (let i = 0; i < inputs.length; i++) values[i] = inputs[i]!(block);
+        let value = runner.run(block, values, this.#context);
+        if (value instanceof Promise) {
+          this.#flush();
+          value = await value;
+          this.#turnMs = performance.now();
+        }
+        if (cutsIntoBlocks) {
+          answer(outputs.skip());
+          answer(blocksAnswer(run, stage, block, value as readonly unknown[], this.#writer));
+        } else answer(outputs.add(value));
+        if (outputs.full) answer(outputs.take());
+      } catch (error) {
+        answer(outputs.skip());
+        failed(block, isTransient(error), thrownError(error));
+      }
+      this.#watch.end();
+      if (performance.now() - this.#turnMs > TURN_MS) {
+        answer(outputs.take());
+        await this.#turn();
+      }
+    }
+    answer(outputs.take());
+  }
+
+  // --- Code ----------------------------------------------------------------------------------------------------------------
+
+  async #prepare(runNumber: number, index: number): Promise<PreparedStage> {
+    const run = this.#run(runNumber);
+    const { plan, params } = run;
+    const functions = new Map<string, UserFunction>();
+    for (const id of neededFunctions(plan, index)) {
+      const { digest, export: name } = plan.functions[id]!;
+      const found = (await this.#slice(digest))[name];
+      if (typeof found !== "function") throw new Error(`bug: the slice of \`${id}\` exports no function \`${name}\``);
+      functions.set(id, found as UserFunction);
+    }
+    const stage = plan.stages[index]!;
+    const prepared = { stage, runner: prepareStage(plan, index, params, functions), limitMs: stage.options.timeoutMs ?? Infinity };
+    run.stages.set(index, prepared);
+    return prepared;
+  }
+
+  #slice(digest: string): Promise<{ readonly [name: string]: unknown }> {
+    let slice = this.#slices.get(digest);
+    if (!slice) {
+      slice = import(pathToFileURL(join(this.#settings.folder, `${digest}.mjs`)).href) as Promise<{ readonly [name: string]: unknown }>;
+      this.#slices.set(digest, slice);
+    }
+    return slice;
+  }
+
+  #run(run: number): Run {
+    const found = this.#runs.get(run);
+    if (!found) throw new GoneError(`run ${run} is over`);
+    return found;
+  }
+
+  // --- Inputs --------------------------------------------------------------------------------------------------------------
+
+  #inputs(assign: Assign, stage: PlanStage): readonly ReadInput[] | Promise<readonly ReadInput[]> {
+    if (assign.inputs.length !== stage.inputs.length)
+      throw new Error(`bug: \`${stage.id}\` reads ${stage.inputs.length} inputs and was fed ${assign.inputs.length}`);
+    const readers = assign.inputs.map((feed) => this.#input(assign, feed));
+    return readers.some((reader) => reader instanceof Promise) ? Promise.all(readers) : (readers as ReadInput[]);
+  }
+
+  #input(assign: Assign, feed: InputFeed): ReadInput | Promise<ReadInput> {
+    switch (feed.kind) {
+      case "provided": {
+        const provided = this.#run(assign.run).provided.get(feed.key);
+        if (!provided) throw new Error(`bug: \`${feed.key}\` was never provided`);
+        if (provided.read) return always(provided.read.value);
+        return this.#provided(assign.run, provided.value).then((value) => {
+          provided.read = { value };
+          return always(value);
+        });
+      }
+      case "column": {
+        const read = columnReader(feed.column, { share: true });
+        return (block) => read(block - assign.first);
+      }
+      case "object": {
+        const { run, stage, block } = feed.ref;
+        const known = this.#objects.get(run, stage, block);
+        if (known) return always(this.#readOnce(known));
+        return this.#shared(run, stage, [block]).then(([value]) => always(this.#readOnce(value!)));
+      }
+      case "objects": {
+        const { run, stage } = feed;
+        const { first, count } = assign;
+        const missing: number[] = [];
+        for (let block = first; block < first + count; block++) if (!this.#objects.get(run, stage, block)) missing.push(block);
+        const read: ReadInput = (block) => {
+          const value = this.#objects.get(run, stage, block);
+          if (!value) throw new GoneError(`block ${block} of stage ${stage} of run ${run} is gone`);
+          return readShared(value);
+        };
+        return missing.length === 0 ? read : this.#shared(run, stage, missing).then(() => read);
+      }
+      case "range":
+        return always({ rows: feed.rows, blocks: feed.blocks });
+    }
+  }
+
+  async #provided(run: number, value: ProvidedValue): Promise<unknown> {
+    if (value.kind === "inline") return decode(value.bytes, { share: true });
+    const blocks: unknown[] = [];
+    for (const part of value.runs) {
+      if ("column" in part) blocks.push(...columnValues(part.column, { share: true }));
+      else {
+        const numbers = Array.from({ length: part.count }, (_, index) => part.first + index);
+        for (const shared of await this.#shared(run, part.stage, numbers)) blocks.push(readShared(shared));
+      }
+    }
+    return blocks;
+  }
+
+  /** Handles of objects, asked of the host where this thread hasn't got them. */
+  async #shared(run: number, stage: number, blocks: readonly number[]): Promise<SharedValue[]> {
+    const missing = blocks.filter((block) => !this.#objects.get(run, stage, block));
+    if (missing.length > 0) {
+      const request = ++this.#lastRequest;
+      const values = await new Promise<readonly (SharedValue | null)[]>((resolve) => {
+        this.#requests.set(request, resolve);
+        this.#tell({ type: "wanted", request, run, stage, blocks: missing });
+      });
+      values.forEach((value, index) => {
+        if (value) this.#objects.set(run, stage, missing[index]!, value);
+      });
+    }
+    return blocks.map((block) => {
+      const value = this.#objects.get(run, stage, block);
+      if (!value) throw new GoneError(`block ${block} of stage ${stage} of run ${run} is gone`);
+      return value;
+    });
+  }
+
+  /** For a value that all tasks of a batch read. */
+  #readOnce(shared: SharedValue): unknown {
+    let read = this.#read.get(shared);
+    if (!read) this.#read.set(shared, (read = { value: readShared(shared) }));
+    return read.value;
+  }
+}
+
+function always(value: unknown): ReadInput {
+  return () => value;
+}

@@ -1,0 +1,275 @@
+// The host process's own thread. It starts slot threads, ends those that run past their time, starts others in their place, and
+// keeps the table of shared objects. It runs no user code, so it always answers; it goes when its engine goes. Must not know
+// plans: what a slot runs is a number to it.
+import { readSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import { Worker } from "node:worker_threads";
+import { decode, partsBytes, split, writeParts } from "../objects/codec.ts";
+import { SLOT_FIELD } from "./entry.ts";
+import { thrownError } from "./errors.ts";
+import { FrameReader, frame } from "./frames.ts";
+import type { FromSlot, FromSupervisor, Hello, HostSettings, SharedValue, SlotSettings, SupervisorToSlot, ToSupervisor } from "./inside.ts";
+import { sharedNowMs, Watch } from "./inside.ts";
+import type { ObjectRef } from "./link.ts";
+import { Collector, ObjectTable, ObjectWriter, sharedParts } from "./objects.ts";
+
+const BEAT_EVERY_MS = 1000;
+const WATCH_EVERY_MS = 20;
+/** How long a task of a finished run may go on before its thread is ended. */
+const GRACE_MS = 100;
+/** An object that was announced comes within moments; one that doesn't is gone. */
+const OBJECT_WAIT_MS = 5000;
+/** Threads of one slot that may die in a row before they have run anything. */
+const STILLBORN_LIMIT = 3;
+
+/** Becomes a host: reads its settings from standard input. Never returns control to a caller that has more to do. */
+export function startSupervisor(): void {
+  // Ctrl-C reaches the whole process group; what it means is the engine's decision.
+  process.on("SIGINT", () => {});
+  const settings = JSON.parse(readLine()) as HostSettings;
+  const socket = connect(settings.socket);
+  const supervisor = new Supervisor(settings, socket);
+  const gone = () => {
+    // The engine is gone: so is the reason for this process and its folder.
+    rmSync(settings.folder, { recursive: true, force: true });
+    process.exit(0);
+  };
+  socket.once("close", gone);
+  socket.on("error", gone);
+  socket.once("connect", () => supervisor.start());
+}
+
+function readLine(): string {
+  const bytes: number[] = [];
+  const one = new Uint8Array(1);
+  while (readSync(0, one) === 1 && one[0] !== 10) bytes.push(one[0]!);
+  return Buffer.from(bytes).toString("utf8");
+}
+
+interface Slot {
+  life: number;
+  worker: Worker;
+  readonly watch: Watch;
+  /** Why this thread is being ended by us. */
+  ending: "timeout" | "cancelled" | null;
+  limitMs: number;
+  /** What user code let escape, if that ended the thread. */
+  escaped: unknown;
+  stillborn: number;
+}
+
+/** Waits for values that were announced elsewhere before they came here. */
+interface Wanting {
+  readonly run: number;
+  readonly stage: number;
+  readonly blocks: readonly number[];
+  readonly answer: (values: (SharedValue | null)[]) => void;
+}
+
+class Supervisor {
+  readonly #settings: HostSettings;
+  readonly #socket: Socket;
+  readonly #slots: Slot[] = [];
+  readonly #objects = new ObjectTable();
+  readonly #writer = new ObjectWriter(null);
+  readonly #collector = new Collector();
+  readonly #wanting = new Set<Wanting>();
+  /** Runs with stages that have a time limit. */
+  readonly #timed = new Set<number>();
+  #watching: NodeJS.Timeout | null = null;
+
+  constructor(settings: HostSettings, socket: Socket) {
+    this.#settings = settings;
+    this.#socket = socket;
+  }
+
+  start(): void {
+    const hello: Hello = { type: "hello", token: this.#settings.token, from: "host", pid: process.pid };
+    this.#socket.write(frame(hello));
+    const reader = new FrameReader((message) => this.#heard(message as ToSupervisor));
+    this.#socket.on("data", (chunk: Uint8Array) => reader.push(chunk));
+    for (let index = 0; index < this.#settings.slots; index++) {
+      const memory = new SharedArrayBuffer(Watch.BYTES);
+      const slot: Slot = {
+        life: 0,
+        worker: this.#thread(index, 0, memory),
+        watch: new Watch(memory),
+        ending: null,
+        limitMs: 0,
+        escaped: undefined,
+        stillborn: 0,
+      };
+      this.#slots.push(slot);
+      this.#tend(index, slot, memory);
+    }
+    const beat = () => this.#send({ type: "beat", rssBytes: process.memoryUsage.rss() });
+    beat();
+    setInterval(beat, BEAT_EVERY_MS);
+  }
+
+  // --- Slots ---------------------------------------------------------------------------------------------------------------
+
+  #thread(index: number, life: number, watch: SharedArrayBuffer): Worker {
+    const { socket, token, folder, slotEntry } = this.#settings;
+    const settings: SlotSettings = { socket, token, slot: index, life, folder, watch };
+    return new Worker(slotEntry, { workerData: { [SLOT_FIELD]: settings }, stdout: true, stderr: true, argv: [] });
+  }
+
+  #tend(index: number, slot: Slot, memory: SharedArrayBuffer): void {
+    const { worker } = slot;
+    let spoke = false;
+    // A slot sends its output as messages; what comes here is what Node itself has to say.
+    worker.stdout.pipe(process.stderr, { end: false });
+    worker.stderr.pipe(process.stderr, { end: false });
+    worker.on("message", (message: FromSlot) => {
+      spoke = true;
+      if (message.type === "begun") slot.stillborn = 0;
+      else if (message.type === "stored") this.#stored(message.values.map((one) => [one.run, one.stage, one.block, one.value]));
+      else {
+        const { request } = message;
+        this.#want(message.run, message.stage, message.blocks, (values) =>
+          worker.postMessage({ type: "values", request, values } satisfies SupervisorToSlot),
+        );
+      }
+    });
+    worker.on("error", (error) => {
+      slot.escaped = error;
+    });
+    worker.once("exit", (code) => {
+      if (!spoke && ++slot.stillborn >= STILLBORN_LIMIT) {
+        process.stderr.write(`slots can't start: ${slot.escaped instanceof Error ? slot.escaped.stack : `exit code ${code}`}\n`);
+        process.exit(1);
+      }
+      const running = slot.watch.read();
+      this.#send({
+        type: "slotEnded",
+        slot: index,
+        life: slot.life,
+        reason: endReason(slot, code),
+        task: running && { run: running.run, stage: running.stage, block: running.block, attempt: running.attempt },
+      });
+      slot.watch.end();
+      slot.ending = null;
+      slot.escaped = undefined;
+      slot.life++;
+      slot.worker = this.#thread(index, slot.life, memory);
+      this.#tend(index, slot, memory);
+    });
+  }
+
+  #end(slot: Slot, why: "timeout" | "cancelled", limitMs: number): void {
+    if (slot.ending) return;
+    slot.ending = why;
+    slot.limitMs = limitMs;
+    void slot.worker.terminate();
+  }
+
+  #watchSlots(): void {
+    const nowMs = sharedNowMs();
+    for (const slot of this.#slots) {
+      const running = slot.watch.read();
+      if (running && running.deadlineMs < nowMs) this.#end(slot, "timeout", running.limitMs);
+    }
+  }
+
+  // --- Messages of the engine's side -----------------------------------------------------------------------------------------
+
+  #heard(message: ToSupervisor): void {
+    switch (message.type) {
+      case "watch":
+        if (!message.timeouts) return;
+        this.#timed.add(message.run);
+        this.#watching ??= setInterval(() => this.#watchSlots(), WATCH_EVERY_MS);
+        return;
+      case "finish":
+        this.#finish(message.run);
+        return;
+      case "free":
+        for (const { stage, first, count } of message.objects) {
+          this.#collector.released(this.#objects.free(message.run, stage, first, count));
+          const gone = (want: Wanting) =>
+            want.run === message.run && want.stage === stage && want.blocks.some((block) => block >= first && block < first + count);
+          this.#giveUp(gone);
+        }
+        return;
+      case "place": {
+        const { ref, bytes } = message;
+        this.#stored([[ref.run, ref.stage, ref.block, this.#writer.write(split(decode(bytes, { share: true })))]]);
+        return;
+      }
+      case "fetch":
+        this.#fetch(message.request, message.ref);
+        return;
+    }
+  }
+
+  #fetch(request: number, { run, stage, block }: ObjectRef): void {
+    this.#want(run, stage, [block], ([value]) => {
+      if (!value) return this.#send({ type: "object", request, bytes: null });
+      const parts = sharedParts(value);
+      const bytes = new Uint8Array(partsBytes(parts));
+      writeParts(parts, bytes);
+      this.#send({ type: "object", request, bytes });
+    });
+  }
+
+  #finish(run: number): void {
+    this.#collector.released(this.#objects.finish(run));
+    this.#giveUp((want) => want.run === run);
+    this.#timed.delete(run);
+    if (this.#timed.size === 0 && this.#watching) {
+      clearInterval(this.#watching);
+      this.#watching = null;
+    }
+    setTimeout(() => {
+      for (const slot of this.#slots) if (slot.watch.read()?.run === run) this.#end(slot, "cancelled", 0);
+    }, GRACE_MS);
+  }
+
+  // --- Objects ---------------------------------------------------------------------------------------------------------------
+
+  #stored(values: readonly (readonly [run: number, stage: number, block: number, value: SharedValue])[]): void {
+    for (const [run, stage, block, value] of values) this.#objects.set(run, stage, block, value);
+    for (const want of this.#wanting) this.#answer(want, false);
+  }
+
+  #want(run: number, stage: number, blocks: readonly number[], answer: Wanting["answer"]): void {
+    const want: Wanting = { run, stage, blocks, answer };
+    this.#wanting.add(want);
+    this.#answer(want, false);
+    if (this.#wanting.has(want)) setTimeout(() => this.#giveUp((one) => one === want), OBJECT_WAIT_MS).unref();
+  }
+
+  #giveUp(which: (want: Wanting) => boolean): void {
+    for (const want of this.#wanting) if (which(want)) this.#answer(want, true);
+  }
+
+  #answer(want: Wanting, evenPartly: boolean): void {
+    const values = want.blocks.map((block) => this.#objects.get(want.run, want.stage, block) ?? null);
+    if (!evenPartly && values.includes(null)) return;
+    this.#wanting.delete(want);
+    want.answer(values);
+  }
+
+  #send(message: FromSupervisor): void {
+    this.#socket.write(frame(message));
+  }
+}
+
+function endReason(slot: Slot, code: number): (FromSupervisor & { type: "slotEnded" })["reason"] {
+  if (slot.ending === "timeout")
+    return { kind: "timeout", name: "Timeout", message: `ran longer than its limit of ${slot.limitMs} ms and was ended`, stack: [] };
+  if (slot.ending === "cancelled") return { kind: "cancelled", name: "Cancelled", message: "its run is over", stack: [] };
+  if (slot.escaped === undefined)
+    return { kind: "lost", name: "Exit", message: `the code called process.exit(${code}), which ends its slot`, stack: [] };
+  if ((slot.escaped as { code?: unknown }).code === "ERR_WORKER_OUT_OF_MEMORY")
+    return { kind: "memory", name: "OutOfMemory", message: "the code used up the memory of its slot", stack: [] };
+  const { name, message, stack } = thrownError(slot.escaped);
+  return {
+    kind: "lost",
+    name,
+    message: `${message} (thrown outside any task, or a rejection that nobody handled, which ends the slot)`,
+    stack,
+  };
+}
