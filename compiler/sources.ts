@@ -41,19 +41,26 @@ export function nodeSources(root: string = process.cwd()): Sources {
  */
 export function memorySources(files: Readonly<Record<string, string>>, over: Sources | null = null): Sources {
   const root = over?.root ?? "/project";
+  const beneath = over ?? ownFiles;
   const held = new Map(Object.entries(files).map(([name, text]) => [fileName(root, name), text]));
   return {
     root,
-    read: (file) => held.get(fileName(root, file)) ?? over?.read(file) ?? null,
+    read: (file) => held.get(fileName(root, file)) ?? beneath.read(file),
     list(folder) {
       const prefix = fileName(root, folder);
       const inside = prefix === "." || prefix === "" ? "" : `${prefix}/`;
       const names = [...held.keys()].filter((name) => name.startsWith(inside)).map((name) => name.slice(inside.length).split("/")[0]!);
-      return [...new Set([...names, ...(over?.list(folder) ?? [])])].sort();
+      return [...new Set([...names, ...beneath.list(folder)])].sort();
     },
     cache: over?.cache ?? memoryCache(),
   };
 }
+
+const ownFiles: Pick<Sources, "read" | "list"> = {
+  read: (file) => (isOwn(file) ? readOrNull(file) : null),
+  list: (folder) => (isOwn(folder) ? listOrNone(folder) : []),
+};
+const isOwn = (path: string): boolean => isAbsolute(path) && !fileName(packageRoot(), path).startsWith("/");
 
 export function memoryCache(): Cache {
   const kept = new Map<string, string>();
