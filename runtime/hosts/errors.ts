@@ -18,20 +18,33 @@ function isUserFrame(line: string): boolean {
   return /^\s+at /.test(line) && !/\bnode:|[\\/]node_modules[\\/]|<anonymous>\)?$/.test(line) && !line.includes(own);
 }
 
-function stackLines(error: Error): string[] {
-  const frames = (error.stack ?? "").split("\n").filter(isUserFrame);
-  return frames.map((line) => line.trim().replace(/file:\/\/(?=\/)/, ""));
+/** Printed text with its stacks in the user's own lines; `folder` as below. Text without stacks stays as it is. */
+export function inUserTerms(text: string, folder: string): string {
+  if (!text.includes(folder)) return text;
+  const ownPath = own.replace("file://", "");
+  return text
+    .split("\n")
+    .filter((line) => !(/^\s+at /.test(line) && (line.includes(ownPath) || line.includes("node:internal"))))
+    .join("\n")
+    .replaceAll(`file://${folder}/`, "")
+    .replaceAll(`${folder}/`, "");
 }
 
-export function thrownError(thrown: unknown): ThrownError {
+/** Slices lie in `folder`, against which source maps resolve the names of the user's files. */
+function stackLines(error: Error, folder: string): string[] {
+  const frames = (error.stack ?? "").split("\n").filter(isUserFrame);
+  return frames.map((line) => line.trim().replace(`file://${folder}/`, "").replace("file:///", "/"));
+}
+
+export function thrownError(thrown: unknown, folder: string): ThrownError {
   if (thrown instanceof GoneError) return { kind: "lost", name: thrown.name, message: thrown.message, stack: [] };
   if (!(thrown instanceof Error)) {
     return { kind: "thrown", name: "Thrown", message: typeof thrown === "string" ? thrown : inspect(thrown, { depth: 3 }), stack: [] };
   }
-  const stack = stackLines(thrown);
+  const stack = stackLines(thrown, folder);
   let { cause } = thrown;
   for (let depth = 0; cause instanceof Error && depth < 5; depth++, cause = cause.cause)
-    stack.push(`caused by ${cause.name}: ${cause.message}`, ...stackLines(cause));
+    stack.push(`caused by ${cause.name}: ${cause.message}`, ...stackLines(cause, folder));
   return { kind: thrown instanceof Unsendable ? "unsendable" : "thrown", name: thrown.name, message: thrown.message, stack };
 }
 

@@ -3,7 +3,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import type { Server, Socket } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ const STDERR_KEPT_BYTES = 4096;
 export async function startHost({ slots, entry = builtEntry() }: HostOptions): Promise<WorkerLink> {
   if (!Number.isSafeInteger(slots) || slots < 1) throw new RangeError(`a host has at least one slot, not ${slots}`);
   // mkdtemp makes folders that only their owner can enter.
-  const folder = mkdtempSync(join(tmpdir(), "headrace-"));
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "headrace-")));
   const host = new Host(folder, slots);
   try {
     await host.start(entry);
@@ -65,7 +65,8 @@ class Host implements WorkerLink {
   };
   onLost: (reason: string) => void = () => {};
 
-  readonly #folder: string;
+  /** Sockets and slices; gone with the host. */
+  readonly folder: string;
   readonly #token = randomBytes(32);
   readonly #slots: SlotState[];
   readonly #early: FromHost[] = [];
@@ -81,18 +82,18 @@ class Host implements WorkerLink {
   #over = false;
   readonly #atExit = () => {
     this.#child?.kill("SIGKILL");
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   };
 
   constructor(folder: string, slots: number) {
-    this.#folder = folder;
+    this.folder = folder;
     this.id = folder.slice(folder.lastIndexOf("-") + 1);
     this.slots = slots;
     this.#slots = Array.from({ length: slots }, () => ({ life: 0, socket: null, waiting: [], ended: null, greeted: false }));
   }
 
   async start(entry: HostEntry): Promise<void> {
-    const path = join(this.#folder, "s");
+    const path = join(this.folder, "s");
     const server = (this.#server = createServer((socket) => this.#connected(socket)));
     await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
     process.once("exit", this.#atExit);
@@ -115,7 +116,7 @@ class Host implements WorkerLink {
       token: this.#token.toString("hex"),
       slots: this.slots,
       slotEntry: entry.slot,
-      folder: this.#folder,
+      folder: this.folder,
     };
     // A host that dies at once is reported by its exit, not by this pipe.
     child.stdin.on("error", () => {});
@@ -157,7 +158,10 @@ class Host implements WorkerLink {
     this.#begun?.resolve();
     return (message) => {
       const from = message as FromSupervisor;
-      if (from.type !== "slotEnded") return this.onMessage(from);
+      if (from.type !== "slotEnded") {
+        this.onMessage(from);
+        return;
+      }
       const slot = this.#slots[from.slot]!;
       slot.ended = from;
       // Its last answers may still be on their way: they count, and come before the loss.
@@ -221,37 +225,41 @@ class Host implements WorkerLink {
   send(message: ToHost): void {
     if (this.#over) return;
     switch (message.type) {
-      case "prepare": {
-        for (const { digest, module, map } of message.code) this.#writeSlice(digest, module, map);
-        const { code: _, ...rest } = message;
-        const bytes = frame({ ...rest, code: [] } satisfies ToSlot);
-        this.#runs.set(message.run, { plan: message.plan, frames: [bytes] });
-        this.#toSupervisor({
-          type: "watch",
-          run: message.run,
-          timeouts: message.plan.stages.some((stage) => stage.options.timeoutMs !== undefined),
-        });
-        return this.#toSlots(bytes);
-      }
+      case "prepare":
+        this.#prepare(message);
+        break;
       case "provide": {
         const bytes = frame(message);
         this.#runs.get(message.run)?.frames.push(bytes);
-        return this.#toSlots(bytes);
+        this.#toSlots(bytes);
+        break;
       }
       case "assign":
       case "recall":
-        return this.#toSlot(this.#slots[message.slot]!, frame(message));
+        this.#toSlot(this.#slots[message.slot]!, frame(message));
+        break;
       case "finish":
         this.#runs.delete(message.run);
         this.#toSupervisor(message);
-        return this.#toSlots(frame(message));
+        this.#toSlots(frame(message));
+        break;
       case "free":
         this.#toSupervisor(message);
-        return this.#toSlots(frame(message));
+        this.#toSlots(frame(message));
+        break;
       case "fetch":
       case "place":
-        return this.#toSupervisor(message);
+        this.#toSupervisor(message);
+        break;
     }
+  }
+
+  #prepare({ run, plan, params, code }: Extract<ToHost, { type: "prepare" }>): void {
+    for (const { digest, module, map } of code) this.#writeSlice(digest, module, map);
+    const bytes = frame({ type: "prepare", run, plan, params, code: [] } satisfies ToSlot);
+    this.#runs.set(run, { plan, frames: [bytes] });
+    this.#toSupervisor({ type: "watch", run, timeouts: plan.stages.some((stage) => stage.options.timeoutMs !== undefined) });
+    this.#toSlots(bytes);
   }
 
   #toSupervisor(message: ToSupervisor): void {
@@ -277,7 +285,7 @@ class Host implements WorkerLink {
     if (this.#written.has(digest)) return;
     this.#written.add(digest);
     const mapped = map === null ? "" : `\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString("base64")}\n`;
-    writeFileSync(join(this.#folder, `${digest}.mjs`), module + mapped);
+    writeFileSync(join(this.folder, `${digest}.mjs`), module + mapped);
   }
 
   // --- The end ---------------------------------------------------------------------------------------------------------------
@@ -308,7 +316,7 @@ class Host implements WorkerLink {
     this.#supervisor?.destroy();
     for (const { socket } of this.#slots) socket?.destroy();
     this.#runs.clear();
-    if (existsSync(this.#folder)) rmSync(this.#folder, { recursive: true, force: true });
+    if (existsSync(this.folder)) rmSync(this.folder, { recursive: true, force: true });
   }
 
   async close(): Promise<void> {

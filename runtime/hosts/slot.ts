@@ -12,7 +12,7 @@ import { neededFunctions, prepareStage } from "../data/stage.ts";
 import type { TaskError } from "../events/events.ts";
 import { columnReader, columnValues, decode } from "../objects/codec.ts";
 import { SLOT_FIELD } from "./entry.ts";
-import { GoneError, isTransient, thrownError } from "./errors.ts";
+import { GoneError, inUserTerms, isTransient, thrownError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
 import type { FromSlot, Hello, SharedValue, SlotSettings, SupervisorToSlot, ToSlot } from "./inside.ts";
 import { Watch } from "./inside.ts";
@@ -99,7 +99,7 @@ class Slot {
   readonly #context: TaskContext;
 
   begin(): void {
-    const { token, slot, life } = this.#settings;
+    const { token, slot, life, folder } = this.#settings;
     this.#socket.write(frame({ type: "hello", token, from: "slot", slot, life } satisfies Hello));
     const reader = new FrameReader((message) => this.#heard(message as ToSlot));
     this.#socket.on("data", (chunk: Uint8Array) => {
@@ -111,7 +111,7 @@ class Slot {
       this.#requests.delete(request);
     });
     (globalThis as { [key: symbol]: unknown })[Symbol.for("headrace.allocate")] = this.#tensors.allocate;
-    capturePrinting((stream, text) => this.#reports.text(stream, text));
+    capturePrinting((stream, text) => this.#reports.text(stream, inUserTerms(text, folder)));
     process.on("exit", () => {
       this.#reports.flush();
       this.#flush();
@@ -160,7 +160,10 @@ class Slot {
       first < work.end &&
       work.next < first + count;
     const work = this.#current && holds(this.#current) ? this.#current : this.#queue.find(holds);
-    if (!work) return recalled(first + count, 0);
+    if (!work) {
+      recalled(first + count, 0);
+      return;
+    }
     const from = Math.max(first, work.next);
     const end = Math.min(first + count, work.end);
     if (end < work.end) this.#queue.splice(this.#queue.indexOf(work) + 1, 0, { assign: work.assign, next: end, end: work.end });
@@ -248,7 +251,7 @@ class Slot {
       inputs = reading instanceof Promise ? await reading : reading;
     } catch (error) {
       // Nothing of this can run: not the code, or not its inputs.
-      for (; work.next < work.end; work.next++) failed(work.next, isTransient(error), thrownError(error));
+      for (; work.next < work.end; work.next++) failed(work.next, isTransient(error), thrownError(error, this.#settings.folder));
       return;
     } finally {
       this.#watch.end();
@@ -276,7 +279,7 @@ class Slot {
         if (outputs.full) answer(outputs.take());
       } catch (error) {
         answer(outputs.skip());
-        failed(block, isTransient(error), thrownError(error));
+        failed(block, isTransient(error), thrownError(error, this.#settings.folder));
       }
       this.#watch.end();
       if (performance.now() - this.#turnMs > TURN_MS) {

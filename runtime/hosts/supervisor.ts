@@ -146,7 +146,7 @@ class Supervisor {
         type: "slotEnded",
         slot: index,
         life: slot.life,
-        reason: endReason(slot, code),
+        reason: endReason(slot, code, this.#settings.folder),
         task: running && { run: running.run, stage: running.stage, block: running.block, attempt: running.attempt },
       });
       slot.watch.end();
@@ -206,11 +206,7 @@ class Supervisor {
 
   #fetch(request: number, { run, stage, block }: ObjectRef): void {
     this.#want(run, stage, [block], ([value]) => {
-      if (!value) return this.#send({ type: "object", request, bytes: null });
-      const parts = sharedParts(value);
-      const bytes = new Uint8Array(partsBytes(parts));
-      writeParts(parts, bytes);
-      this.#send({ type: "object", request, bytes });
+      this.#send({ type: "object", request, bytes: value ? asBytes(value) : null });
     });
   }
 
@@ -257,7 +253,14 @@ class Supervisor {
   }
 }
 
-function endReason(slot: Slot, code: number): (FromSupervisor & { type: "slotEnded" })["reason"] {
+function asBytes(value: SharedValue): Uint8Array {
+  const parts = sharedParts(value);
+  const bytes = new Uint8Array(partsBytes(parts));
+  writeParts(parts, bytes);
+  return bytes;
+}
+
+function endReason(slot: Slot, code: number, folder: string): (FromSupervisor & { type: "slotEnded" })["reason"] {
   if (slot.ending === "timeout")
     return { kind: "timeout", name: "Timeout", message: `ran longer than its limit of ${slot.limitMs} ms and was ended`, stack: [] };
   if (slot.ending === "cancelled") return { kind: "cancelled", name: "Cancelled", message: "its run is over", stack: [] };
@@ -265,7 +268,7 @@ function endReason(slot: Slot, code: number): (FromSupervisor & { type: "slotEnd
     return { kind: "lost", name: "Exit", message: `the code called process.exit(${code}), which ends its slot`, stack: [] };
   if ((slot.escaped as { code?: unknown }).code === "ERR_WORKER_OUT_OF_MEMORY")
     return { kind: "memory", name: "OutOfMemory", message: "the code used up the memory of its slot", stack: [] };
-  const { name, message, stack } = thrownError(slot.escaped);
+  const { name, message, stack } = thrownError(slot.escaped, folder);
   return {
     kind: "lost",
     name,

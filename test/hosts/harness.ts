@@ -18,9 +18,11 @@ export interface TestStage {
 export const input = (index: number): Expr => ({ op: "input", index });
 export const call = (name: string, ...args: Expr[]): Expr => ({ op: "call", function: name, args, passing: args.map(() => "share") });
 
+export const digestOf = (module: string): string => createHash("sha256").update(module).digest("hex");
+
 /** A plan over one module of functions; stage tasks are whatever the test assigns. */
 export function plan(functions: Record<string, { readonly async?: boolean }>, stages: readonly TestStage[], module: string): Plan {
-  const digest = createHash("sha256").update(module).digest("hex");
+  const digest = digestOf(module);
   return {
     format: "headrace-plan/1",
     hash: "",
@@ -100,7 +102,7 @@ export class TestHost {
   }
 
   prepare(run: number, plan: Plan, module: string, map: string | null = null): void {
-    const digest = createHash("sha256").update(module).digest("hex");
+    const digest = digestOf(module);
     this.link.send({ type: "prepare", run, plan, params: {}, code: [{ digest, module, map }] });
   }
 
