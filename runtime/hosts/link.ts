@@ -26,8 +26,10 @@ export interface ObjectRef {
   readonly bytes: number;
 }
 
-/** One input of a batch of tasks. */
+/** One input of a batch of tasks: one for each of the stage's inputs, in that order. */
 export type InputFeed =
+  /** Nothing to send: slots have the run's params. */
+  | { readonly kind: "param" }
   /** The same value for all tasks, sent to a host once and then named: see `Provide`. */
   | { readonly kind: "provided"; readonly key: string }
   /** One value a task, in the order of the batch's blocks. */
@@ -131,7 +133,7 @@ export type FromHost =
       readonly count: number;
       readonly attempt: number;
     }
-  /** The thread ended (exit called, endless loop stopped, …); the host has started another in its place. All it had queued is lost with it; objects aren't. `reason` tells why: a `timeout` is the running task's own failure, all else counts against it. */
+  /** The thread ended (exit called, endless loop stopped, …); the host has started another in its place. All it had queued is lost with it; objects aren't. `reason` tells why: a `timeout` is the running task's own failure, all else counts against it, but for `cancelled`, which tells that a task of a finished run had to be ended. `reason` names stage, block and attempt where a task was running. */
   | { readonly type: "slotLost"; readonly slot: number; readonly reason: TaskError }
   | {
       readonly type: "metric";
@@ -151,6 +153,7 @@ export type FromHost =
     }
   | { readonly type: "log"; readonly run: number; readonly stage: number; readonly stream: "stdout" | "stderr"; readonly text: string }
   | { readonly type: "object"; readonly request: number; readonly bytes: Uint8Array | null }
+  /** Every second. */
   | { readonly type: "beat"; readonly rssBytes: number };
 
 export type OutputFeed =

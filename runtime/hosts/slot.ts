@@ -365,6 +365,8 @@ class Slot {
         };
         return missing.length === 0 ? read : this.#shared(run, stage, missing).then(() => read);
       }
+      case "param":
+        return always(null);
       case "range":
         return always({ rows: feed.rows, blocks: feed.blocks });
     }
