@@ -1,5 +1,4 @@
-// Which files a host process and its slot threads start from, and how a file that is all of them at once (a bundle) knows
-// which it is this time.
+// Which files a host process and its slot threads start from, and what a process or thread was started as.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,13 +15,24 @@ export const HOST_ARGUMENT = "--headrace-host";
 /** The field of `workerData` that makes a thread a slot. */
 export const SLOT_FIELD = "headraceSlot";
 
-/** What this process or thread was started as, for a file that holds everything: `if (role() !== null) return startRole(…)`. */
+/** What this process or thread was started as. */
 export function role(): "host" | "slot" | null {
   if (!isMainThread) return typeof workerData === "object" && workerData !== null && SLOT_FIELD in workerData ? "slot" : null;
   return process.argv[2] === HOST_ARGUMENT ? "host" : null;
 }
 
-/** The built entries. This module may stand in the sources, in `dist` or in a chunk there: look upward for them. */
+let oneFile: string | null = null;
+/** From now on hosts and slots start from this file, which holds everything; see `roles.ts`. */
+export function startFrom(file: string): void {
+  oneFile = file;
+}
+
+/** The bundle that this code is part of, else the package's built files. */
+export function defaultEntry(): HostEntry {
+  return oneFile === null ? builtEntry() : { host: oneFile, slot: oneFile };
+}
+
+/** This module may stand in the sources, in `dist` or in a chunk there: look upward for them. */
 export function builtEntry(): HostEntry {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {

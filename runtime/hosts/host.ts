@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Plan } from "../../compiler/plan.ts";
 import type { HostEntry } from "./entry.ts";
-import { builtEntry, HOST_ARGUMENT } from "./entry.ts";
+import { defaultEntry, HOST_ARGUMENT } from "./entry.ts";
 import { FrameReader, frame } from "./frames.ts";
 import type { FromSupervisor, Hello, HostSettings, ToSlot, ToSupervisor } from "./inside.ts";
 import type { FromHost, ToHost, WorkerLink } from "./link.ts";
@@ -20,7 +20,7 @@ export type { HostEntry } from "./entry.ts";
 export interface HostOptions {
   /** Threads. */
   readonly slots: number;
-  /** What to start; default: the package's built files. */
+  /** What to start; default: the bundle that this code is part of, else the package's built files. */
   readonly entry?: HostEntry;
 }
 
@@ -29,7 +29,7 @@ const CLOSE_LIMIT_MS = 2000;
 const STDERR_KEPT_BYTES = 4096;
 
 /** Starts a host process on this machine. Rejects where it can't be started. */
-export async function startHost({ slots, entry = builtEntry() }: HostOptions): Promise<WorkerLink> {
+export async function startHost({ slots, entry = defaultEntry() }: HostOptions): Promise<WorkerLink> {
   if (!Number.isSafeInteger(slots) || slots < 1) throw new RangeError(`a host has at least one slot, not ${slots}`);
   // mkdtemp makes folders that only their owner can enter.
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "headrace-")));
@@ -79,9 +79,10 @@ class Host implements WorkerLink {
   #supervisor: Socket | null = null;
   #begun: { resolve(): void; reject(error: Error): void } | null = null;
   #stderr = "";
+  #endReason: string | null = null;
   #over = false;
   readonly #atExit = () => {
-    this.#child?.kill("SIGKILL");
+    this.#endGroup();
     rmSync(this.folder, { recursive: true, force: true });
   };
 
@@ -100,13 +101,18 @@ class Host implements WorkerLink {
     const begun = new Promise<void>((resolve, reject) => {
       this.#begun = { resolve, reject };
     });
-    const child = (this.#child = spawn(process.execPath, ["--expose-gc", entry.host, HOST_ARGUMENT], { stdio: ["pipe", "pipe", "pipe"] }));
+    const child = (this.#child = spawn(process.execPath, ["--expose-gc", entry.host, HOST_ARGUMENT], {
+      stdio: ["pipe", "pipe", "pipe"],
+      // A process group of its own: Ctrl-C is the engine's to decide, and what user code starts ends with the host.
+      detached: true,
+    }));
     this.#exited = new Promise((resolve) => {
       child.once("error", (error) => {
         this.#lost(`the host process couldn't be started: ${error.message}`);
         resolve();
       });
       child.once("exit", (code, signal) => {
+        this.#endGroup();
         this.#lost(this.#exitReason(code, signal));
         resolve();
       });
@@ -158,12 +164,20 @@ class Host implements WorkerLink {
     this.#begun?.resolve();
     return (message) => {
       const from = message as FromSupervisor;
+      if (from.type === "ending") {
+        this.#endReason = from.reason;
+        return;
+      }
       if (from.type !== "slotEnded") {
         this.onMessage(from);
         return;
       }
       const slot = this.#slots[from.slot]!;
       slot.ended = from;
+      if (from.stuck) {
+        slot.socket?.destroy();
+        slot.socket = null;
+      }
       // Its last answers may still be on their way: they count, and come before the loss.
       if (slot.socket === null) this.#replaced(from.slot);
     };
@@ -216,6 +230,7 @@ class Host implements WorkerLink {
     this.onMessage({
       type: "slotLost",
       slot: index,
+      run: stage === null ? null : task!.run,
       reason: { ...reason, stage, block: stage === null ? null : task!.block, attempt: stage === null ? null : task!.attempt },
     });
   }
@@ -298,6 +313,7 @@ class Host implements WorkerLink {
 
   #exitReason(code: number | null, signal: NodeJS.Signals | null): string {
     const pid = this.#child?.pid;
+    if (this.#endReason !== null) return this.#endReason;
     if (OUT_OF_MEMORY.test(this.#stderr)) return `the host process ${pid} ran out of memory`;
     return signal ? `the host process ${pid} was ended by ${signal}` : `the host process ${pid} ended with exit code ${code}`;
   }
@@ -308,6 +324,17 @@ class Host implements WorkerLink {
     this.#release();
     if (this.#begun) this.#begun.reject(new Error(reason));
     else this.onLost(reason);
+  }
+
+  #endGroup(): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch (error) {
+      // Nobody of the group is left.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
   }
 
   #release(): void {
@@ -327,7 +354,7 @@ class Host implements WorkerLink {
     }
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     // It ends by itself when its connection closes.
-    const late = setTimeout(() => child.kill("SIGKILL"), CLOSE_LIMIT_MS);
+    const late = setTimeout(() => this.#endGroup(), CLOSE_LIMIT_MS);
     await this.#exited;
     clearTimeout(late);
   }

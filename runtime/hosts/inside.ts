@@ -37,7 +37,10 @@ export type ToSupervisor =
   /** A run begins; `timeouts`: some of its stages have one. */
   | { readonly type: "watch"; readonly run: number; readonly timeouts: boolean };
 
-/** The host's own thread → engine's side. `task` is what the lost slot was running. */
+/**
+ * The host's own thread → engine's side. `task` is what the lost slot was running; `stuck`: the thread can't be ended, so the host
+ * process ends itself next.
+ */
 export type FromSupervisor =
   | Extract<FromHost, { type: "object" | "beat" }>
   | {
@@ -46,7 +49,10 @@ export type FromSupervisor =
       readonly life: number;
       readonly reason: Omit<TaskError, "stage" | "block" | "attempt">;
       readonly task: RunningTask | null;
-    };
+      readonly stuck: boolean;
+    }
+  /** The host process ends itself. */
+  | { readonly type: "ending"; readonly reason: string };
 
 /** Engine's side → a slot. The code of `prepare` has become files by then. */
 export type ToSlot = Exclude<ToHost, { type: "fetch" | "place" }>;

@@ -133,8 +133,13 @@ export type FromHost =
       readonly count: number;
       readonly attempt: number;
     }
-  /** The thread ended (exit called, endless loop stopped, …); the host has started another in its place. All it had queued is lost with it; objects aren't. `reason` tells why: a `timeout` is the running task's own failure, all else counts against it, but for `cancelled`, which tells that a task of a finished run had to be ended. `reason` names stage, block and attempt where a task was running. */
-  | { readonly type: "slotLost"; readonly slot: number; readonly reason: TaskError }
+  /**
+   * The thread ended (exit called, endless loop stopped, …); the host has started another in its place. All it had queued is lost
+   * with it; objects aren't. `reason` tells why: a `timeout` is the running task's own failure, `cancelled` tells that a task of a
+   * finished run had to be ended, all else counts against the running task. That task is (run, and stage, block and attempt of
+   * `reason`), where one was running.
+   */
+  | { readonly type: "slotLost"; readonly slot: number; readonly run: number | null; readonly reason: TaskError }
   | {
       readonly type: "metric";
       readonly run: number;

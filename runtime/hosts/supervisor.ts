@@ -18,6 +18,8 @@ const BEAT_EVERY_MS = 1000;
 const WATCH_EVERY_MS = 20;
 /** How long a task of a finished run may go on before its thread is ended. */
 const GRACE_MS = 100;
+/** How long an ended thread may take to be gone; one inside native code or `execSync` can't be stopped at all. */
+const END_LIMIT_MS = 1000;
 /** An object that was announced comes within moments; one that doesn't is gone. */
 const OBJECT_WAIT_MS = 5000;
 /** Threads of one slot that may die in a row before they have run anything. */
@@ -33,11 +35,16 @@ export function startSupervisor(): void {
   const gone = () => {
     // The engine is gone: so is the reason for this process and its folder.
     rmSync(settings.folder, { recursive: true, force: true });
-    process.exit(0);
+    endWithChildren();
   };
   socket.once("close", gone);
   socket.on("error", gone);
   socket.once("connect", () => supervisor.start());
+}
+
+/** With all processes that user code has started: the host leads a process group. Doesn't wait for threads, as `process.exit` would. */
+function endWithChildren(): void {
+  process.kill(-process.pid, "SIGKILL");
 }
 
 function readLine(): string {
@@ -141,14 +148,7 @@ class Supervisor {
         process.stderr.write(`slots can't start: ${slot.escaped instanceof Error ? slot.escaped.stack : `exit code ${code}`}\n`);
         process.exit(1);
       }
-      const running = slot.watch.read();
-      this.#send({
-        type: "slotEnded",
-        slot: index,
-        life: slot.life,
-        reason: endReason(slot, code, this.#settings.folder),
-        task: running && { run: running.run, stage: running.stage, block: running.block, attempt: running.attempt },
-      });
+      this.#tellEnd(index, slot, code, false);
       slot.watch.end();
       slot.ending = null;
       slot.escaped = undefined;
@@ -162,7 +162,26 @@ class Supervisor {
     if (slot.ending) return;
     slot.ending = why;
     slot.limitMs = limitMs;
+    const { life } = slot;
     void slot.worker.terminate();
+    setTimeout(() => {
+      if (slot.life !== life) return;
+      this.#tellEnd(this.#slots.indexOf(slot), slot, 0, true);
+      const reason = `slot ${this.#slots.indexOf(slot)} of host process ${process.pid} couldn't be ended (it is inside native code or a child process)`;
+      this.#socket.end(frame({ type: "ending", reason } satisfies FromSupervisor), endWithChildren);
+    }, END_LIMIT_MS);
+  }
+
+  #tellEnd(index: number, slot: Slot, code: number, stuck: boolean): void {
+    const running = slot.watch.read();
+    this.#send({
+      type: "slotEnded",
+      slot: index,
+      life: slot.life,
+      reason: endReason(slot, code, this.#settings.folder),
+      task: running && { run: running.run, stage: running.stage, block: running.block, attempt: running.attempt },
+      stuck,
+    });
   }
 
   #watchSlots(): void {

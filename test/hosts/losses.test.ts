@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { afterEach, describe, expect, it } from "vitest";
-import { builtEntry } from "../../runtime/hosts/entry.ts";
+import { defaultEntry } from "../../runtime/hosts/entry.ts";
 import { call, digestOf, plan, TestHost } from "./harness.ts";
 
 const module = `
@@ -17,10 +17,11 @@ export const escape = async () => { Promise.reject(new TypeError("nobody waits")
 export const hang = () => new Promise(() => {});
 export const kill = () => { process.kill(process.pid, "SIGKILL"); for (;;); };
 export const fine = () => "fine";
+export const sleep = async () => { const { execSync } = await import("node:child_process"); execSync("sleep 30"); };
 export const forever = () => { for (;;); };
 `;
 const program = plan(
-  { spin: {}, leave: {}, escape: { async: true }, hang: { async: true }, kill: {}, fine: {}, forever: {} },
+  { spin: {}, leave: {}, escape: { async: true }, hang: { async: true }, kill: {}, fine: {}, forever: {}, sleep: { async: true } },
   [
     { id: "spin", body: call("spin"), timeoutMs: 150 },
     { id: "leave", body: call("leave") },
@@ -29,10 +30,11 @@ const program = plan(
     { id: "kill", body: call("kill") },
     { id: "fine", body: call("fine") },
     { id: "forever", body: call("forever") },
+    { id: "sleep", body: call("sleep"), timeoutMs: 150 },
   ],
   module,
 );
-const stages = { spin: 0, leave: 1, escape: 2, hang: 3, kill: 4, fine: 5, forever: 6 };
+const stages = { spin: 0, leave: 1, escape: 2, hang: 3, kill: 4, fine: 5, forever: 6, sleep: 7 };
 const code = { digest: digestOf(module), module, map: null };
 
 const open: TestHost[] = [];
@@ -122,6 +124,13 @@ describe("a host that is lost", () => {
     expect(await host.until("the loss", () => host.lost)).toContain("SIGKILL");
   });
 
+  it("because a thread can't be ended says so, and blames the task for its time", async () => {
+    const host = await started();
+    host.assign(1, stages.sleep);
+    expect((await host.one("slotLost")).reason).toMatchObject({ kind: "timeout", stage: "sleep" });
+    expect(await host.until("the loss", () => host.lost)).toContain("couldn't be ended");
+  });
+
   it("ignores Ctrl-C, which is the engine's to decide", async () => {
     const host = await started();
     process.kill(await host.pid(), "SIGINT");
@@ -145,7 +154,7 @@ describe("a host whose engine is gone", () => {
   it("ends too, though its slots are in endless loops", async () => {
     const script = `
       import { startHost } from ${JSON.stringify(fileURLToPath(new URL("../../runtime/hosts/host.ts", import.meta.url)))};
-      const link = await startHost({ slots: 2, entry: ${JSON.stringify(builtEntry())} });
+      const link = await startHost({ slots: 2, entry: ${JSON.stringify(defaultEntry())} });
       link.onMessage = (message) => {
         if (message.type === "ready") link.send(${JSON.stringify({ type: "prepare", run: 1, plan: program, params: {}, code: [code] })});
         if (message.type === "ready")
