@@ -1,0 +1,237 @@
+// The declarations of an annotated TypeScript file: its pipelines, their parameters, what it imports. Bodies are read by
+// `typescript-forms.ts`. Must not know what the checker makes of them.
+import { posix } from "node:path";
+import type {
+  FunctionDeclaration,
+  ImportDeclaration,
+  JSDoc,
+  JSDocableNode,
+  JSDocParameterTag,
+  ParameterDeclaration,
+  SourceFile,
+} from "ts-morph";
+import { Node, ts } from "ts-morph";
+import type { Name, Span } from "../../lang/ast.ts";
+import type { Diagnostic } from "../../lang/diagnostics.ts";
+import { report } from "../../lang/diagnostics.ts";
+import type { DeclaredType, Expr, Import, Module, Parameter, Pipeline } from "../module.ts";
+import { BodyReader, isPipeline } from "./typescript-forms.ts";
+import type { TypeScriptProgram } from "./typescript-program.ts";
+import { TypeReader } from "./typescript-types.ts";
+
+export function readModule(
+  program: TypeScriptProgram,
+  file: string,
+  wanted: string | null,
+): { module: Module | null; diagnostics: Diagnostic[] } {
+  const tree = program.tree(file);
+  const diagnostics = program.syntaxErrors();
+  if (diagnostics.some((diagnostic) => diagnostic.frames[0]?.span.file === file)) return { module: null, diagnostics };
+
+  const functions = tree.getFunctions().filter(isPipeline);
+  for (const statement of tree.getVariableStatements()) {
+    if (!tagged(statement)) continue;
+    const at: Span = { file, start: statement.getStart(), end: statement.getEnd() };
+    diagnostics.push(
+      report("HR510", { form: "its own declaration as a `const`" }, [{ span: at, label: "tagged @pipeline", role: "primary" }], {
+        help: "export function name(…) { … }",
+      }),
+    );
+  }
+  if (functions.length === 0) {
+    if (diagnostics.length === 0) {
+      const help = "/** @pipeline */ export function name(…) { … }";
+      diagnostics.push(
+        report("HR505", { file }, [{ span: { file, start: 0, end: 0 }, label: "no pipeline in this file", role: "primary" }], { help }),
+      );
+    }
+    return { module: null, diagnostics };
+  }
+
+  const entry = chooseEntry(functions, file, wanted);
+  if (entry === null) {
+    const names = functions.map((each) => `\`${each.getName()}\``).join(", ");
+    const frames = functions.map((each, i) => ({
+      span: spanOf(each.getNameNode() ?? each, file),
+      label: "a pipeline",
+      role: i === 0 ? ("primary" as const) : ("secondary" as const),
+    }));
+    diagnostics.push(report("HR506", { names }, frames, { help: `${file}:${functions[0]!.getName()}` }));
+    return { module: null, diagnostics };
+  }
+
+  const bodies = new BodyReader(program, file, diagnostics);
+  const types = new TypeReader(program);
+  const read = functions.map((each) => {
+    const parameters = readParameters(each, file, bodies, types, diagnostics);
+    return { isEntry: each === entry, parameters, pipeline: readPipeline(each, file, parameters, bodies) };
+  });
+  const module: Module = {
+    file,
+    frontEnd: "typescript",
+    doc: docOf(entry),
+    imports: [...readImports(tree, file, diagnostics), ...bodies.ownFunctions()],
+    types: [],
+    // As in `.pipe` text, where params belong to the file and the entry has no arguments of its own.
+    params: read.find((each) => each.isEntry)!.parameters,
+    pipelines: read.map((each) => (each.isEntry ? { ...each.pipeline, parameters: [] } : each.pipeline)),
+    schedules: [],
+  };
+  return { module, diagnostics };
+}
+
+/** The pipeline asked for, else the one named like the file up to its first dot, else the only one that no other calls. */
+function chooseEntry(functions: readonly FunctionDeclaration[], file: string, wanted: string | null): FunctionDeclaration | null {
+  const name = wanted ?? posix.basename(file).split(".", 1)[0];
+  const named = functions.find((each) => each.getName() === name);
+  if (named !== undefined || wanted !== null) return named ?? null;
+  const uncalled = functions.filter((each) =>
+    functions.every(
+      (other) =>
+        other === each ||
+        !other.getDescendantsOfKind(ts.SyntaxKind.CallExpression).some((call) => call.getExpression().getText() === each.getName()),
+    ),
+  );
+  return uncalled.length === 1 ? uncalled[0]! : null;
+}
+
+function readPipeline(declaration: FunctionDeclaration, file: string, parameters: readonly Parameter[], bodies: BodyReader): Pipeline {
+  return {
+    kind: "pipeline",
+    name: { text: declaration.getName() ?? "default", span: spanOf(declaration.getNameNode() ?? declaration, file) },
+    doc: docOf(declaration),
+    parameters,
+    returns: null,
+    body: bodies.pipelineBody(declaration),
+    span: spanOf(declaration, file),
+  };
+}
+
+// --- Parameters ----------------------------------------------------------------------------------------------------------
+
+const NUMBER = String.raw`-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?`;
+/** `how far a step goes, in 0.0..1.0` */
+const DOCUMENTED = new RegExp(String.raw`^(?<doc>[\s\S]*?)[\s,;.:(]*\bin\s+(?<low>${NUMBER})\.\.(?<high>${NUMBER})[\s.)]*$`);
+
+function readParameters(
+  declaration: FunctionDeclaration,
+  file: string,
+  bodies: BodyReader,
+  types: TypeReader,
+  diagnostics: Diagnostic[],
+): Parameter[] {
+  const tags = declaration
+    .getJsDocs()
+    .flatMap((doc) => doc.getTags())
+    .filter(Node.isJSDocParameterTag);
+  const parameters = declaration.getParameters();
+  for (const tag of tags) {
+    if (parameters.some((parameter) => parameter.getName() === tag.getName())) continue;
+    const names = parameters.map((parameter) => `\`${parameter.getName()}\``).join(", ");
+    const help = names === "" ? "the pipeline has no parameters" : `its parameters are ${names}`;
+    const span = spanOf(tag.getNameNode(), file);
+    diagnostics.push(report("HR513", { name: tag.getName() }, [{ span, label: "not a parameter", role: "primary" }], { help }));
+  }
+  return parameters.flatMap((parameter) => {
+    const span = spanOf(parameter, file);
+    if (!Node.isIdentifier(parameter.getNameNode()) || parameter.isRestParameter()) {
+      const help = "one name for each, with its type: epochs: int = 5";
+      diagnostics.push(report("HR511", { name: parameter.getNameNode().getText() }, [{ span, label: "here", role: "primary" }], { help }));
+      return [];
+    }
+    const tag = tags.find((each) => each.getName() === parameter.getName());
+    const { doc, range } = tag === undefined ? { doc: null, range: null } : documented(tag, file);
+    const initializer = parameter.getInitializer();
+    const missing: Expr | null = parameter.hasQuestionToken() ? { kind: "null", span } : null;
+    return {
+      name: { text: parameter.getName(), span: spanOf(parameter.getNameNode(), file) },
+      doc,
+      type: typeOf(parameter, types),
+      default: initializer === undefined ? missing : bodies.expression(initializer),
+      range,
+      span,
+    };
+  });
+}
+
+function typeOf(parameter: ParameterDeclaration, types: TypeReader): DeclaredType {
+  const node = parameter.getTypeNode();
+  const type = node === undefined ? types.readPresent(parameter.getType().compilerType) : types.readNode(node.compilerNode);
+  return { kind: "type", type: parameter.hasQuestionToken() ? { kind: "union", members: [type, { kind: "null" }] } : type };
+}
+
+function documented(tag: JSDocParameterTag, file: string): Pick<Parameter, "doc" | "range"> {
+  const text = (tag.getCommentText() ?? "").replace(/^-\s*/, "").trim();
+  const found = DOCUMENTED.exec(text)?.groups;
+  if (found === undefined) return { doc: text || null, range: null };
+  const whole = tag.getText();
+  const start = tag.getStart() + whole.lastIndexOf(`${found.low}..${found.high}`);
+  const bound = (written: string, at: number): Expr => ({
+    kind: "number",
+    value: Number(written),
+    numeric: /^-?\d+$/.test(written) ? "either" : "float",
+    span: { file, start: at, end: at + written.length },
+  });
+  return {
+    doc: found.doc!.trim() || null,
+    range: { low: bound(found.low!, start), high: bound(found.high!, start + found.low!.length + 2) },
+  };
+}
+
+// --- Imports -------------------------------------------------------------------------------------------------------------
+
+function readImports(tree: SourceFile, file: string, diagnostics: Diagnostic[]): Import[] {
+  return tree.getImportDeclarations().flatMap((declaration) => {
+    const specifier = declaration.getModuleSpecifierValue();
+    const whole = declaration.getDefaultImport() ?? declaration.getNamespaceImport();
+    const concerns = specifier === "headrace" || specifier.startsWith(".");
+    if (concerns && whole !== undefined && !declaration.isTypeOnly()) {
+      const form = declaration.getDefaultImport() === undefined ? "names of a whole module (`* as`)" : "a default import";
+      const help = `import { name } from ${JSON.stringify(specifier)}`;
+      diagnostics.push(report("HR510", { form }, [{ span: spanOf(whole, file), label: "here", role: "primary" }], { help }));
+    }
+    if (!specifier.startsWith(".")) return [];
+    const from: Name = { text: specifierOf(declaration, file), span: spanOf(declaration.getModuleSpecifier(), file) };
+    return declaration.getNamedImports().map((item): Import => {
+      const exported = item.getNameNode();
+      const local = item.getAliasNode() ?? exported;
+      const symbol = (item.getAliasNode() ?? item.getNameNode()).getSymbol();
+      const flags = symbol?.getAliasedSymbol()?.getFlags() ?? ts.SymbolFlags.Value;
+      const onlyType = declaration.isTypeOnly() || item.isTypeOnly() || (flags & ts.SymbolFlags.Type && !(flags & ts.SymbolFlags.Value));
+      return {
+        what: onlyType ? "type" : flags & ts.SymbolFlags.Class ? "actor" : "function",
+        exported: { text: exported.getText(), span: spanOf(exported, file) },
+        local: { text: local.getText(), span: spanOf(local, file) },
+        from,
+        span: spanOf(item, file),
+      };
+    });
+  });
+}
+
+/** As `.pipe` text would write it, ending included: TypeScript also takes `./x` and `./x.js` for `./x.ts`. */
+function specifierOf(declaration: ImportDeclaration, _file: string): string {
+  const found = declaration.getModuleSpecifierSourceFile();
+  if (found === undefined) return declaration.getModuleSpecifierValue();
+  const path = posix.relative(posix.dirname(declaration.getSourceFile().getFilePath()), found.getFilePath());
+  return path.startsWith(".") ? path : `./${path}`;
+}
+
+// --- Documentation and places --------------------------------------------------------------------------------------------
+
+function docOf(declaration: FunctionDeclaration): string | null {
+  const text = declaration
+    .getJsDocs()
+    .map((doc: JSDoc) => doc.getDescription().trim())
+    .filter((description) => description !== "")
+    .join("\n");
+  return text === "" ? null : text;
+}
+
+function tagged(node: JSDocableNode): boolean {
+  return node.getJsDocs().some((doc) => doc.getTags().some((tag) => tag.getTagName() === "pipeline"));
+}
+
+function spanOf(node: Node, file: string): Span {
+  return { file, start: node.getStart(), end: node.getEnd() };
+}
