@@ -33,7 +33,7 @@ export function defaultEntry(): HostEntry {
 }
 
 /** This module may stand in the sources, in `dist` or in a chunk there: look upward for them. */
-export function builtEntry(): HostEntry {
+function builtEntry(): HostEntry {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {
     for (const place of [folder, join(folder, "dist")]) {

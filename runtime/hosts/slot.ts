@@ -226,6 +226,8 @@ class Slot {
         for (const { block, value } of outputs.stored) this.#objects.set(run, stage, block, value);
         this.#tell({ type: "stored", values: outputs.stored });
       }
+      // What a task told comes before its end.
+      this.#reports.flush();
       const { first, count } = outputs;
       const nowMs = performance.now();
       this.#send({ type: "finished", run, slot, stage, first, count, attempt, runMs: nowMs - startMs, outputs: outputs.outputs });
@@ -237,6 +239,7 @@ class Slot {
     const failed = (block: number, transient: boolean, error: Omit<TaskError, "stage" | "block" | "attempt">) => {
       const id = this.#runs.get(run)?.plan.stages[stage]?.id;
       if (id === undefined) return;
+      this.#reports.flush();
       this.#send({ type: "failed", run, slot, stage, block, attempt, transient, error: { ...error, stage: id, block, attempt } });
     };
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Expr } from "../../compiler/plan.ts";
 import { writeColumn } from "../../runtime/objects/codec.ts";
 import { call, input, plan, TestHost } from "./harness.ts";
 
@@ -10,11 +11,25 @@ export const busy = (x) => { if (x % 4 === 3) throw Object.assign(new Error("bus
 export const say = (x) => { console.log("saw", x); console.error("warned"); process.stdout.write("raw\\n"); return x; };
 export const slow = (x) => { const end = performance.now() + 8; while (performance.now() < end); return x; };
 export const give = () => Math.max;
+export const count = (batch) => { slow(0); return batch.length; };
+export const next = (w) => w + 1;
 export const sum = (xs, more) => xs.reduce((a, b) => a + b, 0) + more;
 `;
 const value = { kind: "value", stage: 0 } as const;
+const fit: Expr = {
+  op: "fit",
+  carried: { name: "w", init: { op: "const", value: 0 } },
+  batch: "batch",
+  over: { op: "data", name: "batches", source: { op: "dataset", list: input(0) }, args: { n: { op: "const", value: 1 } } },
+  epochs: { op: "const", value: 3 },
+  body: [
+    { kind: "let", name: "n", value: call("count", { op: "local", name: "batch" }), at: "worker" },
+    { kind: "track", name: "rows", value: { op: "combine", name: "mean", partials: { op: "local", name: "n" }, by: null }, at: "update" },
+    { kind: "next", name: "w", value: call("next", { op: "local", name: "w" }), at: "update" },
+  ],
+};
 const program = plan(
-  { double: {}, later: { async: true }, picky: {}, busy: {}, say: {}, slow: {}, give: {}, sum: {} },
+  { double: {}, later: { async: true }, picky: {}, busy: {}, say: {}, slow: {}, give: {}, sum: {}, count: {}, next: {} },
   [
     { id: "double", body: call("double", input(0)), inputs: [value] },
     { id: "later", body: call("later", input(0)), inputs: [value] },
@@ -24,6 +39,7 @@ const program = plan(
     { id: "slow", body: call("slow", input(0)), inputs: [value] },
     { id: "give", body: call("give") },
     { id: "sum", body: call("sum", input(0), input(1)), inputs: [value, value] },
+    { id: "fit", body: fit, inputs: [value] },
   ],
   module,
 );
@@ -119,6 +135,21 @@ describe("tasks in slots", () => {
     host.assign(run, 7, { count: 4, inputs: [{ kind: "provided", key: "xs" }, numbers(0, 4)[0]!] });
     await host.finished(run, 7, 4);
     expect([...host.values(run, 7).values()]).toEqual([6, 7, 8, 9]);
+  });
+
+  it("tells tracked numbers and epochs while code runs that never lets go of its thread", async () => {
+    const run = begin();
+    host.provide(run, "xs", [1, 2, 3, 4]);
+    host.assign(run, 8, { inputs: [{ kind: "provided", key: "xs" }] });
+    await host.finished(run, 8);
+    const heard = host.heard.filter((message) => "run" in message && message.run === run);
+    const points = host.all("metric").filter((message) => message.run === run);
+    expect(points.length).toBeGreaterThan(1);
+    expect(points.flatMap(({ steps }) => [...steps])).toEqual(Array.from({ length: 12 }, (_, step) => step));
+    expect(points.flatMap(({ values }) => [...values])).toEqual(Array.from({ length: 12 }, () => 1));
+    expect(host.all("progress").at(-1)).toMatchObject({ run, stage: 8, done: 3, total: 3 });
+    expect(heard.at(-1)!.type).toBe("finished");
+    expect(host.values(run, 8).get(0)).toBe(12);
   });
 
   it("forgets a finished run, and ends a task of it that goes on", async () => {
