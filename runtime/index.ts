@@ -3,6 +3,8 @@
 import type { Json, Plan } from "../compiler/plan.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
+export { startedAsHost } from "./hosts/roles.ts";
+
 /** The code that a plan names, by digest: ES modules and their source maps (kept out of the digest). */
 export type CodeStore = Readonly<Record<string, { readonly module: string; readonly map: string | null }>>;
 

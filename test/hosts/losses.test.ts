@@ -18,10 +18,21 @@ export const hang = () => new Promise(() => {});
 export const kill = () => { process.kill(process.pid, "SIGKILL"); for (;;); };
 export const fine = () => "fine";
 export const sleep = async () => { const { execSync } = await import("node:child_process"); execSync("sleep 30"); };
+export const grow = () => { const all = []; for (;;) all.push(Array.from({ length: 10_000 }, (_, i) => ({ i }))); };
 export const forever = () => { for (;;); };
 `;
 const program = plan(
-  { spin: {}, leave: {}, escape: { async: true }, hang: { async: true }, kill: {}, fine: {}, forever: {}, sleep: { async: true } },
+  {
+    spin: {},
+    leave: {},
+    escape: { async: true },
+    hang: { async: true },
+    kill: {},
+    fine: {},
+    forever: {},
+    sleep: { async: true },
+    grow: {},
+  },
   [
     { id: "spin", body: call("spin"), timeoutMs: 150 },
     { id: "leave", body: call("leave") },
@@ -31,10 +42,11 @@ const program = plan(
     { id: "fine", body: call("fine") },
     { id: "forever", body: call("forever") },
     { id: "sleep", body: call("sleep"), timeoutMs: 150 },
+    { id: "grow", body: call("grow") },
   ],
   module,
 );
-const stages = { spin: 0, leave: 1, escape: 2, hang: 3, kill: 4, fine: 5, forever: 6, sleep: 7 };
+const stages = { spin: 0, leave: 1, escape: 2, hang: 3, kill: 4, fine: 5, forever: 6, sleep: 7, grow: 8 };
 const code = { digest: digestOf(module), module, map: null };
 
 const open: TestHost[] = [];
@@ -95,6 +107,20 @@ describe("a slot that is lost", () => {
     expect(reason).toMatchObject({ kind: "lost", name: "TypeError", stage: "escape" });
     expect(reason.message).toContain("nobody waits");
     await works(host);
+  });
+
+  it("for want of memory says so", async () => {
+    const before = process.env.NODE_OPTIONS;
+    process.env.NODE_OPTIONS = "--max-old-space-size=120";
+    try {
+      const host = await started();
+      host.assign(1, stages.grow);
+      expect((await host.one("slotLost")).reason).toMatchObject({ kind: "memory", stage: "grow" });
+      await works(host);
+    } finally {
+      if (before === undefined) delete process.env.NODE_OPTIONS;
+      else process.env.NODE_OPTIONS = before;
+    }
   });
 
   it("takes its queue with it, and nothing else", async () => {
