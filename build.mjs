@@ -7,27 +7,33 @@ import { build } from "esbuild";
 const root = fileURLToPath(new URL(".", import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
 
-await build({
+const shared = {
   absWorkingDir: root,
-  entryPoints: {
-    "cli/main": "cli/main.ts",
-    "api/index": "api/index.ts",
-    engine: "engine.ts",
-    "runtime/hosts/host-main": "runtime/hosts/host-main.ts",
-    "runtime/hosts/slot-main": "runtime/hosts/slot-main.ts",
-  },
   outdir: "dist",
   bundle: true,
-  splitting: true,
   format: "esm",
   platform: "node",
   target: "node20",
   sourcemap: true,
+  logLevel: "warning",
+};
+
+// Alone and bare: it becomes part of each stage's code that uses it.
+await build({ ...shared, entryPoints: { "api/index": "api/index.ts" } });
+
+await build({
+  ...shared,
+  entryPoints: {
+    "cli/main": "cli/main.ts",
+    engine: "engine.ts",
+    "runtime/hosts/host-main": "runtime/hosts/host-main.ts",
+    "runtime/hosts/slot-main": "runtime/hosts/slot-main.ts",
+  },
+  splitting: true,
   // Large, native or rarely needed: loaded from node_modules on demand.
   external: ["ts-morph", "esbuild", "zeromq"],
   // CommonJS packages inside an ES module bundle still call `require` for Node's own modules.
   banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
-  logLevel: "warning",
 });
 
 if (!process.argv.includes("--no-types")) {

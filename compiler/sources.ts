@@ -93,7 +93,7 @@ export function contentKey(...texts: readonly string[]): string {
 // --- What a cached answer depends on -----------------------------------------------------------------------------------
 
 /** The state of everything an answer was read from: local files by content, packages by version. */
-export interface Dependencies {
+interface Dependencies {
   /** By file name; null where there was no such file. */
   readonly files: Readonly<Record<string, string | null>>;
   /** By the name of the package's `package.json`; null where there was no such package. */
@@ -101,7 +101,7 @@ export interface Dependencies {
 }
 
 /** The state, now, of the given files, which may lie inside packages. */
-export function dependenciesOf(files: Iterable<string>, sources: Sources): Dependencies {
+function dependenciesOf(files: Iterable<string>, sources: Sources): Dependencies {
   const local: Record<string, string | null> = {};
   const packages: Record<string, string | null> = {};
   for (const path of files) {
@@ -114,7 +114,7 @@ export function dependenciesOf(files: Iterable<string>, sources: Sources): Depen
 }
 
 /** True while nothing of it has changed. */
-export function unchanged(dependencies: Dependencies, sources: Sources): boolean {
+function unchanged(dependencies: Dependencies, sources: Sources): boolean {
   return (
     Object.entries(dependencies.files).every(([file, hash]) => fileHash(file, sources) === hash) &&
     Object.entries(dependencies.packages).every(([manifest, version]) => packageVersion(manifest, sources) === version)

@@ -64,7 +64,7 @@ export class BodyReader {
 
   constructor(program: TypeScriptProgram, file: string, diagnostics: Diagnostic[]) {
     this.#program = program;
-    this.#types = new TypeReader(program);
+    this.#types = new TypeReader(program, file);
     this.#file = file;
     this.#diagnostics = diagnostics;
   }

@@ -61,7 +61,7 @@ export function readModule(
   }
 
   const bodies = new BodyReader(program, file, diagnostics);
-  const types = new TypeReader(program);
+  const types = new TypeReader(program, file);
   const read = functions.map((each) => {
     const parameters = readParameters(each, file, bodies, types, diagnostics);
     return { isEntry: each === entry, parameters, pipeline: readPipeline(each, file, parameters, bodies) };

@@ -11,7 +11,7 @@ const TAGS = ["effect", "volatile", "associative", "elementwise"];
 
 export function signaturesOf(program: TypeScriptProgram, file: string): Signatures {
   const { checker } = program;
-  const types = new TypeReader(program);
+  const types = new TypeReader(program, file);
   const functions: Record<string, FunctionSignature> = {};
   const named: Record<string, { type: Type; span: Span }> = {};
   const classes: string[] = [];

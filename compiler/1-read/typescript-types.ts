@@ -9,7 +9,6 @@ const TYPED_ARRAYS: Readonly<Record<string, Dtype>> = {
   Float32Array: "f32",
   Float64Array: "f64",
   Int8Array: "i8",
-  Uint8Array: "u8",
   Uint8ClampedArray: "u8",
   Int16Array: "i16",
   Uint16Array: "u16",
@@ -39,9 +38,12 @@ const MAX_DEPTH = 12;
 export class TypeReader {
   readonly #program: TypeScriptProgram;
   readonly #checker: ts.TypeChecker;
+  readonly #home: ts.SourceFile;
 
-  constructor(program: TypeScriptProgram) {
+  /** `home`: the file whose signatures are read, where the names of its types mean something. */
+  constructor(program: TypeScriptProgram, home: string) {
     this.#program = program;
+    this.#home = program.file(home);
     this.#checker = program.checker;
   }
 
@@ -170,7 +172,7 @@ export class TypeReader {
     const dtype = TYPED_ARRAYS[library];
     if (dtype !== undefined) return { kind: "array", dtype };
     if (library === "Date") return { kind: "timestamp" };
-    if (library === "Buffer") return { kind: "bytes" };
+    if (library === "Uint8Array" || library === "Buffer") return { kind: "bytes" };
     if (CROSSING.includes(library)) return this.#opaque(type, true);
     if (library === "Promise" || library === "PromiseLike") return this.#opaque(type, false, "a promise inside a value is never awaited");
     if ([...SYNC_ITERATORS, ...ASYNC_ITERATORS].includes(library))
@@ -233,10 +235,11 @@ export class TypeReader {
   #opaque(type: ts.Type, crosses: boolean, why?: string): Type {
     const symbol = type.aliasSymbol ?? type.symbol;
     const declared = symbol?.declarations?.[0]?.getSourceFile();
-    const name = this.#checker.typeToString(type, declared, ts.TypeFormatFlags.NoTruncation);
-    // What the language itself declares is known by name everywhere.
-    const file = declared === undefined || this.#program.isLibrary(declared) ? "" : this.#program.name(declared);
-    return { kind: "opaque", name, file, crosses, ...(why === undefined ? {} : { why }) };
+    // What the language itself declares is known by name everywhere, but its arguments (`Map<string, Row>`) only at home.
+    const general = declared === undefined || this.#program.isLibrary(declared);
+    const place = general ? this.#home : declared;
+    const name = this.#checker.typeToString(type, place, ts.TypeFormatFlags.NoTruncation).replace(/import\("[^"]*"\)\./g, "");
+    return { kind: "opaque", name, file: this.#program.name(place), crosses, ...(why === undefined ? {} : { why }) };
   }
 
   #name(type: ts.Type): string | null {
@@ -267,10 +270,14 @@ export class TypeReader {
 
   /** The name of a type of the language or of Node; empty for any other. */
   #libraryName(type: ts.Type): string {
-    const declared = type.symbol?.declarations?.[0]?.getSourceFile();
-    if (declared === undefined) return "";
-    const ours = this.#program.isLibrary(declared) || declared.fileName.includes("/node_modules/@types/node/");
-    return ours && !type.symbol.name.startsWith("__") ? type.symbol.name : "";
+    const { symbol } = type;
+    if (symbol === undefined || symbol.name.startsWith("__")) return "";
+    // Packages add to the language's types; one declaration of its own is enough.
+    const ours = symbol.declarations?.some((declaration) => {
+      const file = declaration.getSourceFile();
+      return this.#program.isLibrary(file) || file.fileName.includes("/node_modules/@types/node/");
+    });
+    return ours ? symbol.name : "";
   }
 }
 

@@ -80,6 +80,18 @@ test("scalars, unions, lists and records", async () => {
   expect(await returned("Box<Date>", "export interface Box<T> { value: T }")).toMatchObject({ kind: "record", name: "Box<Date>" });
 });
 
+test("bytes and other typed arrays", async () => {
+  expect(await returned("Uint8Array")).toEqual({ kind: "bytes" });
+  expect(await returned("Buffer[]", `import type { Buffer } from "node:buffer";`)).toMatchObject({ kind: "list" });
+  expect(await returned("View<{ a: Uint8Array; b: Int32Array }>", `import type { View } from "headrace";`)).toMatchObject({
+    kind: "record",
+    fields: [
+      { name: "a", type: { kind: "bytes" } },
+      { name: "b", type: { kind: "array", dtype: "i32" } },
+    ],
+  });
+});
+
 test("promises are unwrapped, iterators are data sets", async () => {
   const { functions } = await read(`
     export async function later() { return [1]; }
@@ -102,7 +114,7 @@ test("what can't cross a process boundary says why", async () => {
   });
   expect(await returned("{ run: () => void }")).toMatchObject({ kind: "opaque", crosses: false, why: "its field `run` is a function" });
   expect(await returned("WeakMap<object, 1>")).toMatchObject({ kind: "opaque", crosses: false });
-  expect(await returned("Map<string, number>")).toEqual({ kind: "opaque", name: "Map<string, number>", file: "", crosses: true });
+  expect(await returned("Map<string, number>")).toEqual({ kind: "opaque", name: "Map<string, number>", file: "stages.ts", crosses: true });
   expect(await returned("Tree", "export interface Tree { readonly left: Tree | null }")).toMatchObject({
     kind: "record",
     name: "Tree",

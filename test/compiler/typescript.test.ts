@@ -229,7 +229,7 @@ test("expressions", async () => {
       [
         "const [a, b] = load();",
         "const { id: n, text } = a!;",
-        "const label = `${n}: ${text.trim().toLowerCase()}!`;",
+        "const label = `$".concat("{n}: $", "{text.trim().toLowerCase()}!`;"),
         "const ok = !(n > 3 && text !== 'x') || b?.tags.length === 0;",
         'return { ...a, "n-2": -n % 2, label, ok, list: [1, 2.5, null, undefined], first: b!.tags[0] ?? "none", m: Math.max(n, 2) as float };',
       ].join("\n"),
@@ -237,7 +237,7 @@ test("expressions", async () => {
   ).toEqual([
     "let [a, b] = load()",
     "let { id: n, text } = a",
-    "let label = `${n}: ${lower(trim(text))}!`",
+    "let label = `$".concat("{n}: $", "{lower(trim(text))}!`"),
     'let ok = (!((n > 3) && (text != "x")) || (len(b?.tags) == 0))',
     '{ ...a, n-2: (-n % 2), label: label, ok: ok, list: [1, 2.5f, null, null], first: (b.tags[0] ?? "none"), m: max(n, 2) }',
   ]);
