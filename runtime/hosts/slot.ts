@@ -24,6 +24,8 @@ import { capturePrinting, Reports } from "./reports.ts";
 
 /** So long a slot works without sending what is finished and looking at its messages. */
 const TURN_MS = 20;
+/** Where a stage has a limit, its code may take this long to load, or as long as the limit if that is more. */
+const LOAD_LIMIT_MS = 60_000;
 /** Answers gather for so long at most while tasks run. */
 const GATHER_MS = 1;
 
@@ -51,7 +53,6 @@ interface Work {
 interface PreparedStage {
   readonly stage: PlanStage;
   readonly runner: StageRunner;
-  readonly limitMs: number;
 }
 
 interface Run {
@@ -244,11 +245,12 @@ class Slot {
     };
 
     this.#reports.begin(run, stage);
+    const limitMs = this.#runs.get(run)?.plan.stages[stage]?.options.timeoutMs ?? Infinity;
     let prepared: PreparedStage;
     let inputs: readonly ReadInput[];
     try {
       const known = this.#runs.get(run)?.stages.get(stage);
-      this.#watch.begin(run, stage, work.next, attempt, Infinity);
+      this.#watch.begin(run, stage, work.next, attempt, Math.max(limitMs, LOAD_LIMIT_MS));
       prepared = known ?? (await this.#prepare(run, stage));
       const reading = this.#inputs(work.assign, prepared.stage);
       inputs = reading instanceof Promise ? await reading : reading;
@@ -260,7 +262,7 @@ class Slot {
       this.#watch.end();
     }
 
-    const { runner, limitMs } = prepared;
+    const { runner } = prepared;
     const cutsIntoBlocks = prepared.stage.output === "blocks";
     const outputs = new Outputs(run, stage, this.#writer, work.next);
     const values: unknown[] = new Array(inputs.length);
@@ -276,8 +278,9 @@ class Slot {
           this.#turnMs = performance.now();
         }
         if (cutsIntoBlocks) {
+          const cut = blocksAnswer(run, stage, block, value as readonly unknown[], this.#writer);
           answer(outputs.skip());
-          answer(blocksAnswer(run, stage, block, value as readonly unknown[], this.#writer));
+          answer(cut);
         } else answer(outputs.add(value));
         if (outputs.full) answer(outputs.take());
       } catch (error) {
@@ -306,7 +309,7 @@ class Slot {
       functions.set(id, found as UserFunction);
     }
     const stage = plan.stages[index]!;
-    const prepared = { stage, runner: prepareStage(plan, index, params, functions), limitMs: stage.options.timeoutMs ?? Infinity };
+    const prepared = { stage, runner: prepareStage(plan, index, params, functions) };
     run.stages.set(index, prepared);
     return prepared;
   }
