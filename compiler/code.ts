@@ -6,10 +6,11 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import type { ImportKind, Loader, Message, OnLoadResult, OnResolveArgs, OnResolveResult, OutputFile, Plugin, PluginBuild } from "esbuild";
+import type { Span } from "../lang/ast.ts";
 import type { Diagnostic, Frame } from "../lang/diagnostics.ts";
 import { report } from "../lang/diagnostics.ts";
 import type { Sources } from "./sources.ts";
-import { absolutePath, cached, contentKey, fileName, ownCode, packageManifest, packageRoot } from "./sources.ts";
+import { absolutePath, cached, contentKey, fileName, ownCode, packageManifest, packageRoot, readManifest } from "./sources.ts";
 
 export interface SliceRequest {
   /** Name of the TypeScript file, see `sources.ts`. */
@@ -44,7 +45,8 @@ export async function buildSlices(requests: readonly SliceRequest[], sources: So
   const found = new Map(built.flatMap((b) => b.slices).map((slice) => [`${slice.file}\0${slice.export}`, slice]));
   return {
     slices: requests.flatMap((request) => found.get(`${fileName(sources.root, request.file)}\0${request.export}`) ?? []),
-    diagnostics: built.flatMap((b) => b.diagnostics),
+    // The same oddity is met from every file that reaches it.
+    diagnostics: [...new Map(built.flatMap((b) => b.diagnostics).map((each) => [JSON.stringify(each), each])).values()],
   };
 }
 
@@ -103,7 +105,7 @@ async function build(file: string, names: readonly string[], sources: Sources, r
         .sort(),
     };
   });
-  return { slices, diagnostics: [] };
+  return { slices, diagnostics: result.warnings.flatMap((warning) => modules.warning(warning) ?? []) };
 }
 
 /** CommonJS packages call `require` for Node's own modules, native ones are loaded from the project's folder: gives them one that works wherever the slice was loaded from. */
@@ -226,46 +228,50 @@ class Modules {
 
   isNativePackage(path: string): boolean {
     const manifest = packageManifest(fileName(this.#sources.root, path));
-    const text = manifest === null ? null : this.#sources.read(manifest);
-    if (text === null) return false;
-    const {
-      gypfile,
-      binary,
-      dependencies = {},
-    } = JSON.parse(text) as { gypfile?: boolean; binary?: object; dependencies?: Record<string, string> };
+    const found = manifest === null ? null : readManifest(manifest, this.#sources);
+    if (found === null) return false;
+    const { gypfile, binary, dependencies = {} } = found;
     return gypfile === true || binary !== undefined || NATIVE_HELPERS.some((helper) => helper in dependencies);
   }
 
   diagnostic(message: Message): Diagnostic {
     const { location } = message;
-    const file = location === null ? null : this.userFile(location.file);
-    const text = file ? this.#sources.read(file) : null;
     const notes = message.notes.map((note) => note.text).filter((note) => note !== "");
     const more = notes.length > 0 ? { help: notes.join(" ") } : {};
-    if (location === null || !file || text === null) {
+    const span = this.#spanOf(message);
+    if (span === null) {
       const at = location === null ? "" : ` (${location.file}:${location.line})`;
       return report("HR520", { what: message.text + at }, [this.#wholeFile()], more);
     }
-    const lineStart = startOfLine(text, location.line);
-    const lineText = text.slice(lineStart).split("\n", 1)[0]!;
-    // esbuild counts in bytes of UTF-8.
-    const bytes = Buffer.from(lineText);
-    const start = lineStart + bytes.subarray(0, location.column).toString().length;
-    const end = start + Math.max(1, bytes.subarray(location.column, location.column + location.length).toString().length);
     const missing = /^No matching export in "(.*)" for import "(.*)"$/.exec(message.text);
     if (missing !== null) {
       const exporter = this.#paths.get(missing[1]!.slice(MODULE.length + 1)) ?? missing[1]!;
-      return report("HR502", { name: missing[2]!, file: exporter }, [
-        { span: { file, start, end }, label: "not exported", role: "primary" },
-      ]);
+      return report("HR502", { name: missing[2]!, file: exporter }, [{ span, label: "not exported", role: "primary" }]);
     }
     const unresolved = /^Could not resolve "(.*)"$/.exec(message.text)?.[1];
-    const span = { file, start, end };
     if (unresolved !== undefined && !unresolved.startsWith(".")) {
       const name = /^(@[^/]+\/)?[^/]+/.exec(unresolved)![0];
       return report("HR521", { package: name }, [{ span, label: "imported here", role: "primary" }], { help: `npm install ${name}` });
     }
     return report("HR520", { what: message.text }, [{ span, label: "here", role: "primary" }], more);
+  }
+
+  /** Null where the message is about no file of the user's. */
+  #spanOf({ location }: Message): Span | null {
+    const file = location === null ? "" : this.userFile(location.file);
+    const text = file === "" ? null : this.#sources.read(file);
+    if (location === null || text === null) return null;
+    const lineStart = startOfLine(text, location.line);
+    // esbuild counts in bytes of UTF-8.
+    const bytes = Buffer.from(text.slice(lineStart).split("\n", 1)[0]!);
+    const start = lineStart + bytes.subarray(0, location.column).toString().length;
+    return { file, start, end: start + Math.max(1, bytes.subarray(location.column, location.column + location.length).toString().length) };
+  }
+
+  /** What the builder finds odd in the user's own files; packages are their makers' business. */
+  warning(message: Message): Diagnostic | null {
+    const span = this.#spanOf(message);
+    return span === null ? null : report("HR522", { what: message.text }, [{ span, label: "here", role: "primary" }]);
   }
 
   #wholeFile(): Frame {
@@ -276,9 +282,9 @@ class Modules {
     if (!/\.[jt]s$/.test(file)) return false;
     for (let folder = posix.dirname(file); ; folder = posix.dirname(folder)) {
       const manifest = folder === "." ? "package.json" : `${folder}/package.json`;
-      const text = this.#sources.read(manifest);
       if (packageManifest(manifest) === null) this.#read.add(manifest);
-      if (text !== null) return (JSON.parse(text) as { type?: string }).type === "module";
+      const found = readManifest(manifest, this.#sources);
+      if (found !== null) return found.type === "module";
       if (folder === "." || folder === "/" || folder.endsWith("node_modules")) return false;
     }
   }

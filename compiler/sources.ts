@@ -131,11 +131,8 @@ export async function cached<A>(
   find: () => Promise<{ readonly answer: A; readonly read: Iterable<string> }>,
 ): Promise<A> {
   const key = contentKey(ownStamp(), ...what);
-  const kept = sources.cache.get(key);
-  if (kept !== null) {
-    const entry = JSON.parse(kept) as { readonly dependencies: Dependencies; readonly answer: A };
-    if (unchanged(entry.dependencies, sources)) return entry.answer;
-  }
+  const kept = parsed<{ readonly dependencies: Dependencies; readonly answer: A }>(sources.cache.get(key));
+  if (kept !== null && unchanged(kept.dependencies, sources)) return kept.answer;
   const { answer, read } = await find();
   sources.cache.put(key, JSON.stringify({ dependencies: dependenciesOf(read, sources), answer }));
   return answer;
@@ -147,11 +144,34 @@ function fileHash(file: string, sources: Sources): string | null {
 }
 
 function packageVersion(manifest: string, sources: Sources): string | null {
-  const text = sources.read(manifest);
-  if (text === null) return null;
-  const { version } = JSON.parse(text) as { version?: string };
   // A package without a version is one that somebody edits: its manifest is all there is to tell.
-  return version ?? contentKey(text);
+  return readManifest(manifest, sources)?.version ?? fileHash(manifest, sources);
+}
+
+export interface Manifest {
+  readonly name?: string;
+  readonly version?: string;
+  readonly type?: string;
+  readonly gypfile?: boolean;
+  readonly binary?: object;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+/** A `package.json`; null where there is none, or none that can be read: who loads the package will say so. */
+export function readManifest(file: string, sources: Pick<Sources, "read">): Manifest | null {
+  return parsed<Manifest>(sources.read(file));
+}
+
+/** Null for no text and for text that isn't JSON, such as a file that a power cut left half written. */
+function parsed<T extends object>(text: string | null): T | null {
+  if (text === null) return null;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" ? (value as T | null) : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
 
 /** `node_modules/@a/b/dist/x.js` → `node_modules/@a/b/package.json`; null for a file of no installed package. */
@@ -168,8 +188,7 @@ let ownRoot: string | undefined;
 export function packageRoot(): string {
   if (ownRoot !== undefined) return ownRoot;
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const manifest = readOrNull(join(folder, "package.json"));
-    if (manifest !== null && (JSON.parse(manifest) as { name?: string }).name === "headrace") return (ownRoot = folder);
+    if (readManifest(join(folder, "package.json"), { read: readOrNull })?.name === "headrace") return (ownRoot = folder);
     if (dirname(folder) === folder) throw new Error("headrace: the package's own folder was not found; is it installed whole?");
   }
 }

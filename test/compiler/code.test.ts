@@ -164,6 +164,13 @@ test("a package that isn't there, an import that isn't there, and a syntax error
   expect((await told("syntax.ts"))[0]).toBe("HR520");
 });
 
+test("what looks wrong is a warning, and the slice is built", async () => {
+  const sources = project("a", { "stage.ts": "export const f = () => ({ a: 1, a: 2 });" });
+  const { slices, diagnostics } = await buildSlices([{ file: "stage.ts", export: "f" }], sources);
+  expect(slices).toHaveLength(1);
+  expect(diagnostics.map((d) => [d.code, d.severity, d.frames[0]!.span.start])).toEqual([["HR522", "warning", 32]]);
+});
+
 test("slices come from the cache until their code changes, esbuild or not", async () => {
   const sources = project("a", stages);
   const first = await slice(sources, "src/index.ts", "later");

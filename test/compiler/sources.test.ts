@@ -48,6 +48,14 @@ test("an answer is found once, until a file or a package that it was read from c
   expect(await ask({ "a.ts": "2", "missing.ts": "now there", "node_modules/p/package.json": '{"version":"1.0.1"}' })).toEqual({ times: 4 });
 });
 
+test("a damaged entry of the cache is found again, a damaged manifest is told apart by its content", async () => {
+  const sources = memorySources({ "node_modules/p/package.json": "{ not json" });
+  const ask = () => cached(["question"], sources, async () => ({ answer: { n: 1 }, read: ["node_modules/p/index.js"] }));
+  expect(await ask()).toEqual({ n: 1 });
+  const damaged = { ...sources, cache: { get: () => '{"dependencies":', put: () => undefined } };
+  expect(await cached(["question"], damaged, async () => ({ answer: { n: 2 }, read: [] }))).toEqual({ n: 2 });
+});
+
 test("the cache on disk outlives the process's Sources and leaves no unfinished entries", () => {
   nodeSources(folder).cache.put("key", "text");
   expect(nodeSources(folder).cache.get("key")).toBe("text");

@@ -168,6 +168,12 @@ test("several pipelines: the entry is named like the file, else the only one tha
   expect((await read(two("other"))).params.map((p) => p.name.text)).toEqual(["n"]);
   const asked = await readTypeScript("main.pipeline.ts", sourcesOf(two("other")), "one");
   expect(asked.module!.params.map((p) => p.name.text)).toEqual(["seed"]);
+  const mistaken = await readTypeScript("main.pipeline.ts", sourcesOf(two("other")), "oen");
+  expect([mistaken.module, mistaken.diagnostics[0]!.code, mistaken.diagnostics[0]!.help]).toEqual([
+    null,
+    "HR502",
+    "its pipelines are `one`, `other`",
+  ]);
   const unclear = await problems(two("other").replace("return one(n)", "return n"));
   expect([unclear.module, unclear.diagnostics[0]!.code, unclear.diagnostics[0]!.help]).toEqual([null, "HR506", "main.pipeline.ts:one"]);
 });
