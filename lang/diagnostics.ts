@@ -42,6 +42,293 @@ export const catalogue = {
     message: (p) => p.what,
     explain: "The parser met text that can't stand here.",
   }),
+  // --- Names and declarations ---
+  HR101: entry<Record<never, never>>({
+    severity: "error",
+    title: "a call of something that isn't a name",
+    message: () => "only functions with a name can be called",
+    explain: `Functions are called by their name: an imported one, a pipeline, or an operation of the language. A value is never a function.
+
+    let y = (a ?? b)(x)           wrong
+    let y = if c { a(x) } else { b(x) }`,
+  }),
+  HR102: entry<{ name: string }>({
+    severity: "error",
+    title: "a name that stands for no value",
+    message: (p) => `there is no value \`${p.name}\``,
+    explain: `A value has a name from its \`let\` on, to the end of its block. Params are values everywhere; functions aren't values.
+
+    let model = train(rows)
+    score(modle)                  there is no value \`modle\``,
+  }),
+  HR103: entry<{ name: string }>({
+    severity: "error",
+    title: "a function that nobody declared",
+    message: (p) => `there is no function \`${p.name}\``,
+    explain: `A function is imported from TypeScript, is a pipeline of the program, or belongs to the language.
+
+    import { gradient } from "./digits.ts"
+
+    let g = gradent(w, batch)     there is no function \`gradent\``,
+  }),
+  HR104: entry<{ name: string }>({
+    severity: "error",
+    title: "a name that is taken",
+    message: (p) => `the name \`${p.name}\` is taken`,
+    explain: `No value hides another, so that a name means one thing wherever it is read; nor do two declarations share one. Functions and values are
+two name spaces: \`let mean = xs |> mean\` is fine.
+
+    param seed: int = 1
+    let seed = seed + 1           the name \`seed\` is taken
+    let next = seed + 1`,
+  }),
+  HR105: entry<{ name: string }>({
+    severity: "error",
+    title: "a type that nobody declared",
+    message: (p) => `there is no type \`${p.name}\``,
+    explain: `Types are those of the language (\`int float bool string bytes timestamp\`, \`[T]\`, \`T?\`, records, \`Dataset<T>\`, \`Tensor<f32, [64, 784]>\`),
+aliases (\`type Row = { … }\`), and types of TypeScript that the file imports.
+
+    import { type Weights } from "./digits.ts"`,
+  }),
+  HR106: entry<{ what: string }>({
+    severity: "error",
+    title: "no pipeline to run, or too many",
+    message: (p) => p.what,
+    explain: `What runs is the pipeline named like its file, else the only one that nobody calls. Where neither says it, you do:
+
+    headrace run steps.pipe:train`,
+  }),
+  HR107: entry<{ name: string }>({
+    severity: "error",
+    title: "a pipeline that doesn't say what it gives",
+    message: (p) => `\`${p.name}\` doesn't say what it gives`,
+    explain: `Types inside a pipeline are inferred, its own is written: it is what others rely on.
+
+    pipeline digits() -> { model: Weights, accuracy: float } { … }`,
+  }),
+  HR108: entry<{ name: string; callee: string }>({
+    severity: "error",
+    title: "an argument by a name that the function doesn't know",
+    message: (p) => `\`${p.callee}\` has no parameter \`${p.name}\``,
+    explain: `An argument may be given by the name of its parameter, which is the name that it has in TypeScript.
+
+    export function init(seed: int): Weights
+
+    init(sed: 7)                  \`init\` has no parameter \`sed\``,
+  }),
+  HR109: entry<{ callee: string; missing: string }>({
+    severity: "error",
+    title: "an argument that is missing",
+    message: (p) => `\`${p.callee}\` lacks ${p.missing}`,
+    explain: `Every parameter needs an argument, unless TypeScript marks it optional or gives it a default.
+
+    export function sgd(w: Weights, grad: Weights, lr: number): Weights
+
+    w <- sgd(w, mean(g.grad))     \`sgd\` lacks \`lr\``,
+  }),
+  HR110: entry<{ what: string }>({
+    severity: "error",
+    title: "an argument that has no place",
+    message: (p) => p.what,
+    explain: `Arguments take the places of the parameters in order, or are named; each parameter once.
+
+    sqrt(2.0, 3.0)                \`sqrt\` takes one argument`,
+  }),
+  HR111: entry<{ name: string; type: string }>({
+    severity: "error",
+    title: "a field that the value doesn't have",
+    message: (p) => `${p.type} has no field \`${p.name}\``,
+    explain: `A record's fields are known from its type. Rows of a data set are read one at a time, in a function.
+
+    rows.label                    Dataset<Digit> has no field \`label\`
+    rows |> map(d => d.label)`,
+  }),
+  HR112: entry<{ what: string }>({
+    severity: "error",
+    title: "a value that nobody uses",
+    message: (p) => `${p.what} is used by nobody`,
+    explain: `Stage functions are pure: a call whose result nobody uses does nothing, and would be left out. Name it, or make it an effect.
+
+    notify("done")                used by nobody
+    do notify("done")`,
+  }),
+  HR113: entry<{ name: string }>({
+    severity: "error",
+    title: "a pipeline or type that needs itself",
+    message: (p) => `\`${p.name}\` needs itself`,
+    explain: `Pipelines are written out where they are called, so that the whole graph is known before it runs. One that calls itself would have no end.`,
+  }),
+  HR114: entry<{ name: string; is: string }>({
+    severity: "error",
+    title: "a param of a type that can't be given",
+    message: (p) => `the param \`${p.name}\` can't be ${p.is}`,
+    explain: `Params are given on the command line: \`int\`, \`float\`, \`bool\`, \`string\`, each with \`?\` where it may be left out.
+
+    param epochs: int = 5`,
+  }),
+  HR115: entry<{ what: string; why: string }>({
+    severity: "error",
+    title: "a constant that isn't one, or lies outside its range",
+    message: (p) => `${p.what}: ${p.why}`,
+    explain: `Defaults and ranges of params are known before anything runs: numbers, strings, \`true\`, \`false\`, \`null\`.
+
+    param lr: float = 0.3 in 0.0..1.0`,
+  }),
+  // --- Types and parts ---
+  HR201: entry<{ callee: string; parameter: string; is: string; needs: string }>({
+    severity: "error",
+    title: "an argument of the wrong type",
+    message: (p) => `\`${p.parameter}\` of \`${p.callee}\` needs ${p.needs}, not ${p.is}`,
+    explain: `The compiler reads the signatures of your TypeScript and checks every edge of the graph against them, before anything runs. One frame
+shows the edge, the other the parameter.
+
+    export function predict(w: View<Weights>, digit: Digit): int
+
+    predict(digit, model)         \`w\` of \`predict\` needs Weights, not Digit`,
+  }),
+  HR202: entry<{ what: string; is: string; needs: string }>({
+    severity: "error",
+    title: "a value of the wrong type",
+    message: (p) => `${p.what} is ${p.is}, and needs to be ${p.needs}`,
+    explain: `The value and the place where it stands disagree. An \`int\` may stand for a \`float\`, a list for a data set, a record with more fields for
+one with fewer; nothing else is turned into something else.`,
+  }),
+  HR203: entry<{ operator: string; operands: string }>({
+    severity: "error",
+    title: "an operator on values that it isn't for",
+    message: (p) => `\`${p.operator}\` isn't for ${p.operands}`,
+    explain: `Arithmetic takes numbers, \`&& || !\` take \`bool\`, comparison takes two numbers or two strings, \`==\` two values of one kind. Text is put
+together by templates, as in TypeScript.`,
+  }),
+  HR204: entry<{ what: string; into: string }>({
+    severity: "error",
+    title: "a part of a batch reaches the update",
+    message: (p) => `\`${p.what}\` reaches ${p.into} before its parts are combined`,
+    explain: `A batch may be computed in parts, on several slots at once. What depends on \`batch\` is therefore one value per part, until \`mean\` (weighted by
+rows), \`sum\`, \`min\`, \`max\` or \`concat\` makes one of them. That is the boundary between the work of the slots and the update, and it doesn't
+depend on the schedule.
+
+    let g = gradient(w, batch)
+    w <- sgd(w, g.grad, lr)           wrong: g.grad is one per part
+    w <- sgd(w, mean(g.grad), lr)`,
+  }),
+  HR205: entry<{ callee: string; is: string }>({
+    severity: "error",
+    title: "rows are wanted, and something else stands there",
+    message: (p) => `\`${p.callee}\` needs rows, a data set or a list, not ${p.is}`,
+    explain: `\`map filter shuffle mean\` and their kind work on rows: on data sets, and on lists, which TypeScript calls arrays.`,
+  }),
+  HR206: entry<{ what: string }>({
+    severity: "error",
+    title: "a function where a value is wanted, or the other way round",
+    message: (p) => p.what,
+    explain: `Functions are no values: they stand as arguments of \`map\`, \`filter\` and their kind, as a lambda or by name, and nowhere else.
+
+    rows |> map(d => d.label)
+    rows |> map(predict)`,
+  }),
+  HR208: entry<{ what: string }>({
+    severity: "error",
+    title: "a value that may be null",
+    message: (p) => `\`${p.what}\` of a value that may be null`,
+    explain: `What may be missing has a type with \`?\`. Say what stands for it, or ask for the field where there is one.
+
+    row.name.len                  name may be null
+    (row.name ?? "").len
+    row?.name`,
+  }),
+  HR209: entry<{ what: string }>({
+    severity: "error",
+    title: "a carried value that is given or read wrongly",
+    message: (p) => p.what,
+    explain: `A \`fit\` carries a value from batch to batch. Its body gives the next one by \`<-\`, once, after all that read the old one.
+
+    let model = fit w = init(seed)
+    over batch in batches for 5 {
+      let g = gradient(w, batch)
+      w <- sgd(w, mean(g.grad), lr)
+    }`,
+  }),
+  HR210: entry<{ callee: string; is: string }>({
+    severity: "error",
+    title: "values that can't be combined this way",
+    message: (p) => `\`${p.callee}\` can't combine ${p.is}`,
+    explain: `\`mean\` and \`sum\` add: numbers, \`Float32Array\`, \`Float64Array\`, tensors, and records and lists of those. \`min\` and \`max\` compare numbers, \`any\` and \`all\` take
+\`bool\`s, \`concat\` takes lists.`,
+  }),
+  // --- Purity and ownership ---
+  HR301: entry<{ callee: string; parameter: string }>({
+    severity: "remark",
+    title: "a value that is copied for each row",
+    message: (p) => `\`${p.callee}\` may change its \`${p.parameter}\`, so each row gets a copy`,
+    explain: `A parameter of a mutable type is its function's own. A value that every row is given has to be copied for each of them, lest one row see
+what another did. A read-only type shares it: \`View<Weights>\`, \`readonly number[]\`.
+
+    export function predict(w: Weights, digit: Digit): int          copied
+    export function predict(w: View<Weights>, digit: Digit): int    shared`,
+  }),
+  // --- Schedules and plans ---
+  HR401: entry<{ name: string }>({
+    severity: "error",
+    title: "a schedule that nobody declared",
+    message: (p) => `there is no schedule \`${p.name}\``,
+    explain: `\`--schedule NAME\` picks a \`schedule\` of the program. Without it all is \`auto\`: row-wise stages over all slots, \`fit\` sequential.`,
+  }),
+  HR402: entry<{ path: string }>({
+    severity: "error",
+    title: "a schedule names a stage that isn't there",
+    message: (p) => `there is no stage \`${p.path}\``,
+    explain: `A stage goes by the names of its \`let\`s: \`accuracy\`, and inside a pipeline that is called, \`report.accuracy\`. \`*\` is all, \`report.*\` all inside one.
+\`headrace plan FILE\` lists them.`,
+  }),
+  HR403: entry<{ what: string }>({
+    severity: "error",
+    title: "a strategy that there isn't",
+    message: (p) => p.what,
+    explain: `A stage runs as \`task\`, as \`data(n)\` on at most n slots, as \`data!(n)\` (an error where that can't be), or \`auto\`.
+
+    schedule laptop {
+      accuracy: data!(2)
+      *: auto
+    }`,
+  }),
+  HR404: entry<{ stage: string; why: string }>({
+    severity: "error",
+    title: "a strategy is demanded that can't be",
+    message: (p) => `\`${p.stage}\` can't be split over data: ${p.why}`,
+    explain: `\`data!(n)\` demands. A stage can be split over data where it works row by row, or reduces rows: each block is then a task. A stage that calls one
+function once has nothing to split. Without \`!\` it falls back to \`task\`.`,
+  }),
+  HR405: entry<{ stage: string; why: string }>({
+    severity: "remark",
+    title: "a strategy that falls back to one task",
+    message: (p) => `\`${p.stage}\` runs as one task: ${p.why}`,
+    explain: `\`data(n)\` asks, and falls back to \`task\` where a stage can't be split. \`data!(n)\` makes that an error.`,
+  }),
+  HR406: entry<{ name: string }>({
+    severity: "error",
+    title: "a stage option that there isn't",
+    message: (p) => `there is no option \`${p.name}\``,
+    explain: `Options stand in braces after the strategy: \`timeout\` (\`10m\`), \`memory\` (\`2gb\`), \`retries\` (a number).
+
+    features: data(4) { timeout: 10m, retries: 3 }`,
+  }),
+  HR407: entry<{ name: string; wants: string }>({
+    severity: "error",
+    title: "a stage option of the wrong kind",
+    message: (p) => `\`${p.name}\` is ${p.wants}`,
+    explain: `\`timeout\` is a time (\`20ms 5s 10m 2h\`), \`memory\` a size (\`512mb 2gb\`), \`retries\` a whole number.`,
+  }),
+  HR408: entry<{ name: string }>({
+    severity: "error",
+    title: "a number of rows or blocks that isn't known when the run starts",
+    message: (p) => `\`${p.name}\` of \`range\` has to be known when the run starts`,
+    explain: `How many tasks a \`range\` makes is known before anything runs: its numbers are written out, or are params.
+
+    param n: int = 1000
+    range(n, blocks: 10)`,
+  }),
   // --- Files and TypeScript ---
   HR501: entry<{ file: string }>({
     severity: "error",
@@ -222,6 +509,19 @@ nobody declared would be dropped silently, so it is an error.
     title: "a schedule that the bundle doesn't hold",
     message: (p) => `this bundle has no schedule \`${p.name}\``,
     explain: `\`headrace build\` puts the plan of every schedule of the program into the bundle. One that was written later needs a new build.`,
+  }),
+  // --- Not built yet ---
+  HR901: entry<{ form: string }>({
+    severity: "error",
+    title: "a form of the language that isn't built yet",
+    message: (p) => `${p.form} isn't built yet`,
+    explain: `The form belongs to the language and is read, but this version can't run it.`,
+  }),
+  HR902: entry<{ architecture: string }>({
+    severity: "error",
+    title: "a training architecture that isn't built yet",
+    message: (p) => `the training architecture \`${p.architecture}\` isn't built yet`,
+    explain: `A \`fit\` runs sequentially for now. Naming an architecture is a demand, since most of them change the arithmetic; so it never falls back.`,
   }),
 } as const;
 

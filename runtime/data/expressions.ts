@@ -5,7 +5,7 @@ import type { Expr, FitExpr, FitStatement, Plan, PlanInput } from "../../compile
 import * as operations from "./operations.ts";
 import { combine, fold, reductionNames } from "./reductions.ts";
 import type { StoredBlock } from "./rows.ts";
-import { allRows, DataSet, fromAsyncIterable, fromIterable, rangeBlock, readBlock } from "./rows.ts";
+import { allRows, DataSet, fromAsyncIterable, fromIterable, rangeBlock, rangeSet, readBlock } from "./rows.ts";
 import { builtins, copy, equal, index, int, text } from "./scalars.ts";
 
 export interface TaskContext {
@@ -34,6 +34,7 @@ const helpers = {
   index,
   int,
   rangeBlock,
+  rangeSet,
   text,
   blockSet: (stored: StoredBlock) => new DataSet([readBlock(stored)]),
   blocksSet: (stored: readonly StoredBlock[]) => new DataSet(stored.map(readBlock)),
@@ -289,7 +290,7 @@ class Writer {
 
   private data(expr: Expr & { op: "data" }, scope: Scope, frame: Frame): string {
     const { args } = expr;
-    const set = this.expression(expr.source, scope, frame);
+    const set = expr.name === "range" ? "" : this.expression(expr.source, scope, frame);
     const scalar = (name: string, fallback?: string) => {
       const arg = args[name];
       if (arg) return this.expression(arg, scope, frame);
@@ -305,6 +306,8 @@ class Writer {
         frame.hoisted.push(source);
         return `h.${expr.name}(${source} = ${set}, ${this.values(source, expr.name === "sortBy" ? args.key : args.f, scope, frame)})`;
       }
+      case "range":
+        return `h.rangeSet(${scalar("rows")}, ${scalar("blocks")})`;
       case "withIndex":
         return `h.withIndex(${set})`;
       case "splitPart":

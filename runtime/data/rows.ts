@@ -128,6 +128,11 @@ export function rangeBlock(rows: number, blocks: number, index: number): DataSet
   return new DataSet([{ rows: integers, keys: { kind: "from", first } }]);
 }
 
+/** All of them, in one task. */
+export function rangeSet(rows: number, blocks: number): DataSet {
+  return new DataSet(Array.from({ length: blocks }, (_, index) => rangeBlock(rows, blocks, index).blocks[0]!));
+}
+
 export function allRows(set: DataSet): readonly unknown[] {
   return set.blocks.length === 1 ? set.blocks[0]!.rows : set.blocks.flatMap((block) => block.rows);
 }

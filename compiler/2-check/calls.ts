@@ -1,0 +1,563 @@
+// Calls: of the user's functions against their TypeScript signatures, of pipelines, and of the language's own operations.
+import type { Name, Span } from "../../lang/ast.ts";
+import type { Frame } from "../../lang/diagnostics.ts";
+import { report } from "../../lang/diagnostics.ts";
+import type { Type } from "../../lang/types.ts";
+import { bind, join, mismatch, print, substitute } from "../../lang/types.ts";
+import type { Argument, Expr, SignatureParameter } from "../module.ts";
+import type { Context } from "./expressions.ts";
+import { check, checkLambda, errorAt, expectType, isInt, isNumber, later, partly, reason, whole } from "./expressions.ts";
+import type { OperationParameter } from "./operations.ts";
+import { combiners, dataOperations, ERROR, FLOAT, INT, laterOperations, operationNames, reductions, scalars } from "./operations.ts";
+import type { Scope } from "./scope.ts";
+import { meant, primary, secondary } from "./scope.ts";
+import type { CheckedPipeline, StageFunction, Typed, TypedArgument, TypedLambda } from "./typed.ts";
+
+type Call = Expr & { kind: "call" };
+
+export function checkCall(call: Call, scope: Scope, context: Context): Typed {
+  const { declarations } = context;
+  const name = call.callee.text;
+  if (call.receiver) return checkMethod(call, scope, context);
+  const stage = declarations.functions.get(name);
+  if (stage) return callFunction(call, stage, scope, context);
+  const pipeline = declarations.pipelines.get(name);
+  if (pipeline) return callPipeline(call, pipeline, scope, context);
+  if (declarations.broken.has(name)) {
+    for (const arg of call.args) if (arg.value.kind !== "lambda") check(arg.value, scope, context);
+    return errorAt(call.span);
+  }
+  if (Object.hasOwn(dataOperations, name) || Object.hasOwn(reductions, name) || name === "split" || combiners.includes(name))
+    return callOnRows(call, scope, context);
+  if (name === "range") return callRange(call, scope, context);
+  if (name === "dataset") return callDataset(call, scope, context);
+  if (Object.hasOwn(scalars, name))
+    return callScalar(
+      call,
+      call.args.map((arg) => check(arg.value, scope, context)),
+      context,
+    );
+  if (laterOperations.includes(name)) return later(`\`${name}\``, call.callee.span, context);
+  const known = [...declarations.functions.keys(), ...declarations.pipelines.keys(), ...operationNames];
+  const near = meant(name, known);
+  context.diagnostics.push(
+    report(
+      "HR103",
+      { name },
+      [primary(call.callee.span, "no such function")],
+      near.help ? near : { help: `import { ${name} } from "./stages.ts"` },
+    ),
+  );
+  return errorAt(call.span);
+}
+
+function checkMethod(call: Call, scope: Scope, context: Context): Typed {
+  const receiver = check(call.receiver!, scope, context);
+  if (receiver.type.kind === "error") return errorAt(call.span);
+  const type = print(receiver.type);
+  const { text } = call.callee;
+  const help = operationNames.includes(text) ? { help: `operations take their rows by a pipe: \`… |> ${text}(…)\`` } : {};
+  context.diagnostics.push(report("HR111", { name: text, type }, [primary(call.callee.span, "no such method")], help));
+  return errorAt(call.span);
+}
+
+// --- The user's functions ---------------------------------------------------------------------------------------------------
+
+interface Placed<P> {
+  readonly parameter: P;
+  readonly arg: Argument;
+}
+
+/** Arguments at their parameters, by place or by name; every one that has no place and every parameter left empty is reported. */
+function place<P extends { readonly name: string; readonly optional?: boolean | undefined }>(
+  call: Call,
+  parameters: readonly P[],
+  declared: Span | null,
+  context: Context,
+  rest: P | null = null,
+): Placed<P>[] | null {
+  const placed: Placed<P>[] = [];
+  let ok = true;
+  let next = 0;
+  const frames = (span: Span, label: string): Frame[] => [
+    primary(span, label),
+    ...(declared ? [secondary(declared, "declared here")] : []),
+  ];
+  for (const arg of call.args) {
+    if (arg.name) {
+      const parameter = parameters.find((one) => one.name === arg.name!.text);
+      if (!parameter) {
+        const near = meant(
+          arg.name.text,
+          parameters.map((one) => one.name),
+        );
+        const help = near.help
+          ? near
+          : parameters.length > 0
+            ? { help: `it takes ${parameters.map((one) => `\`${one.name}\``).join(", ")}` }
+            : {};
+        context.diagnostics.push(
+          report("HR108", { name: arg.name.text, callee: call.callee.text }, frames(arg.name.span, "no such parameter"), help),
+        );
+        ok = false;
+      } else if (placed.some((one) => one.parameter === parameter)) {
+        context.diagnostics.push(
+          report("HR110", { what: `\`${parameter.name}\` of \`${call.callee.text}\` is given twice` }, frames(arg.span, "once more"), {}),
+        );
+        ok = false;
+      } else placed.push({ parameter, arg });
+      continue;
+    }
+    while (next < parameters.length && placed.some((one) => one.parameter === parameters[next])) next++;
+    const parameter = parameters[next++] ?? rest;
+    if (parameter) placed.push({ parameter, arg });
+    else {
+      const takes = parameters.length === 0 ? "nothing" : parameters.length === 1 ? "one argument" : `${parameters.length} arguments`;
+      context.diagnostics.push(report("HR110", { what: `\`${call.callee.text}\` takes ${takes}` }, frames(arg.span, "one too many"), {}));
+      return null;
+    }
+  }
+  const missing = parameters.filter(
+    (parameter) => !parameter.optional && parameter !== rest && !placed.some((one) => one.parameter === parameter),
+  );
+  if (ok && missing.length > 0) {
+    const names = missing.map((parameter) => `\`${parameter.name}\``).join(", ");
+    context.diagnostics.push(report("HR109", { callee: call.callee.text, missing: names }, frames(call.span, `lacks ${names}`), {}));
+    ok = false;
+  }
+  return ok ? placed : null;
+}
+
+function callFunction(call: Call, stage: StageFunction, scope: Scope, context: Context): Typed {
+  const { signature } = stage;
+  const rest = signature.parameters.find((parameter) => parameter.rest) ?? null;
+  const placed = place(call, signature.parameters, signature.span, context, rest);
+  if (!placed) {
+    for (const arg of call.args) if (arg.value.kind !== "lambda") check(arg.value, scope, context);
+    return errorAt(call.span);
+  }
+  const bound = new Map<string, Type>();
+  const args = placed.map(({ parameter, arg }): TypedArgument => {
+    if (arg.value.kind === "lambda") {
+      context.diagnostics.push(
+        report(
+          "HR206",
+          { what: `\`${signature.name}\` is TypeScript, and gets no functions of a pipeline` },
+          [primary(arg.span, "a function")],
+          { help: "write that function in TypeScript" },
+        ),
+      );
+      return { parameter, value: errorAt(arg.span) };
+    }
+    const value = check(arg.value, scope, context);
+    bind(parameter.type, whole(value.type), bound);
+    return { parameter, value };
+  });
+  for (const { parameter, value } of args) {
+    checkArgument(stage, parameter, value, substitute(parameter.type, bound), context);
+    remarkCopies(stage, parameter, value, scope, context);
+  }
+  const ordered = args.toSorted((a, b) => signature.parameters.indexOf(a.parameter) - signature.parameters.indexOf(b.parameter));
+  // Parameters left out before one that is given arrive as `null`.
+  const full = fillGaps(ordered, signature.parameters, call.span);
+  const returns = signature.returns.kind === "void" ? ({ kind: "null" } as const) : substitute(signature.returns, bound);
+  const failed = args.some(({ value }) => value.type.kind === "error");
+  return {
+    kind: "call",
+    function: stage,
+    args: full,
+    type: failed && hasVariable(signature.returns) ? ERROR : partly(returns, ...args.map(({ value }) => value)),
+    span: call.span,
+  };
+}
+
+function hasVariable(type: Type): boolean {
+  return JSON.stringify(type).includes('"kind":"variable"');
+}
+
+function fillGaps(args: readonly TypedArgument[], parameters: readonly SignatureParameter[], span: Span): TypedArgument[] {
+  const last = args.reduce((most, { parameter }) => Math.max(most, parameters.indexOf(parameter)), -1);
+  return parameters.slice(0, last + 1).flatMap((parameter) => {
+    const given = args.filter((arg) => arg.parameter === parameter);
+    return given.length > 0 ? given : [{ parameter, value: { kind: "const", value: null, type: { kind: "null" }, span } as const }];
+  });
+}
+
+function checkArgument(stage: StageFunction, parameter: SignatureParameter, value: Typed, wanted: Type, context: Context): void {
+  const is = whole(value.type);
+  const to: Type = parameter.optional ? { kind: "union", members: [wanted, { kind: "null" }] } : wanted;
+  const why = mismatch(is, to);
+  if (why === null) return;
+  context.diagnostics.push(
+    report(
+      "HR201",
+      { callee: stage.signature.name, parameter: parameter.name, is: print(is), needs: print(wanted) },
+      [primary(value.span, `is ${print(is)}, needs ${print(wanted)}`), secondary(parameter.span, "needed here")],
+      reason(why, is, to),
+    ),
+  );
+}
+
+/** A value from outside a lambda that its callee may change has to be copied for each row. */
+function remarkCopies(stage: StageFunction, parameter: SignatureParameter, value: Typed, scope: Scope, context: Context): void {
+  if (!parameter.mutable || scope.depth === 0) return;
+  const root = rootOf(value);
+  const captured = root?.kind === "local" ? root.binding.depth < scope.depth && root.binding.kind !== "lambda" : false;
+  if (!captured || !holdsMemory(whole(value.type))) return;
+  context.diagnostics.push(
+    report(
+      "HR301",
+      { callee: stage.signature.name, parameter: parameter.name },
+      [primary(value.span, "copied for each row"), secondary(parameter.span, "may be changed by the function")],
+      {
+        help: `a read-only parameter shares its memory: \`${parameter.name}: View<${print(whole(value.type))}>\``,
+      },
+    ),
+  );
+}
+
+function rootOf(value: Typed): Typed | null {
+  if (value.kind === "field" || value.kind === "index") return rootOf(value.of);
+  return value;
+}
+
+function holdsMemory(type: Type): boolean {
+  return !["int", "float", "bool", "string", "null", "literal", "error", "any", "timestamp"].includes(type.kind);
+}
+
+function callPipeline(call: Call, pipeline: CheckedPipeline, scope: Scope, context: Context): Typed {
+  const parameters = pipeline.parameters.map(({ binding, default: fallback }) => ({
+    name: binding.name,
+    optional: fallback !== null,
+    binding,
+    fallback,
+  }));
+  const placed = place(call, parameters, pipeline.span, context);
+  if (!placed) return errorAt(call.span);
+  const args = parameters.map(({ binding, fallback }): Typed => {
+    const given = placed.find((one) => one.parameter.binding === binding);
+    if (!given) return fallback ?? errorAt(call.span);
+    const value = check(given.arg.value, scope, context);
+    const is = whole(value.type);
+    const why = mismatch(is, binding.type);
+    if (why !== null) {
+      context.diagnostics.push(
+        report(
+          "HR201",
+          { callee: pipeline.name, parameter: binding.name, is: print(is), needs: print(binding.type) },
+          [primary(value.span, `is ${print(is)}, needs ${print(binding.type)}`), secondary(binding.span, "needed here")],
+          reason(why, is, binding.type),
+        ),
+      );
+    }
+    return value;
+  });
+  return { kind: "pipeline", pipeline, args, type: pipeline.returns, span: call.span };
+}
+
+// --- The language's own ---------------------------------------------------------------------------------------------------
+
+/** TypeScript's options, `batches(64, { dropLast: true })`, are named arguments here. */
+function spreadOptions(call: Call): Call {
+  const args = call.args.flatMap((arg, i): readonly Argument[] => {
+    if (i === 0 || arg.name || arg.value.kind !== "record" || arg.value.fields.some((field) => field.kind === "spread")) return [arg];
+    return arg.value.fields.flatMap((field) =>
+      field.kind === "field" ? [{ name: field.name, value: field.value, span: field.span }] : [],
+    );
+  });
+  return { ...call, args };
+}
+
+function callOnRows(written: Call, scope: Scope, context: Context): Typed {
+  const call = spreadOptions(written);
+  const name = call.callee.text;
+  const [first, ...others] = call.args;
+  if (!first) {
+    context.diagnostics.push(
+      report("HR109", { callee: name, missing: "the rows" }, [primary(call.span, "of what?")], {
+        help: `rows come by a pipe: \`rows |> ${name}\``,
+      }),
+    );
+    return errorAt(call.span);
+  }
+  const source = check(first.value, scope, context);
+  const of = source.type;
+  if (of.kind === "error") return errorAt(call.span);
+  if (of.kind === "part" && combiners.includes(name) && others.length === 0) return combineParts(name, source, call.span, context);
+  const rows = whole(of);
+  const row = rows.kind === "dataset" ? rows.row : rows.kind === "list" ? rows.item : rows.kind === "any" ? rows : null;
+  if (row === null) {
+    if (Object.hasOwn(scalars, name)) return callScalar(call, [source, ...others.map((arg) => check(arg.value, scope, context))], context);
+    return notRows(name, source, call.callee, context);
+  }
+  const again = (item: Type): Type => partly(rows.kind === "list" ? { kind: "list", item } : { kind: "dataset", row: item }, source);
+  if (name === "split") return callSplit(call, source, again(row), scope, context);
+  const rest = { ...call, args: others };
+  if (Object.hasOwn(dataOperations, name)) return callData(rest, source, row, again, scope, context);
+  if (Object.hasOwn(reductions, name)) return callReduction(rest, source, row, scope, context);
+  return notRows(name, source, call.callee, context);
+}
+
+function notRows(name: string, source: Typed, callee: Name, context: Context): Typed {
+  const is = print(whole(source.type));
+  context.diagnostics.push(report("HR205", { callee: name, is }, [primary(source.span, `is ${is}`), secondary(callee.span, "needs rows")]));
+  return errorAt(source.span);
+}
+
+function combineParts(name: string, part: Typed, span: Span, context: Context): Typed {
+  const of = whole(part.type);
+  const fine =
+    name === "concat" ? of.kind === "list" || of.kind === "any" : name === "min" || name === "max" ? isNumber(of) : isAdditive(of);
+  if (!fine) {
+    context.diagnostics.push(report("HR210", { callee: name, is: print(of) }, [primary(part.span, `each part is ${print(of)}`)]));
+    return errorAt(span);
+  }
+  return { kind: "combine", name, part, type: name === "mean" && isInt(of) ? FLOAT : of, span };
+}
+
+/** A number, an array of floats, or a record or list of those. */
+function isAdditive(type: Type): boolean {
+  switch (type.kind) {
+    case "array":
+      return type.dtype === "f32" || type.dtype === "f64";
+    case "tensor":
+      return type.dtype === "f32" || type.dtype === "f64";
+    case "record":
+      return type.fields.every((field) => !field.optional && isAdditive(field.type));
+    case "list":
+      return isAdditive(type.item);
+    case "any":
+    case "error":
+    case "opaque":
+      return true;
+    default:
+      return isNumber(type);
+  }
+}
+
+interface Operands {
+  readonly values: Record<string, Typed>;
+  readonly lambdas: Record<string, TypedLambda>;
+}
+
+function operands(call: Call, parameters: readonly OperationParameter[], row: Type, scope: Scope, context: Context): Operands | null {
+  const placed = place(call, parameters, null, context);
+  if (!placed) return null;
+  const found: Operands = { values: {}, lambdas: {} };
+  let ok = true;
+  for (const { parameter, arg } of placed) {
+    const { takes, name } = parameter;
+    if (takes.kind === "function") {
+      const lambda = checkLambda(
+        arg.value,
+        Array.from({ length: takes.of }, () => row),
+        scope,
+        context,
+      );
+      if (!lambda) {
+        ok = false;
+        continue;
+      }
+      found.lambdas[name] = lambda;
+      const gives = lambda.body.type;
+      const wanted: Type | null =
+        takes.gives === "any"
+          ? null
+          : takes.gives === "row"
+            ? row
+            : takes.gives === "list"
+              ? { kind: "list", item: { kind: "any" } }
+              : takes.gives;
+      if (wanted) expectType(lambda.body, wanted, `what the function of \`${call.callee.text}\` gives`, context);
+      if (gives.kind === "error") ok = false;
+    } else {
+      const value = check(arg.value, scope, context);
+      found.values[name] = value;
+      if (value.type.kind === "error") ok = false;
+      if (takes.kind === "value") expectType(value, takes.type, `\`${name}\` of \`${call.callee.text}\``, context);
+      else if (whole(value.type).kind !== "list" && whole(value.type).kind !== "dataset" && value.type.kind !== "error") {
+        notRows(call.callee.text, value, call.callee, context);
+        ok = false;
+      }
+    }
+  }
+  return ok ? found : null;
+}
+
+function callData(call: Call, source: Typed, row: Type, again: (row: Type) => Type, scope: Scope, context: Context): Typed {
+  const name = call.callee.text;
+  const operation = dataOperations[name]!;
+  const found = operands(call, operation.parameters, row, scope, context);
+  if (!found) return errorAt(call.span);
+  const gives = found.lambdas.f?.body.type ?? row;
+  const other = found.values.other ? whole(found.values.other.type) : row;
+  const otherRow = other.kind === "list" ? other.item : other.kind === "dataset" ? other.row : other;
+  const rows: Record<(typeof operation)["rows"], () => Type> = {
+    same: () => row,
+    lambda: () => gives,
+    lambdaItems: () => (gives.kind === "list" ? gives.item : gives),
+    indexed: () => ({
+      kind: "record",
+      name: null,
+      fields: [
+        { name: "index", type: INT, optional: false },
+        { name: "row", type: row, optional: false },
+      ],
+    }),
+    batches: () => ({ kind: "list", item: row }),
+    pairs: () => ({ kind: "list", item: join(row, otherRow) }),
+    joined: () => join(row, otherRow),
+  };
+  return { kind: "data", name, source, args: found.values, lambdas: found.lambdas, type: again(rows[operation.rows]()), span: call.span };
+}
+
+function callReduction(call: Call, source: Typed, row: Type, scope: Scope, context: Context): Typed {
+  const name = call.callee.text;
+  const reduction = reductions[name]!;
+  const found = operands(call, reduction.parameters, row, scope, context);
+  if (!found) return errorAt(call.span);
+  const by = found.lambdas.by ?? found.lambdas.f ?? null;
+  const value = name === "reduce" || !by ? row : by.body.type;
+  const fine =
+    reduction.wants === "any" ||
+    (reduction.wants === "bool"
+      ? mismatch(value, { kind: "bool" }) === null
+      : reduction.wants === "number"
+        ? isNumber(value)
+        : isAdditive(value));
+  if (!fine) {
+    context.diagnostics.push(
+      report(
+        "HR210",
+        { callee: name, is: print(value) },
+        [primary(by?.body.span ?? source.span, by ? `gives ${print(value)}` : `each row is ${print(value)}`)],
+        by ? {} : { help: `say of what: \`${name}(x => x.field)\`` },
+      ),
+    );
+    return errorAt(call.span);
+  }
+  const gives: Type =
+    reduction.gives === "value"
+      ? value
+      : reduction.gives === "mean"
+        ? isNumber(value)
+          ? FLOAT
+          : value
+        : reduction.gives === "rows"
+          ? { kind: "list", item: row }
+          : reduction.gives;
+  return { kind: "reduce", name, source, by, type: partly(gives, source), span: call.span };
+}
+
+/** `split(train: 0.8, test: 0.2, seed: seed)`. */
+function callSplit(call: Call, source: Typed, type: Type, scope: Scope, context: Context): Typed {
+  const parts: { name: string; from: number; to: number }[] = [];
+  let seed: Typed = { kind: "const", value: 0, type: INT, span: call.span };
+  let total = 0;
+  let ok = true;
+  for (const arg of call.args.slice(1)) {
+    if (!arg.name) {
+      context.diagnostics.push(
+        report("HR110", { what: "the parts of `split` have names" }, [primary(arg.span, "which part?")], {
+          help: "split(train: 0.8, test: 0.2, seed: 1)",
+        }),
+      );
+      ok = false;
+      continue;
+    }
+    const value = check(arg.value, scope, context);
+    if (arg.name.text === "seed") {
+      expectType(value, INT, "`seed` of `split`", context);
+      seed = value;
+    } else if (value.kind !== "const" || typeof value.value !== "number" || !(value.value > 0 && value.value <= 1)) {
+      if (value.type.kind !== "error")
+        context.diagnostics.push(
+          report(
+            "HR202",
+            { what: `the share of \`${arg.name.text}\``, is: print(value.type), needs: "a number from 0 to 1, written out" },
+            [primary(value.span, "not such a number")],
+          ),
+        );
+      ok = false;
+    } else {
+      parts.push({ name: arg.name.text, from: total, to: total + value.value });
+      total += value.value;
+    }
+  }
+  if (ok && parts.length === 0) {
+    context.diagnostics.push(
+      report("HR109", { callee: "split", missing: "the parts" }, [primary(call.span, "no parts")], {
+        help: "split(train: 0.8, test: 0.2, seed: 1)",
+      }),
+    );
+    ok = false;
+  }
+  if (ok && total > 1 + 1e-9) {
+    context.diagnostics.push(
+      report("HR202", { what: "the shares of `split`", is: String(total), needs: "at most 1 together" }, [
+        primary(call.span, `add up to ${Number(total.toPrecision(6))}`),
+      ]),
+    );
+    ok = false;
+  }
+  if (!ok) return errorAt(call.span);
+  // 0.8 + 0.2 is to be all there is, whatever rounding says.
+  if (Math.abs(total - 1) < 1e-9) parts[parts.length - 1]!.to = 1;
+  const fields = parts.map((part) => ({ name: part.name, type, optional: false }));
+  return { kind: "split", source, seed, parts, type: { kind: "record", name: null, fields }, span: call.span };
+}
+
+function callRange(written: Call, scope: Scope, context: Context): Typed {
+  const call = spreadOptions(written);
+  const placed = place(call, [{ name: "n" }, { name: "blocks", optional: true }], null, context);
+  if (!placed) return errorAt(call.span);
+  const value = (name: string): Typed | null => {
+    const found = placed.find((one) => one.parameter.name === name);
+    if (!found) return null;
+    const typed = check(found.arg.value, scope, context);
+    expectType(typed, INT, `\`${name}\` of \`range\``, context);
+    if (typed.kind !== "const" && typed.kind !== "param" && typed.type.kind !== "error") {
+      context.diagnostics.push(
+        report("HR408", { name }, [primary(typed.span, "known only while it runs")], { help: "a number, or a `param`" }),
+      );
+      return errorAt(typed.span);
+    }
+    return typed;
+  };
+  const rows = value("n")!;
+  const blocks = value("blocks");
+  if (rows.type.kind === "error" || blocks?.type.kind === "error") return errorAt(call.span);
+  return { kind: "range", rows, blocks, type: { kind: "dataset", row: INT }, span: call.span };
+}
+
+/** A list seen as a data set. */
+function callDataset(call: Call, scope: Scope, context: Context): Typed {
+  const placed = place(call, [{ name: "source" }], null, context);
+  if (!placed) return errorAt(call.span);
+  const source = check(placed[0]!.arg.value, scope, context);
+  const type = whole(source.type);
+  if (type.kind === "list") return { ...source, type: partly({ kind: "dataset", row: type.item }, source) };
+  if (type.kind === "dataset" || type.kind === "error" || type.kind === "any") return source;
+  return notRows("dataset", source, call.callee, context);
+}
+
+function callScalar(call: Call, args: readonly Typed[], context: Context): Typed {
+  const name = call.callee.text;
+  const scalar = scalars[name]!;
+  const needed = scalar.parameters.length;
+  if (args.length < needed || (args.length > needed && !scalar.many) || call.args.some((arg) => arg.name)) {
+    context.diagnostics.push(
+      report(
+        "HR110",
+        { what: `\`${name}\` takes ${scalar.many ? "at least " : ""}${needed === 1 ? "one argument" : `${needed} arguments`} by place` },
+        [primary(call.span, `has ${args.length}`)],
+      ),
+    );
+    return errorAt(call.span);
+  }
+  args.forEach((arg, i) => {
+    expectType(arg, scalar.parameters[Math.min(i, needed - 1)]!, `an argument of \`${name}\``, context);
+  });
+  const same: Type = args.every((arg) => isInt(whole(arg.type))) ? INT : FLOAT;
+  return { kind: "builtin", name, args, type: partly(scalar.gives === "same" ? same : scalar.gives, ...args), span: call.span };
+}

@@ -1,0 +1,443 @@
+// Types of expressions: each becomes a `Typed` one, problems are collected, and an expression whose problem has been reported has the
+// type `error`, which silences all that follows from it. Calls are `calls.ts`'s, `fit` is `fit.ts`'s.
+import type { Span } from "../../lang/ast.ts";
+import type { Diagnostic } from "../../lang/diagnostics.ts";
+import { report } from "../../lang/diagnostics.ts";
+import type { Type } from "../../lang/types.ts";
+import { join, mayBeNull, mismatch, optionalOf, presentOf, print } from "../../lang/types.ts";
+import type { Block, Expr, Pattern, Statement } from "../module.ts";
+import type { PlanParam } from "../plan.ts";
+import { checkCall } from "./calls.ts";
+import { checkFit } from "./fit.ts";
+import { BOOL, ERROR, FLOAT, INT, NULL, STRING } from "./operations.ts";
+import type { Declarations } from "./scope.ts";
+import { meant, primary, Scope, secondary } from "./scope.ts";
+import type { Binding, Typed, TypedBlock, TypedLambda, TypedLet } from "./typed.ts";
+
+/** What all checks share. */
+export interface Context {
+  readonly declarations: Declarations;
+  readonly params: ReadonlyMap<string, { readonly plan: PlanParam; readonly type: Type; readonly span: Span }>;
+  readonly diagnostics: Diagnostic[];
+  /** The text at a span, for fixes. */
+  readonly textOf: (span: Span) => string | null;
+}
+
+export const errorAt = (span: Span): Typed => ({ kind: "error", type: ERROR, span });
+/** Without `Part`: what one part is. */
+export const whole = (type: Type): Type => (type.kind === "part" ? type.of : type);
+/** A value made of these is a part if one of them is. */
+export function partly(type: Type, ...of: readonly Typed[]): Type {
+  return type.kind !== "part" && type.kind !== "error" && of.some((one) => one.type.kind === "part") ? { kind: "part", of: type } : type;
+}
+export const isNumber = (type: Type): boolean => mismatch(type, FLOAT) === null;
+export const isInt = (type: Type): boolean => type.kind !== "error" && mismatch(type, INT) === null;
+const silent = (type: Type): boolean => type.kind === "error" || type.kind === "any";
+
+export function check(expr: Expr, scope: Scope, context: Context): Typed {
+  const { span } = expr;
+  const inner = (one: Expr) => check(one, scope, context);
+  switch (expr.kind) {
+    case "error":
+      return errorAt(span);
+    case "number":
+      return { kind: "const", value: expr.value, type: expr.numeric === "float" || !Number.isInteger(expr.value) ? FLOAT : INT, span };
+    case "string":
+      return { kind: "const", value: expr.value, type: STRING, span };
+    case "bool":
+      return { kind: "const", value: expr.value, type: BOOL, span };
+    case "null":
+      return { kind: "const", value: null, type: NULL, span };
+    case "name":
+      return checkName(expr.name, span, scope, context);
+    case "template": {
+      const parts = expr.parts.map((part) => (typeof part === "string" ? part : inner(part)));
+      return { kind: "template", parts, type: partly(STRING, ...parts.filter((part) => typeof part !== "string")), span };
+    }
+    case "list": {
+      const items = expr.items.map(inner);
+      const item = items.map((one) => whole(one.type)).reduce(join, items.length === 0 ? ({ kind: "any" } as Type) : whole(items[0]!.type));
+      return { kind: "list", items, type: partly({ kind: "list", item }, ...items), span };
+    }
+    case "record":
+      return checkRecord(expr, scope, context);
+    case "field":
+      return checkField(expr, inner(expr.of), context);
+    case "index":
+      return checkIndex(inner(expr.of), inner(expr.index), span, context);
+    case "unary": {
+      const operand = inner(expr.operand);
+      const type = whole(operand.type);
+      const wanted = expr.operator === "!" ? BOOL : FLOAT;
+      if (mismatch(type, wanted) !== null)
+        context.diagnostics.push(
+          report("HR203", { operator: expr.operator, operands: print(type) }, [primary(operand.span, `is ${print(type)}`)]),
+        );
+      return {
+        kind: "unary",
+        operator: expr.operator,
+        operand,
+        int: isInt(type),
+        type: partly(expr.operator === "!" ? BOOL : isInt(type) ? INT : FLOAT, operand),
+        span,
+      };
+    }
+    case "binary":
+      return checkBinary(expr, inner(expr.left), inner(expr.right), context);
+    case "if": {
+      const condition = inner(expr.condition);
+      expectType(condition, BOOL, "the condition of `if`", context);
+      const then = checkBlock(expr.then, new Scope(scope), context);
+      const otherwise: TypedBlock = expr.else
+        ? checkBlock(expr.else, new Scope(scope), context)
+        : { lets: [], value: { kind: "const", value: null, type: NULL, span } };
+      const type = join(whole(then.value.type), whole(otherwise.value.type));
+      return { kind: "if", condition, then, else: otherwise, type: partly(type, condition, then.value, otherwise.value), span };
+    }
+    case "call":
+      return checkCall(expr, scope, context);
+    case "fit":
+      return checkFit(expr, scope, context);
+    case "lambda":
+      context.diagnostics.push(report("HR206", { what: "a lambda stands only as an argument" }, [primary(span, "not an argument")]));
+      return errorAt(span);
+    case "quantity":
+      return later(`a quantity such as \`${expr.value}${expr.unit}\` as a value`, span, context);
+    case "loop":
+    case "for":
+    case "search":
+      return later(`\`${expr.kind}\``, span, context);
+    case "within":
+      return later("`within … else`", span, context);
+  }
+}
+
+export function later(form: string, span: Span, context: Context): Typed {
+  context.declarations.later(form, span);
+  return errorAt(span);
+}
+
+function checkName(name: string, span: Span, scope: Scope, context: Context): Typed {
+  const binding = scope.find(name);
+  if (binding) return { kind: "local", binding, type: binding.type, span };
+  const param = context.params.get(name);
+  if (param) return { kind: "param", name, type: param.type, span };
+  const { declarations } = context;
+  if (declarations.broken.has(name)) return errorAt(span);
+  if (declarations.functions.has(name) || declarations.pipelines.has(name)) {
+    context.diagnostics.push(
+      report("HR206", { what: `\`${name}\` is a function, and stands here as a value` }, [primary(span, "a function")], {
+        help: `call it: \`${name}(…)\``,
+      }),
+    );
+    return errorAt(span);
+  }
+  context.diagnostics.push(
+    report("HR102", { name }, [primary(span, "no such value")], meant(name, [...scope.names(), ...context.params.keys()])),
+  );
+  return errorAt(span);
+}
+
+/** Reports a type that doesn't fit. */
+export function expectType(value: Typed, wanted: Type, what: string, context: Context): void {
+  const is = whole(value.type);
+  const why = mismatch(is, wanted);
+  if (why === null) return;
+  context.diagnostics.push(
+    report(
+      "HR202",
+      { what, is: print(is), needs: print(wanted) },
+      [primary(value.span, `is ${print(is)}, needs ${print(wanted)}`)],
+      reason(why, is, wanted),
+    ),
+  );
+}
+
+/** The inner reason, where it says more than the two types. */
+export function reason(why: string, from: Type, to: Type): { help?: string } {
+  return why === `${print(from)} isn't ${print(to)}` ? {} : { help: why };
+}
+
+function checkRecord(expr: Expr & { kind: "record" }, scope: Scope, context: Context): Typed {
+  const types = new Map<string, { type: Type; optional: boolean }>();
+  const children: Typed[] = [];
+  let broken = false;
+  const fields = expr.fields.map((field) => {
+    const value = check(field.value, scope, context);
+    children.push(value);
+    if (field.kind === "field") {
+      types.set(field.name.text, { type: whole(value.type), optional: false });
+      return { name: field.name.text, value };
+    }
+    const of = whole(value.type);
+    if (of.kind === "record") for (const one of of.fields) types.set(one.name, { type: one.type, optional: one.optional });
+    else {
+      broken = true;
+      if (!silent(of))
+        context.diagnostics.push(
+          report("HR202", { what: "what is spread", is: print(of), needs: "a record" }, [primary(field.span, `is ${print(of)}`)]),
+        );
+    }
+    return { spread: value };
+  });
+  const type: Type = broken ? ERROR : { kind: "record", name: null, fields: [...types].map(([name, field]) => ({ name, ...field })) };
+  return { kind: "record", fields, type: partly(type, ...children), span: expr.span };
+}
+
+function checkField(expr: Expr & { kind: "field" }, of: Typed, context: Context): Typed {
+  const name = expr.name.text;
+  const type = whole(of.type);
+  const built = (found: Type): Typed => ({ kind: "field", of, name, optional: expr.optional, type: partly(found, of), span: expr.span });
+  if (silent(type)) return built(type);
+  if (mayBeNull(type) && !expr.optional) {
+    context.diagnostics.push(
+      report("HR208", { what: `.${name}` }, [primary(of.span, `is ${print(type)}`)], {
+        help: `\`?.${name}\` gives null where there is nothing, \`??\` another value`,
+      }),
+    );
+    return errorAt(expr.span);
+  }
+  const present = presentOf(type);
+  // Arrays and tensors have their own few fields.
+  if (present.kind === "tensor" && name === "shape") return built({ kind: "list", item: INT });
+  if (present.kind === "record") {
+    const field = present.fields.find((one) => one.name === name);
+    if (field) {
+      const found = field.optional ? optionalOf(field.type) : field.type;
+      return built(expr.optional ? optionalOf(found) : found);
+    }
+    const names = present.fields.map((one) => one.name);
+    const near = meant(name, names);
+    context.diagnostics.push(
+      report(
+        "HR111",
+        { name, type: print(type) },
+        [primary(expr.name.span, "no such field")],
+        near.help ? near : { help: `it has ${names.map((one) => `\`${one}\``).join(", ") || "none"}` },
+      ),
+    );
+    return errorAt(expr.span);
+  }
+  if (present.kind === "opaque") return built({ kind: "any" });
+  const help =
+    present.kind === "list" || present.kind === "dataset" ? { help: `each row is read in a function: \`xs |> map(x => x.${name})\`` } : {};
+  context.diagnostics.push(report("HR111", { name, type: print(type) }, [primary(expr.name.span, "no such field")], help));
+  return errorAt(expr.span);
+}
+
+function checkIndex(of: Typed, index: Typed, span: Span, context: Context): Typed {
+  const type = whole(of.type);
+  const give = (found: Type): Typed => ({ kind: "index", of, index, type: partly(found, of, index), span });
+  if (silent(type)) return give(type);
+  if (type.kind === "list" || type.kind === "array") {
+    expectType(index, INT, "an index", context);
+    if (type.kind === "list") return give(type.item);
+    return give(type.dtype === "f32" || type.dtype === "f64" ? FLOAT : INT);
+  }
+  if (type.kind === "record" && index.kind === "const" && typeof index.value === "string") {
+    const field = type.fields.find((one) => one.name === index.value);
+    if (field) return give(field.type);
+  }
+  context.diagnostics.push(report("HR205", { callee: "[…]", is: print(type) }, [primary(of.span, `is ${print(type)}`)]));
+  return errorAt(span);
+}
+
+function checkBinary(expr: Expr & { kind: "binary" }, left: Typed, right: Typed, context: Context): Typed {
+  const { operator, span } = expr;
+  const [a, b] = [whole(left.type), whole(right.type)];
+  const give = (type: Type, int = false): Typed => ({ kind: "binary", operator, left, right, int, type: partly(type, left, right), span });
+  const wrong = (): Typed => {
+    context.diagnostics.push(
+      report(
+        "HR203",
+        { operator, operands: `${print(a)} and ${print(b)}` },
+        [primary(span, `${print(a)} ${operator} ${print(b)}`)],
+        operator === "+" && (a.kind === "string" || b.kind === "string")
+          ? { help: "text is put together by a template, as in TypeScript" }
+          : {},
+      ),
+    );
+    return errorAt(span);
+  };
+  switch (operator) {
+    case "==":
+    case "!=":
+      return mismatch(a, b) === null || mismatch(b, a) === null || mayBeNull(a) || mayBeNull(b) ? give(BOOL) : wrong();
+    case "&&":
+    case "||":
+      return mismatch(a, BOOL) === null && mismatch(b, BOOL) === null ? give(BOOL) : wrong();
+    case "??":
+      return give(join(presentOf(a), b));
+    case "<":
+    case "<=":
+    case ">":
+    case ">=":
+      return (isNumber(a) && isNumber(b)) || (mismatch(a, STRING) === null && mismatch(b, STRING) === null) ? give(BOOL) : wrong();
+    case "+":
+      if (a.kind === "string" && b.kind === "string") return give(STRING);
+      break;
+  }
+  if (!isNumber(a) || !isNumber(b)) return wrong();
+  if (silent(a) || silent(b)) return give(FLOAT);
+  return operator !== "/" && isInt(a) && isInt(b) ? give(INT, true) : give(FLOAT);
+}
+
+// --- Blocks and names ------------------------------------------------------------------------------------------------
+
+/** A new name, which may not hide another value. */
+export function bindName(
+  name: { readonly text: string; readonly span: Span },
+  type: Type,
+  kind: Binding["kind"],
+  scope: Scope,
+  context: Context,
+  doc: string | null = null,
+): Binding {
+  const before = scope.find(name.text)?.span ?? context.params.get(name.text)?.span;
+  if (before) {
+    context.diagnostics.push(
+      report("HR104", { name: name.text }, [primary(name.span, "hides it"), secondary(before, "the value of that name")], {
+        help: "no value hides another; give this one another name",
+      }),
+    );
+  }
+  const binding: Binding = { name: name.text, type, span: name.span, kind, depth: scope.depth, doc };
+  scope.add(binding);
+  return binding;
+}
+
+export function checkBlock(block: Block, scope: Scope, context: Context): TypedBlock {
+  const lets: TypedLet[] = [];
+  let value: Typed | null = null;
+  block.statements.forEach((statement, index) => {
+    if (statement.kind === "let") lets.push(checkLet(statement, scope, context));
+    else if (statement.kind === "expression") {
+      const typed = check(statement.value, scope, context);
+      if (index === block.statements.length - 1) value = typed;
+      else unused(typed, context);
+    } else misplaced(statement, context);
+  });
+  // A block that ends in a `let` has no value; whoever wants one says so.
+  return { lets, value: value ?? { kind: "const", value: null, type: { kind: "void" }, span: block.span } };
+}
+
+function unused(value: Typed, context: Context): void {
+  if (value.type.kind === "error") return;
+  const what = value.kind === "call" ? `the result of \`${value.function.signature.name}\`` : "this value";
+  context.diagnostics.push(
+    report("HR112", { what }, [primary(value.span, "nobody uses it")], { help: "name it with `let`, or make the call an effect: `do …`" }),
+  );
+}
+
+function misplaced(statement: Exclude<Statement, { kind: "let" | "expression" }>, context: Context): void {
+  if (statement.kind === "next" || statement.kind === "track") {
+    const shown = statement.kind === "next" ? "`<-`" : "`track`";
+    context.diagnostics.push(
+      report("HR209", { what: `${shown} stands in the body of a \`fit\` or \`loop\`` }, [primary(statement.span, "not in one")]),
+    );
+  } else if (statement.kind === "keep" || statement.kind === "stop") context.declarations.later("`each epoch`", statement.span);
+  else context.declarations.later(statement.kind === "onFailure" ? "`on failure`" : `\`${statement.kind}\``, statement.span);
+}
+
+export function checkLet(statement: Statement & { kind: "let" }, scope: Scope, context: Context): TypedLet {
+  const value = check(statement.value, scope, context);
+  const declared = statement.type && context.declarations.declared(statement.type);
+  if (declared) expectType(value, declared, "this value", context);
+  return { pattern: bindPattern(statement.pattern, declared ? partly(declared, value) : value.type, scope, context, statement.doc), value };
+}
+
+export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context: Context, doc: string | null): TypedLet["pattern"] {
+  const of = whole(type);
+  const part = (one: Type): Type => (type.kind === "part" && one.kind !== "error" ? { kind: "part", of: one } : one);
+  switch (pattern.kind) {
+    case "name":
+      return { kind: "name", binding: bindName(pattern.name, type, "let", scope, context, doc) };
+    case "fields":
+      return {
+        kind: "fields",
+        fields: pattern.fields.map(({ field, name }) => {
+          let found: Type = ERROR;
+          if (of.kind === "record") {
+            const known = of.fields.find((one) => one.name === field.text);
+            if (known) found = known.optional ? optionalOf(known.type) : known.type;
+            else
+              context.diagnostics.push(
+                report(
+                  "HR111",
+                  { name: field.text, type: print(of) },
+                  [primary(field.span, "no such field")],
+                  meant(
+                    field.text,
+                    of.fields.map((one) => one.name),
+                  ),
+                ),
+              );
+          } else if (!silent(of)) {
+            context.diagnostics.push(
+              report("HR202", { what: "what is taken apart", is: print(of), needs: "a record" }, [
+                primary(pattern.span, `the value is ${print(of)}`),
+              ]),
+            );
+          }
+          return { field: field.text, binding: bindName(name, part(found), "let", scope, context, doc) };
+        }),
+      };
+    case "items": {
+      const item: Type = of.kind === "list" ? of.item : ERROR;
+      if (of.kind !== "list" && !silent(of))
+        context.diagnostics.push(
+          report("HR202", { what: "what is taken apart", is: print(of), needs: "a list" }, [
+            primary(pattern.span, `the value is ${print(of)}`),
+          ]),
+        );
+      return { kind: "items", bindings: pattern.names.map((name) => bindName(name, part(item), "let", scope, context, doc)) };
+    }
+  }
+}
+
+/** A function for rows: a lambda, or the name of a function. */
+export function checkLambda(expr: Expr, parameters: readonly Type[], scope: Scope, context: Context): TypedLambda | null {
+  if (expr.kind === "lambda") {
+    const inner = new Scope(scope, scope.depth + 1);
+    if (expr.parameters.length > parameters.length) {
+      const extra = expr.parameters[parameters.length]!;
+      context.diagnostics.push(
+        report("HR206", { what: `the function gets ${parameters.length === 1 ? "one value" : `${parameters.length} values`}` }, [
+          primary(extra.span, "one too many"),
+        ]),
+      );
+      return null;
+    }
+    const bindings = expr.parameters.map((name, i) => bindName(name, parameters[i]!, "lambda", inner, context));
+    return { parameters: bindings, body: check(expr.body, inner, context) };
+  }
+  if (expr.kind === "error") return null;
+  const callable = expr.kind === "name" && scope.find(expr.name) === null && !context.params.has(expr.name);
+  if (callable) {
+    // `map(f)` is `map(x => f(x))`.
+    const names = parameters.map((_, i) => ({ text: `it${i}`, span: expr.span }));
+    const inner = new Scope(null, scope.depth + 1);
+    const bindings = names.map(
+      (name, i): Binding => ({ name: name.text, type: parameters[i]!, span: expr.span, kind: "lambda", depth: inner.depth, doc: null }),
+    );
+    for (const binding of bindings) inner.add(binding);
+    const args = names.map((name) => ({ name: null, value: { kind: "name" as const, name: name.text, span: expr.span }, span: expr.span }));
+    return {
+      parameters: bindings,
+      body: checkCall(
+        { kind: "call", callee: { text: expr.name, span: expr.span }, receiver: null, args, span: expr.span },
+        inner,
+        context,
+      ),
+    };
+  }
+  const typed = check(expr, scope, context);
+  if (typed.type.kind !== "error") {
+    context.diagnostics.push(
+      report("HR206", { what: "a function is wanted here" }, [primary(expr.span, `is ${print(typed.type)}`)], {
+        help: "a lambda, as in `x => x.a`, or the name of a function",
+      }),
+    );
+  }
+  return null;
+}

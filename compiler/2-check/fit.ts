@@ -1,0 +1,191 @@
+// `fit`: what depends on the batch is a part, computed where the batch is; combining parts is the one boundary to the update. Holds
+// that line, whatever the schedule.
+import type { Frame } from "../../lang/diagnostics.ts";
+import { report } from "../../lang/diagnostics.ts";
+import type { Type } from "../../lang/types.ts";
+import { mismatch, print } from "../../lang/types.ts";
+import type { Expr, Statement } from "../module.ts";
+import type { Context } from "./expressions.ts";
+import { bindName, check, errorAt, expectType, later, reason, whole } from "./expressions.ts";
+import { ERROR, FLOAT, INT } from "./operations.ts";
+import { primary, Scope, secondary } from "./scope.ts";
+import type { Binding, Typed, TypedFitStatement } from "./typed.ts";
+
+type Fit = Expr & { kind: "fit" };
+
+export function checkFit(fit: Fit, around: Scope, context: Context): Typed {
+  const [carried, ...more] = fit.carried;
+  if (!carried) return errorAt(fit.span);
+  if (more.length > 0) return later("`fit` with several carried values", fit.span, context);
+  const init = check(carried.init, around, context);
+  const epochs = check(fit.epochs, around, context);
+  expectType(epochs, INT, "the number of epochs", context);
+
+  const scope = new Scope(around);
+  const word = (text: string) => ({ text, span: fit.span });
+  const epoch = bindName(word("epoch"), INT, "epoch", scope, context);
+  const over = check(fit.over, scope, context);
+  const rows = whole(over.type);
+  const row = rows.kind === "dataset" ? rows.row : rows.kind === "list" ? rows.item : null;
+  if (row === null && rows.kind !== "error" && rows.kind !== "any") {
+    context.diagnostics.push(
+      report("HR205", { callee: "fit … over", is: print(rows) }, [primary(over.span, `is ${print(rows)}`)], {
+        help: "`rows |> batches(64)` makes batches of rows",
+      }),
+    );
+  }
+  const step = bindName(word("step"), INT, "step", scope, context);
+  const binding = bindName(carried.name, init.type, "carried", scope, context);
+  const batch = bindName(fit.batch, row ? { kind: "part", of: row } : ERROR, "batch", scope, context);
+
+  const body = checkBody(fit, binding, scope, context);
+  if (fit.eachEpoch) later("`each epoch`", fit.eachEpoch.span, context);
+  if (init.type.kind === "error" || over.type.kind === "error" || body === null) return errorAt(fit.span);
+  return { kind: "fit", carried: binding, init, batch, epoch, step, over, epochs, body, type: init.type, span: fit.span };
+}
+
+function checkBody(fit: Fit, carried: Binding, scope: Scope, context: Context): TypedFitStatement[] | null {
+  const body: TypedFitStatement[] = [];
+  let next: Statement | null = null;
+  let ok = true;
+  const wrong = (statement: Statement, what: string, label: string, more: Frame[] = []) => {
+    context.diagnostics.push(report("HR209", { what }, [primary(statement.span, label), ...more]));
+    ok = false;
+  };
+  for (const statement of fit.body.statements) {
+    if (next !== null && readsName(statement, carried.name)) {
+      wrong(statement, `\`${carried.name}\` is read after its next value was given`, "reads the old one", [
+        secondary(next.span, "given here"),
+      ]);
+      continue;
+    }
+    switch (statement.kind) {
+      case "let": {
+        if (statement.pattern.kind !== "name") {
+          later("taking values apart inside `fit`", statement.span, context);
+          ok = false;
+          break;
+        }
+        const value = check(statement.value, scope, context);
+        const declared = statement.type && context.declarations.declared(statement.type);
+        if (declared) expectType(value, declared, "this value", context);
+        if (value.type.kind === "error") ok = false;
+        body.push({ kind: "let", binding: bindName(statement.pattern.name, value.type, "let", scope, context, statement.doc), value });
+        break;
+      }
+      case "track": {
+        const value = check(statement.value, scope, context);
+        if (whole(value.type).kind === "error") ok = false;
+        else if (value.type.kind === "part") {
+          wholeWanted(value, `track ${statement.name.text} =`, FLOAT, null, context);
+          ok = false;
+        } else expectType(value, FLOAT, `\`${statement.name.text}\``, context);
+        body.push({ kind: "track", name: statement.name.text, value });
+        break;
+      }
+      case "next": {
+        if (statement.name.text !== carried.name) {
+          context.diagnostics.push(
+            report("HR209", { what: `\`${statement.name.text} <-\` gives a value that this \`fit\` doesn't carry` }, [
+              primary(statement.name.span, "not carried"),
+              secondary(carried.span, `it carries \`${carried.name}\``),
+            ]),
+          );
+          ok = false;
+        } else if (next !== null)
+          wrong(statement, `\`${carried.name} <-\` stands twice`, "once more", [secondary(next.span, "first here")]);
+        const value = check(statement.value, scope, context);
+        if (!checkNext(value, carried, context)) ok = false;
+        body.push({ kind: "next", value });
+        next = statement;
+        break;
+      }
+      case "expression": {
+        const value = check(statement.value, scope, context);
+        ok = false;
+        if (value.type.kind !== "error") {
+          context.diagnostics.push(
+            report("HR112", { what: "this value" }, [primary(value.span, "nobody uses it")], {
+              help: `the next value of \`${carried.name}\` is given by \`${carried.name} <- …\``,
+            }),
+          );
+        }
+        break;
+      }
+      default:
+        later(`\`${statement.kind === "onFailure" ? "on failure" : statement.kind}\` inside \`fit\``, statement.span, context);
+        ok = false;
+    }
+  }
+  if (next === null && ok) {
+    context.diagnostics.push(
+      report("HR209", { what: `this \`fit\` never gives \`${carried.name}\` its next value` }, [primary(carried.span, "stays as it is")], {
+        help: `${carried.name} <- update(${carried.name}, …)`,
+      }),
+    );
+    ok = false;
+  }
+  return ok ? body : null;
+}
+
+function checkNext(value: Typed, carried: Binding, context: Context): boolean {
+  if (value.type.kind === "error" || carried.type.kind === "error") return false;
+  if (value.type.kind === "part") {
+    wholeWanted(value, `${carried.name} <-`, carried.type, carried, context);
+    return false;
+  }
+  const why = mismatch(value.type, carried.type);
+  if (why === null) return true;
+  context.diagnostics.push(
+    report(
+      "HR202",
+      { what: `the next value of \`${carried.name}\``, is: print(value.type), needs: print(carried.type) },
+      [
+        primary(value.span, `is ${print(value.type)}, needs ${print(carried.type)}`),
+        secondary(carried.span, `begins as ${print(carried.type)}`),
+      ],
+      reason(why, value.type, carried.type),
+    ),
+  );
+  return false;
+}
+
+/** The message that this file exists for: a value that is one per part stands where there is one for all. */
+function wholeWanted(value: Typed, where: string, wanted: Type, carried: Binding | null, context: Context): void {
+  // The innermost argument that is a part tells more than the call as a whole.
+  const culprit = partArgument(value);
+  const at = culprit?.value ?? value;
+  const needs = culprit?.needs ?? wanted;
+  const root = rootBinding(at);
+  const frames: Frame[] = [primary(at.span, `is ${print(at.type)}, needs ${print(whole(needs))}`)];
+  if (root) frames.push(secondary(root.span, root.kind === "batch" ? "a batch may be computed in parts" : "one per part of the batch"));
+  if (culprit?.declared) frames.push(secondary(culprit.declared, "needed here"));
+  const text = context.textOf(at.span);
+  const more = text === null ? {} : { help: `mean(${text})`, fix: { span: at.span, text: `mean(${text})` } };
+  const into = culprit ? `\`${culprit.callee}\`` : carried ? `the next value of \`${carried.name}\`` : `\`${where}\``;
+  context.diagnostics.push(report("HR204", { what: text ?? "a value", into }, frames, more));
+}
+
+function partArgument(value: Typed): { value: Typed; needs: Type; declared: Frame["span"]; callee: string } | null {
+  if (value.kind !== "call") return null;
+  for (const { parameter, value: arg } of value.args) {
+    if (arg.type.kind !== "part") continue;
+    return partArgument(arg) ?? { value: arg, needs: whole(arg.type), declared: parameter.span, callee: value.function.signature.name };
+  }
+  return null;
+}
+
+function rootBinding(value: Typed): Binding | null {
+  if (value.kind === "local") return value.binding;
+  return value.kind === "field" || value.kind === "index" ? rootBinding(value.of) : null;
+}
+
+/** Whether a name stands anywhere in a statement. */
+function readsName(statement: Statement, name: string): boolean {
+  const visit = (node: unknown): boolean => {
+    if (typeof node !== "object" || node === null) return false;
+    if ("kind" in node && node.kind === "name" && "name" in node && node.name === name) return true;
+    return Object.values(node).some(visit);
+  };
+  return visit(statement.kind === "next" ? statement.value : statement);
+}

@@ -1,0 +1,269 @@
+// A whole module: its params, its pipelines, and which of them is the entry. Never stops at the first problem.
+import type { Span } from "../../lang/ast.ts";
+import type { Diagnostic } from "../../lang/diagnostics.ts";
+import { report } from "../../lang/diagnostics.ts";
+import type { Type } from "../../lang/types.ts";
+import { mayBeNull, mismatch, presentOf, print } from "../../lang/types.ts";
+import type { Expr, Module, Parameter, Pipeline, Signatures } from "../module.ts";
+import type { Json, PlanParam } from "../plan.ts";
+import type { Context } from "./expressions.ts";
+import { bindName, check, checkBlock, expectType, reason, whole } from "./expressions.ts";
+import { Declarations, meant, primary, Scope, secondary } from "./scope.ts";
+import type { Binding, CheckedPipeline, CheckedProgram } from "./typed.ts";
+
+export interface CheckOptions {
+  /** The pipeline to run, where the program says it (`file.pipe:name`). */
+  readonly entry?: string | undefined;
+  readonly textOf: (span: Span) => string | null;
+}
+
+/** The program is null where an error stands in the way of a plan; the diagnostics then say which. */
+export function checkModule(
+  module: Module,
+  signatures: ReadonlyMap<string, Signatures>,
+  options: CheckOptions,
+): { readonly program: CheckedProgram | null; readonly diagnostics: Diagnostic[] } {
+  const diagnostics: Diagnostic[] = [];
+  const declarations = new Declarations(module, signatures, diagnostics);
+  const params = new Map<string, Param>();
+  const context: Context = { declarations, params, diagnostics, textOf: options.textOf };
+  for (const param of module.params) addParam(param, context, params);
+
+  const entry = findEntry(module, options.entry, diagnostics);
+  const checked = module.pipelines.map((pipeline) => declare(pipeline, pipeline === entry, context, params));
+  for (const { pipeline, shell, scope } of checked) checkBody(pipeline, shell, scope, context);
+  reportCycles(module, diagnostics);
+
+  const shell = checked.find(({ pipeline }) => pipeline === entry)?.shell;
+  const failed = diagnostics.some(({ severity }) => severity === "error");
+  if (!shell?.body || failed) return { program: null, diagnostics };
+  return {
+    program: { module, entry: shell, params: [...params.values()].map(({ plan, doc, span }) => ({ plan, doc, span })) },
+    diagnostics,
+  };
+}
+
+interface Param {
+  readonly plan: PlanParam;
+  readonly type: Type;
+  readonly doc: string | null;
+  readonly span: Span;
+}
+
+function addParam(param: Parameter, context: Context, params: Map<string, Param>): void {
+  const { diagnostics, declarations } = context;
+  const type = declarations.declared(param.type);
+  const { text: name, span } = param.name;
+  const before = params.get(name);
+  if (before) {
+    diagnostics.push(
+      report("HR104", { name }, [primary(span, "declared again"), secondary(before.span, "first here")], {
+        help: "give one of them another name",
+      }),
+    );
+    return;
+  }
+  const kind = presentOf(type).kind;
+  if (kind === "file" || kind === "files" || kind === "secret") {
+    declarations.later(`a \`param\` of type \`${kind}\``, param.span);
+    declarations.broken.add(name);
+    return;
+  }
+  if (kind !== "int" && kind !== "float" && kind !== "bool" && kind !== "string") {
+    if (kind !== "error") diagnostics.push(report("HR114", { name, is: print(type) }, [primary(span, `is ${print(type)}`)]));
+    declarations.broken.add(name);
+    return;
+  }
+  const fallback = param.default ? constant(param.default, type, `the default of \`${name}\``, context) : undefined;
+  const low = param.range ? constant(param.range.low, type, `the range of \`${name}\``, context) : undefined;
+  const high = param.range ? constant(param.range.high, type, `the range of \`${name}\``, context) : undefined;
+  const number = (value: Json | undefined) => (typeof value === "number" ? value : undefined);
+  const [min, max] = [number(low), number(high)];
+  const at = number(fallback);
+  if (at !== undefined && ((min !== undefined && at < min) || (max !== undefined && at > max))) {
+    diagnostics.push(
+      report("HR115", { what: `the default of \`${name}\``, why: `${at} lies outside ${min}..${max}` }, [
+        primary(param.default!.span, "outside the range"),
+        secondary(param.range!.low.span, "which begins here"),
+      ]),
+    );
+  }
+  params.set(name, {
+    plan: {
+      name,
+      type: kind,
+      optional: mayBeNull(type),
+      ...(fallback !== undefined ? { default: fallback } : {}),
+      ...(min !== undefined ? { min } : {}),
+      ...(max !== undefined ? { max } : {}),
+    },
+    type,
+    doc: param.doc,
+    span,
+  });
+}
+
+/** A value that is known before the program runs. */
+function constant(expr: Expr, type: Type, what: string, context: Context): Json | undefined {
+  const typed = check(expr, new Scope(null), { ...context, params: new Map() });
+  if (typed.type.kind === "error") return undefined;
+  const value =
+    typed.kind === "unary" && typed.operator === "-" && typed.operand.kind === "const" && typeof typed.operand.value === "number"
+      ? -typed.operand.value
+      : typed.kind === "const"
+        ? typed.value
+        : undefined;
+  if (value === undefined) {
+    context.diagnostics.push(report("HR115", { what, why: "it has to be written out" }, [primary(expr.span, "not a constant")]));
+    return undefined;
+  }
+  expectType(typed, type, what, context);
+  return value;
+}
+
+/** The pipeline named like the file, else the only one that nobody calls. */
+function findEntry(module: Module, asked: string | undefined, diagnostics: Diagnostic[]): Pipeline | null {
+  const named = (name: string) => module.pipelines.find((pipeline) => pipeline.name.text === name) ?? null;
+  const names = module.pipelines.map((pipeline) => pipeline.name.text);
+  const start: Span = { file: module.file, start: 0, end: 0 };
+  if (asked !== undefined) {
+    const found = named(asked);
+    if (!found) diagnostics.push(report("HR106", { what: `there is no pipeline \`${asked}\` in ${module.file}` }, [], meant(asked, names)));
+    return found;
+  }
+  const file = module.file.slice(module.file.lastIndexOf("/") + 1).split(".")[0]!;
+  const like = named(file);
+  if (like) return like;
+  const called = new Set(module.pipelines.flatMap((pipeline) => calledPipelines(pipeline, names)));
+  const free = module.pipelines.filter((pipeline) => !called.has(pipeline.name.text));
+  if (free.length === 1) return free[0]!;
+  if (module.pipelines.length === 0) {
+    // A file that couldn't be read has its own message, and one of declarations alone is checked, not run.
+    diagnostics.push(
+      report("HR106", { what: `${module.file} has no pipeline to run` }, [primary(start, "")], {
+        help: `pipeline ${file.replace(/\W/g, "_")}() -> float { … }`,
+      }),
+    );
+  } else {
+    diagnostics.push(
+      report(
+        "HR106",
+        { what: `${module.file} has several pipelines that nobody calls` },
+        free.map((pipeline, i) => (i === 0 ? primary(pipeline.name.span, "this one") : secondary(pipeline.name.span, "or this one"))),
+        {
+          help: `say which: \`${module.file}:${free[0]?.name.text ?? names[0]}\`, or call one \`${file}\``,
+        },
+      ),
+    );
+  }
+  return null;
+}
+
+function calledPipelines(pipeline: Pipeline, names: readonly string[]): string[] {
+  const found = new Set<string>();
+  const visit = (node: unknown): void => {
+    if (typeof node !== "object" || node === null) return;
+    if ("kind" in node && node.kind === "call" && "callee" in node) {
+      const callee = node.callee as { readonly text: string };
+      if (names.includes(callee.text)) found.add(callee.text);
+    }
+    if ("kind" in node && node.kind === "name" && "name" in node && typeof node.name === "string" && names.includes(node.name))
+      found.add(node.name);
+    for (const child of Object.values(node)) visit(child);
+  };
+  visit(pipeline.body);
+  return [...found];
+}
+
+function declare(
+  pipeline: Pipeline,
+  isEntry: boolean,
+  context: Context,
+  params: Map<string, Param>,
+): { pipeline: Pipeline; shell: CheckedPipeline; scope: Scope } {
+  const { declarations, diagnostics } = context;
+  const scope = new Scope(null);
+  const parameters: { binding: Binding; default: CheckedPipeline["parameters"][number]["default"] }[] = [];
+  for (const parameter of pipeline.parameters) {
+    // What the entry takes is given on the command line; in annotated TypeScript these are the program's params already.
+    if (isEntry) {
+      if (!params.has(parameter.name.text)) addParam(parameter, context, params);
+      continue;
+    }
+    const type = declarations.declared(parameter.type);
+    const fallback = parameter.default && check(parameter.default, new Scope(null), context);
+    if (fallback) expectType(fallback, type, `the default of \`${parameter.name.text}\``, context);
+    parameters.push({ binding: bindName(parameter.name, type, "parameter", scope, context), default: fallback });
+  }
+  if (pipeline.kind === "service") declarations.later("`service`", pipeline.span);
+  let returns: Type = { kind: "any" };
+  if (pipeline.returns) returns = declarations.declared(pipeline.returns);
+  else if (pipelineNeedsType(pipeline)) {
+    diagnostics.push(
+      report("HR107", { name: pipeline.name.text }, [primary(pipeline.name.span, "gives what?")], {
+        help: `pipeline ${pipeline.name.text}(…) -> { model: Weights, accuracy: float } {`,
+      }),
+    );
+    returns = { kind: "error" };
+  }
+  const shell: CheckedPipeline = { name: pipeline.name.text, doc: pipeline.doc, span: pipeline.name.span, parameters, returns, body: null };
+  if (!declarations.pipelines.has(shell.name)) declarations.pipelines.set(shell.name, shell);
+  return { pipeline, shell, scope };
+}
+
+/** Only `.pipe` text writes result types; TypeScript infers them. */
+function pipelineNeedsType(pipeline: Pipeline): boolean {
+  return !/\.[mc]?tsx?$/.test(pipeline.span.file);
+}
+
+function checkBody(pipeline: Pipeline, shell: CheckedPipeline, scope: Scope, context: Context): void {
+  const body = checkBlock(pipeline.body, scope, context);
+  shell.body = body;
+  const is = whole(body.value.type);
+  if (shell.returns.kind === "any" || is.kind === "error") return;
+  if (is.kind === "void") {
+    context.diagnostics.push(
+      report(
+        "HR202",
+        { what: `the result of \`${shell.name}\``, is: "nothing", needs: print(shell.returns) },
+        [primary(pipeline.name.span, "ends without a value")],
+        { help: "a block's value is its last expression" },
+      ),
+    );
+    return;
+  }
+  const why = mismatch(is, shell.returns);
+  if (why === null) return;
+  context.diagnostics.push(
+    report(
+      "HR202",
+      { what: `the result of \`${shell.name}\``, is: print(is), needs: print(shell.returns) },
+      [
+        primary(body.value.span, `is ${print(is)}`),
+        ...(pipeline.returns?.kind === "node" ? [secondary(pipeline.returns.node.span, "declared here")] : []),
+      ],
+      reason(why, is, shell.returns),
+    ),
+  );
+}
+
+function reportCycles(module: Module, diagnostics: Diagnostic[]): void {
+  const names = module.pipelines.map((pipeline) => pipeline.name.text);
+  const calls = new Map(module.pipelines.map((pipeline) => [pipeline.name.text, calledPipelines(pipeline, names)]));
+  for (const pipeline of module.pipelines) {
+    const seen = new Set<string>();
+    const open = [...(calls.get(pipeline.name.text) ?? [])];
+    while (open.length > 0) {
+      const name = open.pop()!;
+      if (seen.has(name)) continue;
+      seen.add(name);
+      open.push(...(calls.get(name) ?? []));
+    }
+    if (seen.has(pipeline.name.text))
+      diagnostics.push(
+        report("HR113", { name: pipeline.name.text }, [primary(pipeline.name.span, "calls itself")], {
+          help: "repeat with `fit`, or in TypeScript",
+        }),
+      );
+  }
+}

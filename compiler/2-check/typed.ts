@@ -1,0 +1,118 @@
+// The checked program: every name resolved, every expression typed, every argument at its parameter. Made by `2-check`, read by
+// `3-lower`; a `Module` can't be lowered, so nothing unchecked is. Spans stay, for messages about plans.
+import type { BinaryOperator, Span } from "../../lang/ast.ts";
+import type { Type } from "../../lang/types.ts";
+import type { FunctionSignature, Module, SignatureParameter } from "../module.ts";
+import type { Json, PlanParam } from "../plan.ts";
+
+/** A name that stands for one value. Bindings are compared by identity. */
+export interface Binding {
+  readonly name: string;
+  readonly type: Type;
+  readonly span: Span;
+  readonly kind: "let" | "parameter" | "lambda" | "carried" | "batch" | "epoch" | "step";
+  /** How many lambdas it stands in. */
+  readonly depth: number;
+  readonly doc: string | null;
+}
+
+/** A function of the user's TypeScript. */
+export interface StageFunction {
+  /** Its exported name, with a suffix where two files export the same: what plans call it. */
+  readonly id: string;
+  readonly file: string;
+  readonly signature: FunctionSignature;
+}
+
+export interface TypedArgument {
+  readonly parameter: SignatureParameter;
+  readonly value: Typed;
+}
+
+export interface TypedLambda {
+  readonly parameters: readonly Binding[];
+  readonly body: Typed;
+}
+
+export type Typed = { readonly type: Type; readonly span: Span } & (
+  | { readonly kind: "const"; readonly value: Json }
+  | { readonly kind: "local"; readonly binding: Binding }
+  | { readonly kind: "param"; readonly name: string }
+  | { readonly kind: "field"; readonly of: Typed; readonly name: string; readonly optional: boolean }
+  | { readonly kind: "index"; readonly of: Typed; readonly index: Typed }
+  | { readonly kind: "record"; readonly fields: readonly ({ readonly name: string; readonly value: Typed } | { readonly spread: Typed })[] }
+  | { readonly kind: "list"; readonly items: readonly Typed[] }
+  | { readonly kind: "template"; readonly parts: readonly (string | Typed)[] }
+  | { readonly kind: "if"; readonly condition: Typed; readonly then: TypedBlock; readonly else: TypedBlock }
+  | { readonly kind: "unary"; readonly operator: "-" | "!"; readonly operand: Typed; readonly int: boolean }
+  | { readonly kind: "binary"; readonly operator: BinaryOperator; readonly left: Typed; readonly right: Typed; readonly int: boolean }
+  | { readonly kind: "builtin"; readonly name: string; readonly args: readonly Typed[] }
+  | { readonly kind: "call"; readonly function: StageFunction; readonly args: readonly TypedArgument[] }
+  | { readonly kind: "pipeline"; readonly pipeline: CheckedPipeline; readonly args: readonly Typed[] }
+  | { readonly kind: "range"; readonly rows: Typed; readonly blocks: Typed | null }
+  /** Operations on data sets and lists that give one. */
+  | {
+      readonly kind: "data";
+      readonly name: string;
+      readonly source: Typed;
+      readonly args: Readonly<Record<string, Typed>>;
+      readonly lambdas: Readonly<Record<string, TypedLambda>>;
+    }
+  /** A record of data sets, by part. Shares are cumulative. */
+  | {
+      readonly kind: "split";
+      readonly source: Typed;
+      readonly seed: Typed;
+      readonly parts: readonly { readonly name: string; readonly from: number; readonly to: number }[];
+    }
+  | { readonly kind: "reduce"; readonly name: string; readonly source: Typed; readonly by: TypedLambda | null }
+  /** The parts of a batch become one value. */
+  | { readonly kind: "combine"; readonly name: string; readonly part: Typed }
+  | {
+      readonly kind: "fit";
+      readonly carried: Binding;
+      readonly init: Typed;
+      readonly batch: Binding;
+      readonly epoch: Binding;
+      readonly step: Binding;
+      readonly over: Typed;
+      readonly epochs: Typed;
+      readonly body: readonly TypedFitStatement[];
+    }
+  /** Its problem has been reported. */
+  | { readonly kind: "error" }
+);
+
+export type TypedFitStatement =
+  | { readonly kind: "let"; readonly binding: Binding; readonly value: Typed }
+  | { readonly kind: "track"; readonly name: string; readonly value: Typed }
+  | { readonly kind: "next"; readonly value: Typed };
+
+export interface TypedBlock {
+  readonly lets: readonly TypedLet[];
+  readonly value: Typed;
+}
+
+export interface TypedLet {
+  readonly pattern:
+    | { readonly kind: "name"; readonly binding: Binding }
+    | { readonly kind: "fields"; readonly fields: readonly { readonly field: string; readonly binding: Binding }[] }
+    | { readonly kind: "items"; readonly bindings: readonly Binding[] };
+  readonly value: Typed;
+}
+
+export interface CheckedPipeline {
+  readonly name: string;
+  readonly doc: string | null;
+  readonly span: Span;
+  readonly parameters: readonly { readonly binding: Binding; readonly default: Typed | null }[];
+  readonly returns: Type;
+  /** Filled when its body has been checked; a pipeline may be called above its own declaration. */
+  body: TypedBlock | null;
+}
+
+export interface CheckedProgram {
+  readonly module: Module;
+  readonly entry: CheckedPipeline;
+  readonly params: readonly { readonly plan: PlanParam; readonly doc: string | null; readonly span: Span }[];
+}

@@ -1,0 +1,68 @@
+// The flow: a program as stages over blocks and values, before anybody has said how they run. Plain JSON. Made by `3-lower`, read by
+// `4-plan`, which adds strategies and a hash.
+import type { Span } from "../../lang/ast.ts";
+import type { Expr, Json, PlanParam, Scalar } from "../plan.ts";
+
+export interface Flow {
+  readonly name: string;
+  readonly params: readonly PlanParam[];
+  readonly functions: Readonly<Record<string, FlowFunction>>;
+  /** In an order in which every stage stands after those it reads. */
+  readonly stages: readonly FlowStage[];
+  readonly outputs: readonly FlowOutput[];
+}
+
+export interface FlowFunction {
+  readonly file: string;
+  readonly export: string;
+  readonly async: boolean;
+  readonly iterates: "no" | "sync" | "async";
+  readonly span: Span;
+}
+
+export interface FlowStage {
+  /** Unique; helpers of a stage have its name and a suffix. */
+  readonly id: string;
+  readonly name: string;
+  readonly span: Span;
+  /** Printed type of what it gives. */
+  readonly type: string;
+  readonly work: FlowWork;
+  readonly inputs: readonly FlowInput[];
+  readonly body: Expr;
+  /** Blocks are stored with the keys of their rows. */
+  readonly keyed: boolean;
+}
+
+export type FlowWork =
+  /** One task gives one value. */
+  | { readonly kind: "value" }
+  /** One task gives a list, which is cut into blocks. */
+  | { readonly kind: "source" }
+  /** The body works on each block by itself: `input` 0 is the block. */
+  | { readonly kind: "rows"; readonly over: RowSource }
+  /** A `rows` stage whose body folds its block; the stage after it, `combine`, puts the partials together. */
+  | { readonly kind: "fold"; readonly over: RowSource }
+  | { readonly kind: "combine"; readonly of: number }
+  | { readonly kind: "fit" };
+
+export type RowSource =
+  | { readonly kind: "stage"; readonly stage: number }
+  | { readonly kind: "range"; readonly rows: Scalar; readonly blocks: Scalar };
+
+export type FlowInput =
+  | { readonly kind: "value"; readonly stage: number }
+  /** The block of `work.over`. */
+  | { readonly kind: "block" }
+  /** All blocks or partials of a stage. */
+  | { readonly kind: "blocks"; readonly stage: number }
+  | { readonly kind: "param"; readonly name: string };
+
+export interface FlowOutput {
+  readonly name: string;
+  readonly type: string;
+  readonly from:
+    | { readonly kind: "stage"; readonly stage: number; readonly take: "value" | "blocks" }
+    | { readonly kind: "param"; readonly name: string }
+    | { readonly kind: "const"; readonly value: Json };
+}
