@@ -114,6 +114,9 @@ export interface AboutSpan {
   readonly column: number;
 }
 
+/** The code that a plan names, by digest: ES modules and their source maps (kept out of the digest). */
+export type CodeStore = Readonly<Record<string, { readonly module: string; readonly map: string | null }>>;
+
 // --- Expressions: what a task computes -------------------------------------------------------------------------------
 
 /** How a callee gets an argument: `share` its memory (read-only parameter), `move` it (the caller is done with it), or `copy`. */

@@ -36,11 +36,84 @@ const entry = <P>(e: Entry<P>): Entry<P> => e;
 // HR0xx text, HR1xx names and declarations, HR2xx types and parts, HR3xx purity and ownership, HR4xx schedules and plans,
 // HR5xx files and TypeScript, HR6xx the command line, HR9xx not built yet.
 export const catalogue = {
+  // --- Text ---
   HR001: entry<{ what: string }>({
     severity: "error",
     title: "text that the grammar has no place for",
     message: (p) => p.what,
-    explain: "The parser met text that can't stand here.",
+    explain: `The parser met text that can't stand where it stands. It goes on at the end of the line, so that everything else is still checked.
+
+    let x = 1 +                   a value was expected
+    let y = 2`,
+  }),
+  HR002: entry<{ character: string; point: number }>({
+    severity: "error",
+    title: "a character that means nothing here",
+    message: (p) => `\`${p.character}\` (U+${p.point.toString(16).toUpperCase().padStart(4, "0")}) means nothing here`,
+    explain: `Names are made of letters, digits, \`_\` and \`$\`; strings stand in straight quotes; comments start with \`//\`. Text that was copied from a page
+often has curly quotes and long dashes.`,
+  }),
+  HR003: entry<{ what: string; closer: string }>({
+    severity: "error",
+    title: "a string, template or comment without an end",
+    message: (p) => `this ${p.what} has no end: \`${p.closer}\` is missing`,
+    explain: `A string ends on its own line; a template, in backticks, may have several lines.
+
+    let name = "digits            missing: "`,
+  }),
+  HR004: entry<{ image: string; why: string }>({
+    severity: "error",
+    title: "a number that can't be read",
+    message: (p) => `\`${p.image}\` isn't a number: ${p.why}`,
+    explain: `Numbers are decimal, with digits on both sides of the point: \`5\`, \`0.5\`, \`1e-4\`, \`1_000_000\`. Numbers with a point or an exponent are \`float\`, others \`int\`.`,
+  }),
+  HR005: entry<{ unit: string; units: string }>({
+    severity: "error",
+    title: "a unit that there isn't",
+    message: (p) => `there is no unit \`${p.unit}\``,
+    explain: `A quantity is a number with a unit behind it: \`20ms 5s 10m 2h\` are times, \`512mb 2gb\` sizes.`,
+  }),
+  HR006: entry<{ image: string; right: string }>({
+    severity: "error",
+    title: "an operator of another language",
+    message: (p) => `\`${p.image}\` is written \`${p.right}\``,
+    explain: `\`==\` compares plain data by structure, so there is no need of a second one.`,
+  }),
+  HR007: entry<{ opener: string; closer: string }>({
+    severity: "error",
+    title: "a bracket that is never closed",
+    message: (p) => `this \`${p.opener}\` is never closed`,
+    explain: `Every bracket has its other half. The parser puts the missing one where the next declaration or statement plainly begins.`,
+  }),
+  HR008: entry<{ closer: string }>({
+    severity: "error",
+    title: "a bracket that closes nothing",
+    message: (p) => `this \`${p.closer}\` closes nothing`,
+    explain: `Every bracket has its other half; this one has none before it.`,
+  }),
+  HR009: entry<{ what: string }>({
+    severity: "error",
+    title: "a form of another language",
+    message: (p) => p.what,
+    explain: `Some forms are written differently here than in TypeScript:
+
+    const x = 1                   let x = 1
+    return x                      x                    (a block's value is its last expression)
+    c ? a : b                     if c { a } else { b }
+    w = step(w)                   w <- step(w)         (in a fit or loop)
+    function f(x) { … }           in a TypeScript file, and imported
+    xs |> count + 1               (xs |> count) + 1`,
+  }),
+  HR010: entry<Record<never, never>>({
+    severity: "error",
+    title: "a block's brace on a line of its own",
+    message: () => "the brace of a block stands on the line of its head",
+    explain: `A line that could be whole is whole: a \`{\` on the next line would begin a record.
+
+    pipeline digits() -> float
+    {                             wrong
+
+    pipeline digits() -> float {`,
   }),
   // --- Names and declarations ---
   HR101: entry<Record<never, never>>({

@@ -1,12 +1,10 @@
 // The only door to the runtime: a plan and its code in, a run out.
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Json, Plan } from "../compiler/plan.ts";
+import type { CodeStore, Json, Plan } from "../compiler/plan.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
+export type { CodeStore } from "../compiler/plan.ts";
 export { startedAsHost } from "./hosts/roles.ts";
-
-/** The code that a plan names, by digest: ES modules and their source maps (kept out of the digest). */
-export type CodeStore = Readonly<Record<string, { readonly module: string; readonly map: string | null }>>;
 
 export interface RunOptions {
   readonly params?: { readonly [name: string]: Json };

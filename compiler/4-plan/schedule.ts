@@ -1,0 +1,202 @@
+// Schedules: which strategy and options each stage gets, and whether it may. Legality never depends on the cluster at hand.
+import type { Span } from "../../lang/ast.ts";
+import type { Diagnostic } from "../../lang/diagnostics.ts";
+import { report } from "../../lang/diagnostics.ts";
+import { nearest } from "../../lang/suggest.ts";
+import type { Flow, FlowStage } from "../3-lower/flow.ts";
+import type { Expr, Schedule, ScheduleEntry } from "../module.ts";
+import type { PlanStage } from "../plan.ts";
+
+/** How one named stage, with its helpers, runs. */
+export interface Choice {
+  /** `task` gathers the stage's blocks in one task. */
+  readonly strategy: { readonly kind: "task" } | { readonly kind: "data"; readonly slots: number | null };
+  readonly options: PlanStage["options"];
+  readonly why: string;
+}
+
+export interface Chosen {
+  readonly choices: ReadonlyMap<string, Choice>;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+const AUTO: Choice = { strategy: { kind: "data", slots: null }, options: {}, why: "auto" };
+
+/** Errors of every schedule, whether it is chosen or not; falling back is remarked for the chosen one alone. */
+export function checkSchedules(schedules: readonly Schedule[], flow: Flow): Diagnostic[] {
+  return schedules
+    .filter(({ pipeline }) => pipeline === null || pipeline.text === flow.name)
+    .flatMap((schedule) => choose(schedule, flow, false).diagnostics);
+}
+
+export function choose(schedule: Schedule | null, flow: Flow, chosen = true): Chosen {
+  const diagnostics: Diagnostic[] = [];
+  const names = [...new Set(flow.stages.map(({ name }) => name))];
+  const entries = schedule?.entries ?? [];
+  for (const entry of entries) checkSelectors(entry, names, diagnostics);
+  const choices = new Map(names.map((name) => [name, choiceOf(name, flow, bestEntry(entries, name), chosen, diagnostics)]));
+  return { choices, diagnostics };
+}
+
+// --- Selectors -----------------------------------------------------------------------------------------------------------------
+
+/** How exactly a selector names a stage: 0 not at all, more is more exact. */
+function match(path: readonly string[], name: string): number {
+  const steps = name.split(".");
+  if (path[path.length - 1] === "*") {
+    const prefix = path.slice(0, -1);
+    return prefix.every((step, i) => steps[i] === step) && (prefix.length === 0 || steps.length > prefix.length) ? 1 + prefix.length : 0;
+  }
+  return path.join(".") === name ? 1000 : 0;
+}
+
+/** The most specific one wins; among equals the last. */
+function bestEntry(entries: readonly ScheduleEntry[], name: string): ScheduleEntry | null {
+  let best: ScheduleEntry | null = null;
+  let most = 0;
+  for (const entry of entries) {
+    const score = Math.max(...entry.selectors.map(({ path }) => match(path, name)));
+    if (score > 0 && score >= most) {
+      best = entry;
+      most = score;
+    }
+  }
+  return best;
+}
+
+function checkSelectors(entry: ScheduleEntry, names: readonly string[], diagnostics: Diagnostic[]): void {
+  for (const { path, span } of entry.selectors) {
+    const text = path.join(".");
+    if (text === "*" || names.some((name) => match(path, name) > 0)) continue;
+    const last = path[path.length - 1]!;
+    const full = names.find((name) => name.endsWith(`.${last}`));
+    const near = full ?? nearest(text, names);
+    diagnostics.push(
+      report("HR402", { path: text }, [{ span, label: "no such stage", role: "primary" }], {
+        help: near ? `${near}: …` : `stages: ${names.slice(0, 12).join(", ")}`,
+        ...(near ? { fix: { span, text: near } } : {}),
+      }),
+    );
+  }
+}
+
+// --- Strategies ----------------------------------------------------------------------------------------------------------------
+
+function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen: boolean, diagnostics: Diagnostic[]): Choice {
+  const stages = flow.stages.filter((stage) => stage.name === name);
+  const options = entry ? readOptions(entry, diagnostics) : {};
+  const strategy = entry?.strategy;
+  if (!strategy || strategy.name.text === "auto") return { ...AUTO, options, why: autoReason(stages) };
+  const problem = (diagnostic: Diagnostic): Choice => {
+    diagnostics.push(diagnostic);
+    return { ...AUTO, options };
+  };
+  const at = (span: Span, label: string) => [{ span, label, role: "primary" as const }];
+  if (strategy.architecture && strategy.architecture.name.text !== "sequential") {
+    // A demand that this version can't meet; a schedule that isn't chosen may name it.
+    if (!chosen) return { ...AUTO, options };
+    return problem(
+      report("HR902", { architecture: strategy.architecture.name.text }, at(strategy.architecture.name.span, "not built yet"), {
+        help: "without an architecture `fit` runs sequentially",
+      }),
+    );
+  }
+  switch (strategy.name.text) {
+    case "task":
+    case "sequential":
+      return { strategy: { kind: "task" }, options, why: "by the schedule" };
+    case "data": {
+      const arg = strategy.args[0];
+      const slots = arg ? count(arg.value) : null;
+      if (strategy.args.length > 1 || (arg && slots === null)) {
+        return problem(
+          report("HR403", { what: "`data(n)` takes a number of slots, from 1" }, at(arg?.span ?? strategy.span, "not such a number"), {
+            help: `${name}: data(2)`,
+          }),
+        );
+      }
+      const why = unsplittable(stages);
+      if (why === null) return { strategy: { kind: "data", slots }, options, why: "by the schedule" };
+      if (strategy.demanded)
+        return problem(report("HR404", { stage: name, why }, at(strategy.span, "demanded here"), { help: `${name}: task` }));
+      if (chosen) diagnostics.push(report("HR405", { stage: name, why }, at(strategy.span, "can't be split")));
+      return { strategy: { kind: "task" }, options, why: `one task: ${why}` };
+    }
+    case "model":
+      if (!chosen) return { ...AUTO, options };
+      return problem(report("HR901", { form: "`model(n)`" }, at(strategy.span, "not built yet")));
+    default: {
+      const near = nearest(strategy.name.text, ["task", "data", "auto", "model"]);
+      return problem(
+        report("HR403", { what: `there is no strategy \`${strategy.name.text}\`` }, at(strategy.name.span, "no such strategy"), {
+          help: near ? `did you mean \`${near}\`?` : "`task`, `data(n)`, `data!(n)`, `auto`",
+        }),
+      );
+    }
+  }
+}
+
+const isSplit = (stage: FlowStage) => stage.work.kind === "rows" || stage.work.kind === "fold";
+
+function autoReason(stages: readonly FlowStage[]): string {
+  if (stages.some(isSplit)) return "auto: row by row, over all slots";
+  return stages.some((stage) => stage.work.kind === "fit") ? "auto: a fit runs sequentially" : "auto: nothing to split";
+}
+
+function unsplittable(stages: readonly FlowStage[]): string | null {
+  if (stages.some(isSplit)) return null;
+  if (stages.some((stage) => stage.work.kind === "fit")) return "a `fit` is split by naming a training architecture";
+  if (stages.some((stage) => stage.work.kind === "source")) return "its rows leave their blocks, or are made by one call";
+  return "it computes one value by one call";
+}
+
+function count(value: Expr): number | null {
+  return value.kind === "number" && Number.isInteger(value.value) && value.value >= 1 ? value.value : null;
+}
+
+// --- Options -------------------------------------------------------------------------------------------------------------------
+
+const times: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const sizes: Readonly<Record<string, number>> = {
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 1024,
+  mib: 1024 ** 2,
+  gib: 1024 ** 3,
+  tib: 1024 ** 4,
+};
+
+function readOptions(entry: ScheduleEntry, diagnostics: Diagnostic[]): PlanStage["options"] {
+  const found: { timeoutMs?: number; memoryBytes?: number; retries?: number } = {};
+  for (const { name, value } of entry.options) {
+    const wrong = (wants: string) =>
+      diagnostics.push(report("HR407", { name: name.text, wants }, [{ span: value.span, label: "not that", role: "primary" }]));
+    const unit = value.kind === "quantity" ? value.unit.toLowerCase() : "";
+    switch (name.text) {
+      case "timeout":
+        if (value.kind === "quantity" && Object.hasOwn(times, unit)) found.timeoutMs = value.value * times[unit]!;
+        else wrong("a time, such as `10m`");
+        break;
+      case "memory":
+        if (value.kind === "quantity" && Object.hasOwn(sizes, unit)) found.memoryBytes = value.value * sizes[unit]!;
+        else wrong("a size, such as `2gb`");
+        break;
+      case "retries":
+        if (value.kind === "number" && Number.isInteger(value.value) && value.value >= 0) found.retries = value.value;
+        else wrong("a whole number, such as `3`");
+        break;
+      default: {
+        const near = nearest(name.text, ["timeout", "memory", "retries"]);
+        diagnostics.push(
+          report("HR406", { name: name.text }, [{ span: name.span, label: "no such option", role: "primary" }], {
+            help: near ? `did you mean \`${near}\`?` : "options: `timeout`, `memory`, `retries`",
+          }),
+        );
+      }
+    }
+  }
+  return found;
+}

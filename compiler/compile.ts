@@ -1,0 +1,184 @@
+// The whole way of a program, one line a phase: read, check, lower, plan, code. Stops where an error stands in the way of the next
+// phase, never before it has said all it knows.
+import type { Span } from "../lang/ast.ts";
+import type { Diagnostic } from "../lang/diagnostics.ts";
+import { report } from "../lang/diagnostics.ts";
+import { parse } from "../lang/parse.ts";
+import { nearest } from "../lang/suggest.ts";
+import { readPipe } from "./1-read/pipe.ts";
+import { checkImports, readSignatures } from "./1-read/signatures.ts";
+import { checkModule } from "./2-check/program.ts";
+import type { CheckedProgram } from "./2-check/typed.ts";
+import type { Flow } from "./3-lower/flow.ts";
+import { lower } from "./3-lower/lower.ts";
+import { makePlan } from "./4-plan/plan.ts";
+import { checkSchedules, choose } from "./4-plan/schedule.ts";
+import { buildSlices } from "./code.ts";
+import type { Module } from "./module.ts";
+import type { AboutSpan, CodeStore, Plan } from "./plan.ts";
+import type { Sources } from "./sources.ts";
+import { fileName, importedFile, nodeSources } from "./sources.ts";
+
+export interface CompileOptions {
+  /** The disk, from the working folder on, unless told. */
+  readonly sources?: Sources;
+  /** A schedule of the program; `auto` unless told. */
+  readonly schedule?: string | undefined;
+  /** The pipeline to run, where neither its name nor its callers say it. */
+  readonly entry?: string | undefined;
+}
+
+export interface Compiled {
+  /** Errors, warnings and remarks, by file and place. With an error there is no plan. */
+  readonly diagnostics: readonly Diagnostic[];
+  readonly module: Module | null;
+  readonly flow: Flow | null;
+  readonly plan: Plan | null;
+  readonly code: CodeStore;
+  /** Names of the program's schedules. */
+  readonly schedules: readonly string[];
+}
+
+/** From a file to its plan and code. Problems of the program are diagnostics; nothing is thrown for them. */
+export async function compile(file: string, options: CompileOptions = {}): Promise<Compiled> {
+  const sources = options.sources ?? nodeSources();
+  const read = await readProgram(file, sources, options);
+  return finish(read, sources, options, true);
+}
+
+/** All that `compile` says of a program, but for its code: no plan is made. */
+export async function check(file: string, options: CompileOptions = {}): Promise<Compiled> {
+  const sources = options.sources ?? nodeSources();
+  return finish(await readProgram(file, sources, options), sources, options, false);
+}
+
+/** From a module that is made already: a notebook's growing program. */
+export function compileModule(module: Module, options: CompileOptions = {}): Promise<Compiled> {
+  return finish({ module, diagnostics: [] }, options.sources ?? nodeSources(), options, true);
+}
+
+interface Read {
+  readonly module: Module | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+async function readProgram(path: string, sources: Sources, options: CompileOptions): Promise<Read> {
+  const file = fileName(sources.root, path);
+  if (/\.[mc]?tsx?$/.test(file)) {
+    const { readTypeScript } = await import("./1-read/typescript.ts");
+    return readTypeScript(file, sources, options.entry ?? null);
+  }
+  const text = sources.read(file);
+  if (text === null) {
+    const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : ".";
+    const near = nearest(file.slice(file.lastIndexOf("/") + 1), sources.list(folder));
+    return {
+      module: null,
+      diagnostics: [report("HR501", { file }, [], near ? { help: `did you mean ${folder === "." ? near : `${folder}/${near}`}?` } : {})],
+    };
+  }
+  const parsed = parse(text, file);
+  const { module, diagnostics } = readPipe(parsed.file);
+  return { module, diagnostics: [...parsed.diagnostics, ...diagnostics] };
+}
+
+async function finish(read: Read, sources: Sources, options: CompileOptions, withCode: boolean): Promise<Compiled> {
+  const diagnostics: Diagnostic[] = [...read.diagnostics];
+  const { module } = read;
+  const schedules = module?.schedules.map(({ name }) => name.text) ?? [];
+  const end = (flow: Flow | null, plan: Plan | null, code: CodeStore = {}): Compiled => ({
+    diagnostics: sorted(diagnostics),
+    module,
+    flow,
+    plan,
+    code,
+    schedules,
+  });
+  if (!module) return end(null, null);
+
+  const checked = await checkProgram(module, sources, options, diagnostics);
+  if (!checked || hasError(diagnostics)) return end(null, null);
+  const flow = lower(checked);
+
+  diagnostics.push(...checkSchedules(module.schedules, flow));
+  const schedule = pickSchedule(module, options.schedule, diagnostics);
+  if (hasError(diagnostics)) return end(flow, null);
+  const { choices, diagnostics: remarks } = choose(schedule, flow);
+  diagnostics.push(...remarks);
+  if (!withCode || hasError(diagnostics)) return end(flow, null);
+
+  const ids = Object.keys(flow.functions);
+  const built = await buildSlices(
+    ids.map((id) => ({ file: flow.functions[id]!.file, export: flow.functions[id]!.export })),
+    sources,
+  );
+  diagnostics.push(...built.diagnostics);
+  if (hasError(diagnostics)) return end(flow, null);
+  const slices = new Map(ids.map((id, i) => [id, built.slices[i]!]));
+  const plan = makePlan(flow, { program: checked, schedule: schedule?.name.text ?? null, choices, slices, locate: locator(sources) });
+  return end(flow, plan, Object.fromEntries(built.slices.map(({ digest, module: text, map }) => [digest, { module: text, map }])));
+}
+
+async function checkProgram(
+  module: Module,
+  sources: Sources,
+  options: CompileOptions,
+  diagnostics: Diagnostic[],
+): Promise<CheckedProgram | null> {
+  const files = module.imports.filter(({ from }) => !from.text.endsWith(".pipe")).map(({ from }) => importedFile(module.file, from.text));
+  const { signatures, diagnostics: unread } = await readSignatures(files, sources);
+  diagnostics.push(...unread, ...checkImports(module, signatures, sources, nearest));
+  const texts = new Map<string, string | null>();
+  const textOf = ({ file, start, end }: Span) => {
+    if (!texts.has(file)) texts.set(file, sources.read(file));
+    return texts.get(file)?.slice(start, end) ?? null;
+  };
+  const { program, diagnostics: found } = checkModule(module, signatures, { entry: options.entry, textOf });
+  diagnostics.push(...found);
+  return program;
+}
+
+function pickSchedule(module: Module, name: string | undefined, diagnostics: Diagnostic[]): Module["schedules"][number] | null {
+  if (name === undefined || name === "auto") return null;
+  const found = module.schedules.find((schedule) => schedule.name.text === name);
+  if (found) return found;
+  const names = [...module.schedules.map((schedule) => schedule.name.text), "auto"];
+  const near = nearest(name, names);
+  diagnostics.push(report("HR401", { name }, [], { help: near ? `did you mean \`${near}\`?` : `schedules: ${names.join(", ")}` }));
+  return null;
+}
+
+const hasError = (diagnostics: readonly Diagnostic[]) => diagnostics.some(({ severity }) => severity === "error");
+
+/** By file and place, those without one first; each once. */
+function sorted(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const unique = [...new Map(diagnostics.map((one) => [JSON.stringify([one.code, one.message, one.frames[0]?.span]), one])).values()];
+  const place = (one: Diagnostic) => one.frames[0]?.span;
+  return unique.sort((a, b) => {
+    const [x, y] = [place(a), place(b)];
+    if (!x || !y) return x ? 1 : y ? -1 : 0;
+    return x.file === y.file ? x.start - y.start : x.file < y.file ? -1 : 1;
+  });
+}
+
+function locator(sources: Sources): (span: Span) => AboutSpan | null {
+  const starts = new Map<string, number[]>();
+  return ({ file, start }) => {
+    let lines = starts.get(file);
+    if (!lines) {
+      const text = sources.read(file);
+      if (text === null) return null;
+      lines = [0];
+      for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) lines.push(i + 1);
+      starts.set(file, lines);
+    }
+    let low = 0;
+    let high = lines.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (lines[middle]! <= start) low = middle;
+      else high = middle - 1;
+    }
+    return { file, line: low + 1, column: start - lines[low]! + 1 };
+  };
+}
