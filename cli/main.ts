@@ -1,2 +1,69 @@
 #!/usr/bin/env node
-process.stdout.write("headrace\n");
+// The command line's entry: a table of verbs and `--help`. Loads a verb only when it is asked for, so that help costs little more
+// than Node's own start; knows nothing of programs.
+import nodeModule from "node:module";
+import { finish } from "./process.ts";
+
+interface Verb {
+  readonly name: string;
+  readonly use: string;
+  readonly summary: string;
+  readonly load: () => Promise<{
+    run(argv: readonly string[]): Promise<number>;
+    readonly help: string | ((argv: readonly string[]) => Promise<string>);
+  }>;
+}
+
+const verbs: readonly Verb[] = [
+  { name: "run", use: "FILE [--PARAM VALUE …]", summary: "check, plan and run a program", load: () => import("./verbs/run.ts") },
+  { name: "check", use: "FILE …", summary: "report every problem without running anything", load: () => import("./verbs/check.ts") },
+  { name: "plan", use: "FILE", summary: "show what would run: stages, tasks, strategies and why", load: () => import("./verbs/plan.ts") },
+  { name: "explain", use: "[CODE]", summary: "what a message means, why it is so, and the mend", load: () => import("./verbs/explain.ts") },
+  { name: "init", use: "[DIR]", summary: "start a project that runs", load: () => import("./verbs/init.ts") },
+  { name: "version", use: "", summary: "print the version", load: () => import("./verbs/version.ts") },
+];
+
+function help(): string {
+  const width = Math.max(...verbs.map((verb) => verb.name.length + 1 + verb.use.length));
+  return [
+    "Usage: headrace VERB [ARGUMENTS]",
+    "",
+    ...verbs.map((verb) => `  ${`${verb.name} ${verb.use}`.padEnd(width)}  ${verb.summary}`),
+    "",
+    "`headrace VERB --help` says more. A FILE is a `.pipe` program or annotated TypeScript; `FILE:name` picks a pipeline in it.",
+    "",
+    "Exit codes: 0 done, 1 a stage failed, 2 infrastructure, 3 the program is wrong, 130 interrupted.",
+    "",
+  ].join("\n");
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [first, ...rest] = argv;
+  if (first === undefined || first === "--help" || first === "-h" || (first === "help" && rest.length === 0)) {
+    process.stdout.write(help());
+    return first === undefined ? 3 : 0;
+  }
+  const name = first === "help" ? rest[0] : first === "--version" || first === "-v" ? "version" : first;
+  const verb = verbs.find((one) => one.name === name);
+  if (!verb) {
+    const { nearest } = await import("../lang/suggest.ts");
+    const near = nearest(
+      name ?? "",
+      verbs.map((one) => one.name),
+    );
+    process.stderr.write(`headrace: there is no verb \`${name}\`\n  help: ${near ? `headrace ${near}` : "headrace --help"}\n`);
+    return 3;
+  }
+  const loaded = await verb.load();
+  const asked = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+  if (first === "help" || asked.includes("--help") || asked.includes("-h")) {
+    const text = typeof loaded.help === "string" ? loaded.help : await loaded.help(rest.filter((arg) => arg !== "--help" && arg !== "-h"));
+    process.stdout.write(`Usage: headrace ${verb.name} ${verb.use}\n\n${text}`);
+    return 0;
+  }
+  return loaded.run(rest);
+}
+
+// Node 22 and later keep compiled code between starts.
+(nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+finish(main(process.argv.slice(2)));

@@ -1,9 +1,12 @@
 // The only door to the runtime: a plan and its code in, a run out.
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CodeStore, Json, Plan } from "../compiler/plan.ts";
+import { localEngine } from "./engines/local/engine.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
 export type { CodeStore } from "../compiler/plan.ts";
+export { type LocalEngineOptions, localEngine } from "./engines/local/engine.ts";
+export { ParamError } from "./engines/options.ts";
 export { startedAsHost } from "./hosts/roles.ts";
 
 export interface RunOptions {
@@ -29,4 +32,41 @@ export interface RunResult {
 export interface Engine extends AsyncDisposable {
   readonly kind: "local" | "nats";
   run(plan: Plan, code: CodeStore, options: Omit<RunOptions, "engine">): Promise<RunResult>;
+}
+
+/**
+ * Runs a plan to its end. What stages do wrong is told by the result's status, with the error; throws only for misuse: params that
+ * the plan doesn't have, or code that it lacks.
+ */
+export async function run(plan: Plan, code: CodeStore, options: RunOptions = {}): Promise<RunResult> {
+  const { engine = "local", ...rest } = options;
+  if (typeof engine === "object" && "run" in engine) return engine.run(plan, code, rest);
+  let started: Engine;
+  try {
+    if (engine !== "local") throw new Error("this build has no NATS engine");
+    started = await localEngine({ slots: options.slots });
+  } catch (error) {
+    return notStarted(error, options.onEvent);
+  }
+  try {
+    return await started.run(plan, code, rest);
+  } finally {
+    await started[Symbol.asyncDispose]();
+  }
+}
+
+/** Nothing ran, but whoever reads the events is told the end all the same. */
+function notStarted(thrown: unknown, onEvent: RunOptions["onEvent"]): RunResult {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const error: TaskError = {
+    kind: "infrastructure",
+    name: "InfrastructureError",
+    message,
+    stack: [],
+    stage: null,
+    block: null,
+    attempt: null,
+  };
+  onEvent?.({ atMs: 0, type: "run.finished", status: "infrastructure", ms: 0, error });
+  return { run: "", status: "infrastructure", outputs: {}, error, ms: 0 };
 }

@@ -286,6 +286,11 @@ export function writeColumn(values: readonly unknown[]): Column {
     const column = rows(values);
     if (column) return column;
   }
+  return pack(values);
+}
+
+/** Each value by itself. */
+function pack(values: readonly unknown[]): Column & { kind: "packed" } {
   const encoded = values.map((value) => encode(value));
   const lengths = new Uint32Array(encoded.length);
   let total = 0;
@@ -384,4 +389,42 @@ export function columnBytes(column: Column): number {
   return column.kind === "packed"
     ? column.bytes.length + column.lengths.byteLength
     : column.values.byteLength + (column.kind === "rows" ? (column.lengths?.byteLength ?? 0) : 0);
+}
+
+/** One after another. */
+export function joinColumns(columns: readonly Column[]): Column {
+  if (columns.length > 0 && columns.every((column) => column.kind === "numbers"))
+    return { kind: "numbers", values: joinFloats(columns.map(({ values }) => values)) };
+  if (columns.length > 0 && columns.every((column) => column.kind === "rows")) {
+    const single = columns.every(({ lengths }) => lengths === null);
+    const lengths = single ? null : joinLengths(columns.map((column) => column.lengths ?? new Uint32Array(column.values.length).fill(1)));
+    return { kind: "rows", lengths, values: joinFloats(columns.map(({ values }) => values)) };
+  }
+  const packed = columns.map((column) => (column.kind === "packed" ? column : pack(columnValues(column, { share: true }))));
+  const bytes = new Uint8Array(packed.reduce((sum, column) => sum + column.bytes.length, 0));
+  let at = 0;
+  for (const column of packed) {
+    bytes.set(column.bytes, at);
+    at += column.bytes.length;
+  }
+  return { kind: "packed", lengths: joinLengths(packed.map(({ lengths }) => lengths)), bytes };
+}
+
+function joinFloats(parts: readonly Float64Array[]): Float64Array {
+  const joined = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+function joinLengths(parts: readonly Uint32Array[]): Uint32Array {
+  const joined = new Uint32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
 }

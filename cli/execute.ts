@@ -1,0 +1,141 @@
+// Runs a compiled program for a person or a script: typed flags, progress, results, Ctrl-C, exit codes. `headrace run` and the
+// files that `headrace build` writes both end here, so both take the same flags. Knows nothing of sources and compilers.
+import type { Plan } from "../compiler/plan.ts";
+import type { Diagnostic } from "../lang/diagnostics.ts";
+import { report } from "../lang/diagnostics.ts";
+import { render } from "../lang/render.ts";
+import { nearest } from "../lang/suggest.ts";
+import type { RunEvent, RunStatus, TaskError } from "../runtime/events/events.ts";
+import type { CodeStore, RunOptions } from "../runtime/index.ts";
+import { run } from "../runtime/index.ts";
+import type { Flag } from "./flags.ts";
+import { describeFlags, paramFlags, readArguments, readCount, readParams } from "./flags.ts";
+import { duration, plain, show } from "./show.ts";
+import { painter, wantsColor } from "./terminal.ts";
+import { createView } from "./view.ts";
+
+/** One program with the plans of its schedules; `auto` is always there. */
+export interface Program {
+  readonly plans: Readonly<Record<string, Plan>>;
+  readonly code: CodeStore;
+}
+
+export const runFlags: readonly Flag[] = [
+  { name: "schedule", value: "NAME", summary: "how stages run: a schedule of the program (default: auto)" },
+  { name: "slots", value: "N", summary: "threads on this machine (default: one a processor)" },
+  { name: "nats", value: "URL", summary: "run on the workers that listen there" },
+  { name: "json", value: null, summary: "events on stdout, one a line; the last has the outputs" },
+];
+
+const exitCodes: Record<RunStatus, number> = { ok: 0, failed: 1, infrastructure: 2, cancelled: 130 };
+
+/** Flags of this very program, for help. */
+export function programHelp(plan: Plan): string {
+  const flags = paramFlags(plan.params, runFlags, (name) => summaryOf(plan, name)).map(({ flag }) => flag);
+  return flags.length === 0 ? "" : `Params of ${plan.name}:\n\n${describeFlags(flags)}`;
+}
+
+function summaryOf(plan: Plan, name: string): string {
+  const param = plan.params.find((one) => one.name === name)!;
+  const range = param.min !== undefined || param.max !== undefined ? `in ${param.min ?? ""}..${param.max ?? ""}` : "";
+  const fallback = param.default === undefined ? (param.optional ? "" : "must be given") : `default ${JSON.stringify(param.default)}`;
+  return [plan.about.params[name]?.doc ?? "", range, fallback].filter((text) => text !== "").join("; ");
+}
+
+/** Prints diagnostics where people look for them. */
+export function printProblems(problems: readonly Diagnostic[], read: (file: string) => string | null): void {
+  if (problems.length > 0) process.stderr.write(`${render(problems, read, { color: wantsColor(process.stderr) }).trimEnd()}\n`);
+}
+
+/** Gives the exit code; results and, with `--json`, events are on stdout, all else on stderr. */
+export async function execute(program: Program, argv: readonly string[], runtime: Pick<RunOptions, "engine"> = {}): Promise<number> {
+  const anyPlan = program.plans.auto ?? Object.values(program.plans)[0]!;
+  const params = paramFlags(anyPlan.params, runFlags, (name) => summaryOf(anyPlan, name));
+  const given = readArguments(argv, [...runFlags, ...params.map(({ flag }) => flag)]);
+  const typed = readParams(given, params);
+  const slots = readCount(given, "slots");
+  const schedule = String(given.flags.get("schedule") ?? (program.plans.auto ? "auto" : anyPlan.about.schedule));
+  const plan = Object.hasOwn(program.plans, schedule) ? program.plans[schedule] : undefined;
+  const problems = [...given.problems, ...typed.problems];
+  if (given.operands.length > 0) problems.push(report("HR605", { what: `\`${given.operands[0]}\` is one argument too many` }, []));
+  if (typeof slots === "object" && slots !== null) problems.push(slots);
+  if (!plan) {
+    const known = Object.keys(program.plans);
+    const help = `--schedule ${nearest(schedule, known) ?? known.join(" | ")}`;
+    problems.push(report("HR606", { name: schedule }, [], { help }));
+  }
+  if (problems.length > 0 || !plan) {
+    printProblems(problems, () => null);
+    return 3;
+  }
+
+  const json = given.flags.has("json");
+  const nats = given.flags.get("nats");
+  const interruption = new AbortController();
+  const stopListening = onInterrupt(() => interruption.abort());
+  const live = !json && process.stderr.isTTY === true && process.env.TERM !== "dumb";
+  const view = createView(plan, {
+    write: (text) => process.stderr.write(text),
+    live,
+    color: wantsColor(process.stderr),
+    size: () => ({ columns: process.stderr.columns ?? 80, rows: process.stderr.rows ?? 24 }),
+  });
+  try {
+    const result = await run(plan, program.code, {
+      params: typed.params,
+      ...(typeof nats === "string" ? { engine: { nats } } : runtime),
+      ...(typeof slots === "number" ? { slots } : {}),
+      onEvent: json ? (event) => process.stdout.write(eventLine(event)) : view.event,
+      signal: interruption.signal,
+    });
+    view.close();
+    if (result.error) process.stderr.write(failure(result.error));
+    if (!json && result.status === "ok") {
+      process.stdout.write(outputs(result.outputs));
+      process.stderr.write(painter(wantsColor(process.stderr))("dim", `${plan.name} done in ${duration(result.ms)}\n`));
+    }
+    return exitCodes[result.status];
+  } finally {
+    view.close();
+    stopListening();
+  }
+}
+
+function eventLine(event: RunEvent): string {
+  return `${JSON.stringify(plain(event))}\n`;
+}
+
+function outputs(values: { readonly [name: string]: unknown }): string {
+  const names = Object.keys(values);
+  const width = Math.max(...names.map((name) => name.length));
+  return names.map((name) => `${name.padEnd(width)}  ${show(values[name])}\n`).join("");
+}
+
+function failure(error: TaskError): string {
+  const paint = painter(wantsColor(process.stderr));
+  if (error.kind === "cancelled") return "interrupted\n";
+  const where = [
+    error.stage === null ? "" : `stage \`${error.stage}\``,
+    error.block === null ? "" : `block ${error.block}`,
+    error.attempt === null ? "" : `attempt ${error.attempt}`,
+  ].filter((text) => text !== "");
+  const head = `${paint(["bold", "red"], "failed")}${where.length > 0 ? `: ${where.join(", ")}` : ""}`;
+  return `${[head, `  ${error.name}: ${error.message}`, ...error.stack.map((line) => `    ${line.trim()}`)].join("\n")}\n`;
+}
+
+/** The first Ctrl-C asks, the second ends the process at once. */
+function onInterrupt(ask: () => void): () => void {
+  let asked = false;
+  const listener = () => {
+    if (asked) process.exit(130);
+    asked = true;
+    process.stderr.write("\nstopping; once more to force\n");
+    ask();
+  };
+  process.on("SIGINT", listener);
+  process.on("SIGTERM", listener);
+  return () => {
+    process.off("SIGINT", listener);
+    process.off("SIGTERM", listener);
+  };
+}

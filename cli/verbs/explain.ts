@@ -1,0 +1,24 @@
+// `headrace explain CODE`: a page of the catalogue.
+import { catalogue } from "../../lang/diagnostics.ts";
+import { nearest } from "../../lang/suggest.ts";
+import { painter, wantsColor } from "../terminal.ts";
+
+export const help = "Says what a message means, why it is so, and how it is mended. Without a code: the list of all codes.\n";
+
+export async function run(argv: readonly string[]): Promise<number> {
+  const paint = painter(wantsColor(process.stdout));
+  const asked = argv[0]?.toUpperCase();
+  if (asked === undefined) {
+    for (const [code, entry] of Object.entries(catalogue))
+      process.stdout.write(`${paint("bold", code)}  ${entry.severity.padEnd(7)}  ${entry.title}\n`);
+    return 0;
+  }
+  const entry = Object.entries(catalogue).find(([code]) => code === asked)?.[1];
+  if (!entry) {
+    const near = nearest(asked, Object.keys(catalogue));
+    process.stderr.write(`headrace: there is no message ${asked}\n  help: headrace explain${near ? ` ${near}` : ""}\n`);
+    return 3;
+  }
+  process.stdout.write(`${paint("bold", `${entry.severity} ${asked}`)}: ${entry.title}\n\n${entry.explain.trimEnd()}\n`);
+  return 0;
+}

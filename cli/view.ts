@@ -1,0 +1,196 @@
+// A run as people watch it, on stderr: on a terminal one line a stage, redrawn; elsewhere a plain line when a stage starts and
+// ends. What stages print goes above it, prefixed with the stage's name. Made from events alone; results are not its business.
+import type { Plan } from "../compiler/plan.ts";
+import type { RunEvent } from "../runtime/events/events.ts";
+import { duration, show } from "./show.ts";
+import { painter } from "./terminal.ts";
+
+const REDRAW_MS = 80;
+
+export interface ViewTarget {
+  write(text: string): void;
+  /** Lines are redrawn in place. */
+  readonly live: boolean;
+  readonly color: boolean;
+  readonly size: () => { readonly columns: number; readonly rows: number };
+}
+
+/** All that one line shows: the stage that the user named, with its helpers. */
+interface Line {
+  readonly name: string;
+  readonly parts: Map<string, { tasks: number; done: number }>;
+  /** Stages of the plan under this name that haven't finished. */
+  left: number;
+  strategy: string;
+  state:
+    | { readonly kind: "waiting" }
+    | { readonly kind: "running"; readonly startMs: number }
+    | { readonly kind: "done"; readonly ms: number };
+  failed: boolean;
+  progress: string | null;
+  readonly metrics: Map<string, number>;
+}
+
+export interface View {
+  event(event: RunEvent): void;
+  /** Draws for the last time and lets the cursor be. */
+  close(): void;
+}
+
+export function createView(plan: Plan, target: ViewTarget): View {
+  const paint = painter(target.color);
+  const lines = new Map<string, Line>();
+  const lineOf = new Map<string, Line>();
+  for (const stage of plan.stages) {
+    let line = lines.get(stage.name);
+    if (!line) {
+      line = {
+        name: stage.name,
+        parts: new Map(),
+        left: 0,
+        strategy: "",
+        state: { kind: "waiting" },
+        failed: false,
+        progress: null,
+        metrics: new Map(),
+      };
+      lines.set(stage.name, line);
+    }
+    line.left++;
+    lineOf.set(stage.id, line);
+  }
+  const nameWidth = Math.max(0, ...[...lines.keys()].map((name) => name.length));
+
+  let drawn = 0;
+  let timer: NodeJS.Timeout | null = null;
+  /** Added to this process's clock, gives the run's. */
+  let offsetMs = -performance.now();
+  const nowMs = () => performance.now() + offsetMs;
+
+  function describe(line: Line): string {
+    const parts = [...line.parts.values()];
+    const tasks = parts.reduce((sum, part) => sum + part.tasks, 0);
+    const done = parts.reduce((sum, part) => sum + part.done, 0);
+    const count = line.progress ?? (tasks > 1 ? `${done}/${tasks}` : "");
+    const metrics = [...line.metrics].map(([name, value]) => `${name} ${show(value)}`).join("  ");
+    const time =
+      line.state.kind === "running"
+        ? `▸ ${duration(nowMs() - line.state.startMs)}`
+        : line.state.kind === "done"
+          ? duration(line.state.ms)
+          : "";
+    return [line.strategy, count, time, metrics].filter((text) => text !== "").join("  ");
+  }
+
+  function draw(): void {
+    const { columns, rows } = target.size();
+    const shown = [...lines.values()].filter((line) => line.state.kind !== "waiting").slice(-Math.max(1, rows - 1));
+    const text = shown.map((line) => {
+      const mark = line.failed ? paint("red", "✗") : line.state.kind === "done" ? paint("green", "✓") : paint("cyan", "·");
+      const name = line.name.slice(0, columns - 4).padEnd(nameWidth);
+      return `${mark} ${paint("bold", name)}  ${describe(line).slice(0, Math.max(0, columns - nameWidth - 5))}\n`;
+    });
+    target.write(erase() + text.join(""));
+    drawn = shown.length;
+  }
+
+  function erase(): string {
+    const up = drawn > 0 ? `\x1b[${drawn}A\r\x1b[J` : "";
+    drawn = 0;
+    return up;
+  }
+
+  function changed(): void {
+    if (!target.live) return;
+    timer ??= setInterval(draw, REDRAW_MS).unref();
+  }
+
+  function above(text: string): void {
+    if (target.live) target.write(erase());
+    target.write(text);
+    if (target.live) draw();
+  }
+
+  function plainLine(line: Line, what: string): void {
+    if (!target.live) target.write(`${line.name.padEnd(nameWidth)}  ${what}\n`);
+  }
+
+  function event(event: RunEvent): void {
+    offsetMs = event.atMs - performance.now();
+    switch (event.type) {
+      case "stage.started": {
+        const line = lineOf.get(event.stage);
+        if (!line) return;
+        line.parts.set(event.stage, { tasks: event.tasks, done: 0 });
+        if (line.state.kind === "waiting") {
+          line.state = { kind: "running", startMs: event.atMs };
+          line.strategy = event.strategy;
+          plainLine(
+            line,
+            [event.strategy, event.tasks > 1 ? `${event.tasks} tasks` : "", "started"].filter((text) => text !== "").join("  "),
+          );
+        }
+        break;
+      }
+      case "tasks.finished": {
+        const part = lineOf.get(event.stage)?.parts.get(event.stage);
+        if (part) part.done += event.count;
+        break;
+      }
+      case "stage.progress": {
+        const line = lineOf.get(event.stage);
+        if (line) line.progress = `${event.done}/${event.total} ${event.unit}`;
+        break;
+      }
+      case "metric": {
+        const value = event.values.at(-1);
+        if (value !== undefined) lineOf.get(event.stage)?.metrics.set(event.name, value);
+        break;
+      }
+      case "stage.finished": {
+        const line = lineOf.get(event.stage);
+        if (line?.state.kind !== "running" || --line.left > 0) return;
+        line.state = { kind: "done", ms: event.atMs - line.state.startMs };
+        plainLine(line, `${describe(line)}  done`);
+        break;
+      }
+      case "task.failed": {
+        const line = lineOf.get(event.stage);
+        if (line && !event.retried) line.failed = true;
+        if (event.retried)
+          above(`${paint("yellow", event.name)} block ${event.block}, attempt ${event.attempt}: ${event.error.message}; trying again\n`);
+        break;
+      }
+      case "worker.lost":
+        above(`${paint("yellow", `worker ${event.worker} lost`)}: ${event.reason}; ${event.tasks} tasks go elsewhere\n`);
+        break;
+      case "object.lost":
+        above(`${paint("yellow", event.stage)}: ${event.blocks} lost results are made again\n`);
+        break;
+      case "log": {
+        const prefix = paint("dim", `${event.name} │ `);
+        const text = event.text.endsWith("\n") ? event.text.slice(0, -1) : event.text;
+        above(
+          text
+            .split("\n")
+            .map((one) => `${prefix}${one}\n`)
+            .join(""),
+        );
+        break;
+      }
+      case "run.started":
+      case "worker.joined":
+      case "run.finished":
+        break;
+    }
+    changed();
+  }
+
+  return {
+    event,
+    close() {
+      if (timer) clearInterval(timer);
+      if (target.live) draw();
+    },
+  };
+}

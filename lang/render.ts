@@ -1,0 +1,128 @@
+// Diagnostics as people read them in a terminal: the message, a frame of source for each place, one help line. Data in, text out.
+import { styleText } from "node:util";
+import type { Diagnostic, Frame, Severity } from "./diagnostics.ts";
+
+export interface RenderOptions {
+  readonly color: boolean;
+}
+
+const COLORS = { error: "red", warning: "yellow", remark: "cyan" } as const;
+const TAB = "    ";
+
+/** `read` gives a file's text; frames of files that are gone show their place only. */
+export function render(diagnostics: readonly Diagnostic[], read: (file: string) => string | null, { color }: RenderOptions): string {
+  const paint = (style: Parameters<typeof styleText>[0], text: string) =>
+    color ? styleText(style, text, { validateStream: false }) : text;
+  const files = new Map<string, SourceFile | null>();
+  const fileOf = (name: string) => {
+    if (!files.has(name)) {
+      const text = read(name);
+      files.set(name, text === null ? null : new SourceFile(text));
+    }
+    return files.get(name) ?? null;
+  };
+  return diagnostics.map((diagnostic) => renderOne(diagnostic, fileOf, paint)).join("\n");
+}
+
+type Paint = (style: Parameters<typeof styleText>[0], text: string) => string;
+
+function renderOne(diagnostic: Diagnostic, fileOf: (name: string) => SourceFile | null, paint: Paint): string {
+  const { severity, code, message, frames, help } = diagnostic;
+  const lines = [`${paint([COLORS[severity], "bold"], `${severity}[${code}]`)}${paint("bold", `: ${message}`)}`];
+  // Files in the order in which they are first named; the primary frame's comes first.
+  const names = [...new Set(frames.map(({ span }) => span.file))];
+  const shown = names.map((name) => ({ name, file: fileOf(name), frames: frames.filter(({ span }) => span.file === name) }));
+  const width = Math.max(
+    1,
+    ...shown.flatMap(({ file, frames: here }) => here.map(({ span }) => String(file ? file.lineOf(span.start) + 1 : 1).length)),
+  );
+  for (const { name, file, frames: here } of shown) {
+    const first = here.find(({ role }) => role === "primary") ?? here[0]!;
+    const place = file ? `${name}:${file.lineOf(first.span.start) + 1}:${file.columnOf(first.span.start) + 1}` : name;
+    lines.push(`${" ".repeat(width)} ${paint("dim", "┌")} ${place}`);
+    if (file) lines.push(...renderFrames(file, here, width, severity, paint));
+  }
+  if (help !== null)
+    lines.push(
+      `${" ".repeat(width)} ${paint("dim", "=")} ${paint("green", "help")}: ${help.split("\n").join(`\n${" ".repeat(width + 9)}`)}`,
+    );
+  return `${lines.join("\n")}\n`;
+}
+
+function renderFrames(file: SourceFile, frames: readonly Frame[], width: number, severity: Severity, paint: Paint): string[] {
+  const byLine = new Map<number, Frame[]>();
+  for (const frame of [...frames].sort((a, b) => a.span.start - b.span.start)) {
+    const line = file.lineOf(frame.span.start);
+    byLine.set(line, [...(byLine.get(line) ?? []), frame]);
+  }
+  const lines: string[] = [];
+  let before: number | null = null;
+  for (const [line, here] of [...byLine].sort(([a], [b]) => a - b)) {
+    if (before !== null && line > before + 1) lines.push(`${" ".repeat(width)} ${paint("dim", "·")}`);
+    before = line;
+    lines.push(`${paint("dim", `${String(line + 1).padStart(width)} │`)} ${file.shown(line)}`.trimEnd());
+    // One line of marks a frame, from the left: labels never run into each other.
+    for (const { span, label, role } of here) {
+      const { from, to } = file.columns(line, span.start, span.end);
+      const mark = (role === "primary" ? "^" : "-").repeat(Math.max(1, to - from));
+      const style = role === "primary" ? COLORS[severity] : "blue";
+      lines.push(`${" ".repeat(width)} ${paint("dim", "│")} ${" ".repeat(from)}${paint(style, `${mark} ${label}`.trimEnd())}`.trimEnd());
+    }
+  }
+  return lines;
+}
+
+/** A text with its lines, and the columns that a terminal shows. */
+class SourceFile {
+  private readonly text: string;
+  private readonly starts: number[] = [0];
+
+  constructor(text: string) {
+    this.text = text;
+    for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) this.starts.push(i + 1);
+  }
+  /** From 0. */
+  lineOf(offset: number): number {
+    let low = 0;
+    let high = this.starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.starts[middle]! <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+  columnOf(offset: number): number {
+    return offset - this.starts[this.lineOf(offset)]!;
+  }
+  private line(line: number): string {
+    return this.text.slice(this.starts[line], this.starts[line + 1] ?? this.text.length).replace(/\r?\n$/, "");
+  }
+  shown(line: number): string {
+    return this.line(line).replaceAll("\t", TAB);
+  }
+  /** Where a span begins and ends on the terminal; one of several lines ends with its first. */
+  columns(line: number, start: number, end: number): { from: number; to: number } {
+    const begin = this.starts[line]!;
+    const text = this.line(line);
+    const from = cells(text.slice(0, start - begin));
+    return { from, to: Math.max(from + 1, cells(text.slice(0, Math.min(end - begin, text.length)))) };
+  }
+}
+
+/** Cells of a terminal that a text takes: East Asian wide characters and most emoji take two, combining marks none. */
+function cells(text: string): number {
+  let count = 0;
+  for (const character of text) {
+    if (character === "\t") count += TAB.length;
+    else if (/\p{Mn}|\p{Me}|\u200d|\ufe0f/u.test(character)) continue;
+    else
+      count +=
+        /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u.test(
+          character,
+        )
+          ? 2
+          : 1;
+  }
+  return count;
+}

@@ -1,0 +1,76 @@
+// What an engine keeps of a run's outputs: small values, in columns as they came. Large ones it knows by their holders only, which
+// is the core's business. Knows codecs, not schedules.
+
+import type { Column } from "../hosts/link.ts";
+import { columnLength, columnReader, joinColumns, sliceColumn } from "../objects/codec.ts";
+
+interface Piece {
+  readonly first: number;
+  readonly count: number;
+  readonly column: Column;
+}
+
+/** Small outputs of one stage, by block. */
+export class InlineValues {
+  private pieces: Piece[] = [];
+  private sorted = true;
+
+  add(first: number, column: Column): void {
+    const last = this.pieces[this.pieces.length - 1];
+    if (last && first < last.first + last.count) this.sorted = false;
+    this.pieces.push({ first, count: columnLength(column), column });
+  }
+
+  /** A value that is made again replaces the one from before. */
+  private order(): void {
+    if (this.sorted) return;
+    const latest = new Map<number, Piece>();
+    for (const piece of this.pieces) {
+      for (let i = 0; i < piece.count; i++)
+        latest.set(piece.first + i, { first: piece.first + i, count: 1, column: sliceColumn(piece.column, i, i + 1) });
+    }
+    const overlaps = latest.size !== this.pieces.reduce((sum, { count }) => sum + count, 0);
+    this.pieces = (overlaps ? [...latest.values()] : this.pieces).sort((a, b) => a.first - b.first);
+    this.sorted = true;
+  }
+
+  /** Index of the piece that holds a block, or of the first one behind it. */
+  private find(block: number): number {
+    let low = 0;
+    let high = this.pieces.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const piece = this.pieces[middle]!;
+      if (piece.first + piece.count <= block) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** One column of blocks `first … first + count - 1`, all of which are here. */
+  column(first: number, count: number): Column {
+    const pieces = [...this.runs(first, count)];
+    if (pieces.reduce((sum, piece) => sum + columnLength(piece.column), 0) !== count)
+      throw new Error(`bug: blocks ${first} to ${first + count} aren't all here`);
+    return pieces.length === 1 ? pieces[0]!.column : joinColumns(pieces.map(({ column }) => column));
+  }
+
+  /** Pieces of a range, in order; blocks that aren't here are left out. */
+  *runs(first: number, count: number): Generator<{ readonly first: number; readonly column: Column }> {
+    this.order();
+    const end = first + count;
+    for (let i = this.find(first); i < this.pieces.length; i++) {
+      const piece = this.pieces[i]!;
+      if (piece.first >= end) return;
+      const from = Math.max(0, first - piece.first);
+      const to = Math.min(piece.count, end - piece.first);
+      yield { first: piece.first + from, column: from === 0 && to === piece.count ? piece.column : sliceColumn(piece.column, from, to) };
+    }
+  }
+
+  /** A value that is the caller's own. */
+  value(block: number): unknown {
+    for (const { column } of this.runs(block, 1)) return columnReader(column, { share: false })(0);
+    throw new Error(`bug: block ${block} isn't here`);
+  }
+}
