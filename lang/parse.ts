@@ -3,13 +3,13 @@
 import type * as ast from "./ast.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import { report } from "./diagnostics.ts";
-import type { Pending } from "./grammar.ts";
 import { Grammar } from "./grammar.ts";
+import type { Pending } from "./grammar-types.ts";
 import { layout } from "./layout.ts";
 import { explainProblem } from "./problems.ts";
+import { lex } from "./scan.ts";
 import type { Docs, Token } from "./tokens.ts";
 import * as t from "./tokens.ts";
-import { lex } from "./tokens.ts";
 
 export interface Parsed {
   readonly file: ast.File;
