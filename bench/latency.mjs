@@ -8,7 +8,15 @@ const RUNS = 2000;
 export async function measure() {
   const { plan, code, diagnostics } = await compile(fileURLToPath(new URL("programs/one.pipe", import.meta.url)));
   if (!plan) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
-  await using engine = await localEngine({ slots: 2 });
+  const engine = await localEngine({ slots: 2 });
+  try {
+    return await measured(engine, plan, code);
+  } finally {
+    await engine[Symbol.asyncDispose]();
+  }
+}
+
+async function measured(engine, plan, code) {
   const floor = percentile(await threadRoundTrips(), 0.5);
   const times = [];
   for (let i = 0; i < RUNS + 300; i++) {

@@ -9,7 +9,15 @@ const ROUNDS = 5;
 export async function measure() {
   const { plan, code, diagnostics } = await compile(fileURLToPath(new URL("programs/tasks.pipe", import.meta.url)));
   if (!plan) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
-  await using engine = await localEngine({ slots: 2 });
+  const engine = await localEngine({ slots: 2 });
+  try {
+    return await measured(engine, plan, code);
+  } finally {
+    await engine[Symbol.asyncDispose]();
+  }
+}
+
+async function measured(engine, plan, code) {
   const rates = [];
   const floors = [];
   let leastShare = 1;
