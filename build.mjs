@@ -18,6 +18,9 @@ const shared = {
   logLevel: "warning",
 };
 
+// CommonJS packages inside an ES module bundle still call `require` for Node's own modules.
+const banner = { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' };
+
 // Alone and bare: it becomes part of each stage's code that uses it.
 await build({ ...shared, entryPoints: { "api/index": "api/index.ts" } });
 
@@ -32,8 +35,17 @@ await build({
   splitting: true,
   // Large, native or rarely needed: loaded from node_modules on demand.
   external: ["ts-morph", "esbuild", "zeromq"],
-  // CommonJS packages inside an ES module bundle still call `require` for Node's own modules.
-  banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  banner,
+});
+
+// One file without its map, which `headrace build` puts programs behind.
+await build({
+  ...shared,
+  entryPoints: { standalone: "cli/standalone.ts" },
+  sourcemap: false,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  banner,
 });
 
 if (!process.argv.includes("--no-types")) {

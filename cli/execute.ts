@@ -1,24 +1,19 @@
 // Runs a compiled program for a person or a script: typed flags, progress, results, Ctrl-C, exit codes. `headrace run` and the
 // files that `headrace build` writes both end here, so both take the same flags. Knows nothing of sources and compilers.
+import type { Program } from "../compiler/bundle.ts";
 import type { Plan } from "../compiler/plan.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
 import { report } from "../lang/diagnostics.ts";
 import { render } from "../lang/render.ts";
 import { nearest } from "../lang/suggest.ts";
 import type { RunEvent, RunStatus, TaskError } from "../runtime/events/events.ts";
-import type { CodeStore, RunOptions } from "../runtime/index.ts";
+import type { RunOptions } from "../runtime/index.ts";
 import { run } from "../runtime/index.ts";
 import type { Flag } from "./flags.ts";
 import { describeFlags, paramFlags, readArguments, readCount, readParams } from "./flags.ts";
 import { duration, plain, show } from "./show.ts";
 import { painter, wantsColor } from "./terminal.ts";
 import { createView } from "./view.ts";
-
-/** One program with the plans of its schedules; `auto` is always there. */
-export interface Program {
-  readonly plans: Readonly<Record<string, Plan>>;
-  readonly code: CodeStore;
-}
 
 export const runFlags: readonly Flag[] = [
   { name: "schedule", value: "NAME", summary: "how stages run: a schedule of the program (default: auto)" },

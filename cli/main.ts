@@ -18,6 +18,12 @@ const verbs: readonly Verb[] = [
   { name: "run", use: "FILE [--PARAM VALUE …]", summary: "check, plan and run a program", load: () => import("./verbs/run.ts") },
   { name: "check", use: "FILE …", summary: "report every problem without running anything", load: () => import("./verbs/check.ts") },
   { name: "plan", use: "FILE", summary: "show what would run: stages, tasks, strategies and why", load: () => import("./verbs/plan.ts") },
+  {
+    name: "build",
+    use: "FILE -o OUT.mjs",
+    summary: "write a program and all it needs into one file",
+    load: () => import("./verbs/build.ts"),
+  },
   { name: "explain", use: "[CODE]", summary: "what a message means, why it is so, and the mend", load: () => import("./verbs/explain.ts") },
   { name: "init", use: "[DIR]", summary: "start a project that runs", load: () => import("./verbs/init.ts") },
   { name: "version", use: "", summary: "print the version", load: () => import("./verbs/version.ts") },

@@ -1,0 +1,28 @@
+// What a bundle does when it runs: it is command line, host and slot in one file, with its program behind its code.
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readBundle } from "../compiler/bundle.ts";
+import { startedAsHost } from "../runtime/index.ts";
+import { execute, programHelp, runFlags } from "./execute.ts";
+import { describeFlags } from "./flags.ts";
+import { finish } from "./process.ts";
+
+async function main(file: string, argv: readonly string[]): Promise<number> {
+  const program = readBundle(readFileSync(file, "utf8"));
+  if (!program) {
+    process.stderr.write("headrace: this file holds no program; `headrace build FILE -o OUT.mjs` makes one that does\n");
+    return 2;
+  }
+  if (argv.includes("--help") || argv.includes("-h")) {
+    const plan = program.plans.auto!;
+    process.stdout.write(
+      `Usage: node ${basename(file)} [--PARAM VALUE …]\n\n${plan.about.doc ? `${plan.about.doc}\n\n` : ""}${describeFlags(runFlags)}\n${programHelp(plan)}`,
+    );
+    return 0;
+  }
+  return execute(program, argv);
+}
+
+const file = fileURLToPath(import.meta.url);
+if (!startedAsHost(file)) finish(main(file, process.argv.slice(2)));
