@@ -25,6 +25,12 @@ const verbs: readonly Verb[] = [
     load: () => import("./verbs/build.ts"),
   },
   { name: "explain", use: "[CODE]", summary: "what a message means, why it is so, and the mend", load: () => import("./verbs/explain.ts") },
+  {
+    name: "worker",
+    use: "--nats URL",
+    summary: "offer this machine's slots to runs over NATS",
+    load: () => import("./verbs/worker.ts"),
+  },
   { name: "init", use: "[DIR]", summary: "start a project that runs", load: () => import("./verbs/init.ts") },
   { name: "version", use: "", summary: "print the version", load: () => import("./verbs/version.ts") },
 ];

@@ -2,6 +2,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CodeStore, Json, Plan } from "../compiler/plan.ts";
 import { localEngine } from "./engines/local/engine.ts";
+import type { NatsEngineOptions } from "./engines/nats/engine.ts";
+import type { RunningWorker, WorkerOptions } from "./engines/nats/worker.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
 export type { CodeStore } from "../compiler/plan.ts";
@@ -43,8 +45,7 @@ export async function run(plan: Plan, code: CodeStore, options: RunOptions = {})
   if (typeof engine === "object" && "run" in engine) return engine.run(plan, code, rest);
   let started: Engine;
   try {
-    if (engine !== "local") throw new Error("this build has no NATS engine");
-    started = await localEngine({ slots: options.slots });
+    started = engine === "local" ? await localEngine({ slots: options.slots }) : await natsEngine({ url: engine.nats });
   } catch (error) {
     return notStarted(error, options.onEvent);
   }
@@ -53,6 +54,18 @@ export async function run(plan: Plan, code: CodeStore, options: RunOptions = {})
   } finally {
     await started[Symbol.asyncDispose]();
   }
+}
+
+/** The NATS client is loaded for those who use it. */
+export async function natsEngine(options: NatsEngineOptions): Promise<Engine> {
+  const { natsEngine: start } = await import("./engines/nats/engine.ts");
+  return start(options);
+}
+
+/** Offers this machine's slots to engines, until it is stopped. Rejects where no server answers. */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { startWorker: start } = await import("./engines/nats/worker.ts");
+  return start(options);
 }
 
 /** Nothing ran, but whoever reads the events is told the end all the same. */

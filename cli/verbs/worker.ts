@@ -1,0 +1,62 @@
+// `headrace worker --nats URL`: this machine's slots for runs over NATS, until it is interrupted.
+import { availableParallelism, hostname } from "node:os";
+import { report } from "../../lang/diagnostics.ts";
+import { startWorker } from "../../runtime/index.ts";
+import { printProblems } from "../execute.ts";
+import type { Flag } from "../flags.ts";
+import { describeFlags, readArguments, readCount } from "../flags.ts";
+
+const flags: readonly Flag[] = [
+  { name: "nats", value: "URL", summary: "the NATS server, as nats://localhost:4222" },
+  { name: "slots", value: "N", summary: "threads (default: one a processor)" },
+  { name: "name", value: "NAME", summary: "what people see of it (default: the machine's name and the process)" },
+  { name: "creds", value: "FILE", summary: "NATS credentials" },
+];
+
+export const help = `Offers this machine to runs over NATS: on each machine start a worker, then \`headrace run FILE --nats URL\` anywhere.\n\n${describeFlags(flags)}\n`;
+
+export async function run(argv: readonly string[]): Promise<number> {
+  const given = readArguments(argv, flags);
+  const problems = [...given.problems];
+  const url = given.flags.get("nats");
+  const slots = readCount(given, "slots");
+  if (typeof url !== "string" && problems.length === 0)
+    problems.push(
+      report("HR605", { what: "`headrace worker` needs `--nats URL`" }, [], { help: "headrace worker --nats nats://localhost:4222" }),
+    );
+  if (given.operands.length > 0) problems.push(report("HR605", { what: `\`${given.operands[0]}\` is one argument too many` }, []));
+  if (typeof slots === "object" && slots !== null) problems.push(slots);
+  if (problems.length > 0 || typeof url !== "string" || (typeof slots === "object" && slots !== null)) {
+    printProblems(problems, () => null);
+    return 3;
+  }
+  const name = String(given.flags.get("name") ?? `${hostname()}-${process.pid}`);
+  const creds = given.flags.get("creds");
+  const count = slots ?? availableParallelism();
+  const say = (line: string) => void process.stderr.write(`${name}: ${line}\n`);
+  let worker: Awaited<ReturnType<typeof startWorker>>;
+  try {
+    worker = await startWorker({ url, slots: count, name, say, ...(typeof creds === "string" ? { creds } : {}) });
+  } catch (error) {
+    process.stderr.write(`headrace: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 2;
+  }
+  say(`ready with ${count} slots at ${url}`);
+  const interrupted = new Promise<"interrupted">((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.on(signal, () => {
+        // Asked twice, it doesn't wait for anybody.
+        process.once(signal, () => process.exit(130));
+        resolve("interrupted");
+      });
+    }
+  });
+  const how = await Promise.race([interrupted, worker.ended.then(() => "ended" as const)]);
+  if (how === "ended") {
+    say("the connection has ended");
+    return 2;
+  }
+  say("leaving");
+  await worker.stop();
+  return 0;
+}

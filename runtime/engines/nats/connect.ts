@@ -1,0 +1,96 @@
+// A connection to a NATS server, and the subjects and times that engine and worker share. With `session.ts`'s neighbours the only
+// user of the NATS client.
+
+import { readFileSync } from "node:fs";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { connect, credsAuthenticator } from "@nats-io/transport-node";
+
+/** How often each side beats. */
+export const BEAT_MS = 500;
+/** Silence after which the other side is asked for; without anybody there it is lost at once, and after `HUNG_MS` in any case. */
+export const DOUBT_MS = 1000;
+export const HUNG_MS = 8000;
+/** A loop that was held up longer than this judges nobody by silence: its own ears were shut. */
+export const OWN_GAP_MS = 1000;
+
+export const subjects = {
+  /** Engines ask who is there. */
+  discover: "hr.v1.discover",
+  toWorker: (engine: string, worker: string) => `hr.v1.${engine}.w.${worker}`,
+  allToWorker: (worker: string) => `hr.v1.*.w.${worker}`,
+  toEngine: (engine: string, worker: string) => `hr.v1.${engine}.c.${worker}`,
+  allToEngine: (engine: string) => `hr.v1.${engine}.c.*`,
+  /** Answered while the process is there. */
+  alive: (who: string) => `hr.v1.alive.${who}`,
+};
+
+/** A worker's answer to `discover`. */
+export interface Introduction {
+  readonly worker: string;
+  readonly name: string;
+  readonly slots: number;
+}
+
+export interface ConnectOptions {
+  /** `nats://host:port`, with `user:password@` or `token@` where the server wants them. */
+  readonly url: string;
+  /** A credentials file. */
+  readonly creds?: string | undefined;
+}
+
+/** Rejects with a message for people where no server is there. */
+export async function connectTo({ url, creds }: ConnectOptions, name: string): Promise<NatsConnection> {
+  let address: URL;
+  try {
+    address = new URL(url.includes("://") ? url : `nats://${url}`);
+  } catch (error) {
+    throw new Error(`\`${url}\` is no address of a NATS server; one is \`nats://localhost:4222\``, { cause: error });
+  }
+  const { username, password } = address;
+  const auth = password
+    ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
+    : username
+      ? { token: decodeURIComponent(username) }
+      : {};
+  try {
+    return await connect({
+      servers: address.host,
+      name,
+      ...auth,
+      ...(creds ? { authenticator: credsAuthenticator(readFileSync(creds)) } : {}),
+      // The broker may be away for long; runs wait for it.
+      maxReconnectAttempts: -1,
+      pingInterval: 2000,
+      reconnectTimeWait: 100,
+      reconnectJitter: 500,
+      noEcho: true,
+    });
+  } catch (error) {
+    throw new Error(
+      `no NATS server answers at ${address.protocol}//${address.host}: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Frames leave room for headers, and never hold up others for long. */
+export function frameBytes(connection: NatsConnection): number {
+  return Math.min(256 * 1024, Math.floor((connection.info?.max_payload ?? 1024 * 1024) / 2));
+}
+
+/** Whether anybody listens there; `null` where the question itself got no answer. */
+export async function isThere(connection: NatsConnection, who: string): Promise<boolean | null> {
+  try {
+    await connection.request(subjects.alive(who), undefined, { timeout: DOUBT_MS });
+    return true;
+  } catch (error) {
+    // The server itself says that nobody has subscribed; all else is silence.
+    const cause = error instanceof Error ? (error.cause as Error | undefined) : undefined;
+    return [error, cause].some((one) => one instanceof Error && /no ?responders/i.test(`${one.name} ${one.message}`)) ? false : null;
+  }
+}
+
+/** Calls back after each reconnection, until the connection closes. */
+export async function onReconnect(connection: NatsConnection, then: () => void): Promise<void> {
+  for await (const { type } of connection.status()) if (type === "reconnect") then();
+}
