@@ -1,5 +1,6 @@
 // `headrace plan FILE`: what would run, and why so. `--json` is the plan itself, with its hash.
 import { compile } from "../../compiler/compile.ts";
+import { planGraph } from "../../compiler/graph.ts";
 import type { Plan, PlanStage, Scalar } from "../../compiler/plan.ts";
 import { nodeSources } from "../../compiler/sources.ts";
 import { report } from "../../lang/diagnostics.ts";
@@ -56,6 +57,11 @@ function table(plan: Plan): string {
     "",
     paint("dim", line(head)),
     ...rows.map(line),
+    "",
+    `longest chain: ${planGraph(plan)
+      .criticalPath()
+      .items.map(({ id }) => id)
+      .join(" → ")}`,
     "",
   ].join("\n");
 }

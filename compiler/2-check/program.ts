@@ -4,6 +4,7 @@ import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { mayBeNull, mismatch, presentOf, print } from "../../lang/types.ts";
+import { GraphIndex } from "../graph.ts";
 import type { Expr, Module, Parameter, Pipeline, Signatures } from "../module.ts";
 import type { Json, PlanParam } from "../plan.ts";
 import type { Context } from "./expressions.ts";
@@ -247,23 +248,15 @@ function checkBody(pipeline: Pipeline, shell: CheckedPipeline, scope: Scope, con
   );
 }
 
+/** Pipelines are written out where they are called; one that reaches itself would have no end. */
 function reportCycles(module: Module, diagnostics: Diagnostic[]): void {
   const names = module.pipelines.map((pipeline) => pipeline.name.text);
   const calls = new Map(module.pipelines.map((pipeline) => [pipeline.name.text, calledPipelines(pipeline, names)]));
-  for (const pipeline of module.pipelines) {
-    const seen = new Set<string>();
-    const open = [...(calls.get(pipeline.name.text) ?? [])];
-    while (open.length > 0) {
-      const name = open.pop()!;
-      if (seen.has(name)) continue;
-      seen.add(name);
-      open.push(...(calls.get(name) ?? []));
-    }
-    if (seen.has(pipeline.name.text))
+  const endless = new Set(new GraphIndex(names, (name) => calls.get(name) ?? []).inCycles());
+  for (const { name } of module.pipelines) {
+    if (endless.has(name.text))
       diagnostics.push(
-        report("HR113", { name: pipeline.name.text }, [primary(pipeline.name.span, "calls itself")], {
-          help: "repeat with `fit`, or in TypeScript",
-        }),
+        report("HR113", { name: name.text }, [primary(name.span, "calls itself")], { help: "repeat with `fit`, or in TypeScript" }),
       );
   }
 }

@@ -3,6 +3,7 @@
 import type { Span } from "../../lang/ast.ts";
 import type { Type } from "../../lang/types.ts";
 import { print } from "../../lang/types.ts";
+import { GraphIndex } from "../graph.ts";
 import type { Expr, Scalar } from "../plan.ts";
 import type { FlowInput, FlowStage, FlowWork, RowSource } from "./flow.ts";
 
@@ -59,29 +60,7 @@ export class Draft {
 
 /** The stages that `needed` reach, in an order in which each stands after those it reads. */
 export function finish(needed: readonly Draft[]): { readonly stages: FlowStage[]; readonly indexOf: (draft: Draft) => number } {
-  const order: Draft[] = [];
-  const state = new Map<Draft, "open" | "done">();
-  const visit = (root: Draft): void => {
-    // Depth-first without recursion: chains of stages may be thousands long.
-    const stack: { draft: Draft; next: number; reads: Draft[] }[] = [];
-    const push = (draft: Draft) => {
-      if (state.has(draft)) return;
-      state.set(draft, "open");
-      stack.push({ draft, next: 0, reads: readsOf(draft) });
-    };
-    push(root);
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1]!;
-      const read = top.reads[top.next++];
-      if (read) push(read);
-      else {
-        stack.pop();
-        state.set(top.draft, "done");
-        order.push(top.draft);
-      }
-    }
-  };
-  for (const draft of needed) visit(draft);
+  const order = new GraphIndex(needed, readsOf).order();
   const index = new Map(order.map((draft, i) => [draft, i]));
   const indexOf = (draft: Draft): number => index.get(draft)!;
   return { stages: order.map((draft) => settle(draft, indexOf)), indexOf };

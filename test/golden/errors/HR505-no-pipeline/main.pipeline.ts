@@ -1,0 +1,5 @@
+import { load } from "./stages.ts";
+
+export function main() {
+  return load(1);
+}

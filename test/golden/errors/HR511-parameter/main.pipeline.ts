@@ -1,0 +1,6 @@
+import { load } from "./stages.ts";
+
+/** @pipeline */
+export function main({ seed }: { seed: number }) {
+  return load(seed);
+}

@@ -1,0 +1,7 @@
+import { load } from "./stages.ts";
+
+/** @pipeline
+ *  @param sede where to begin, in 0..9 */
+export function main(seed: number = 1) {
+  return load(seed);
+}
