@@ -1,6 +1,7 @@
 // A real `nats-server` for tests: found on the PATH, else built by Go, else taken from Debian's package; started on a free port
 // in a folder of its own. Where none can be had, tests fail and say what is missing.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";

@@ -67,7 +67,8 @@ class NatsEngine implements Engine {
     const inbox = `hr.v1.in.${id}`;
     connection.subscribe(inbox, {
       callback: (error, message) => {
-        if (!error) this.#introduced(message.json<Introduction>());
+        // Where nobody is there the server itself answers, with nothing.
+        if (!error && message.data.length > 0) this.#introduced(message.json<Introduction>());
       },
     });
     const ask = () => {

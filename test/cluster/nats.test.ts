@@ -1,0 +1,187 @@
+// Runs over a real NATS server with real worker processes, which are killed, paused and cut off.
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { RunEvent, RunResult } from "headrace/engine";
+import { compile, localEngine, natsEngine, run } from "headrace/engine";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { NatsServer } from "../harness/nats.ts";
+import { startNats } from "../harness/nats.ts";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const cli = here("../../dist/cli/main.js");
+
+interface TestWorker {
+  readonly name: string;
+  readonly process: ChildProcess;
+  readonly said: () => string;
+}
+
+let server: NatsServer;
+let workers: TestWorker[] = [];
+
+async function worker(name: string, slots = 1): Promise<TestWorker> {
+  const child = spawn(process.execPath, [cli, "worker", "--nats", server.url, "--slots", String(slots), "--name", name], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const found = { name, process: child, said: () => said };
+  workers.push(found);
+  await until(() => said.includes("ready with"), `worker ${name} is ready`);
+  return found;
+}
+
+async function until(test: () => boolean, what: string, limitMs = 15_000): Promise<void> {
+  const begin = performance.now();
+  while (!test()) {
+    if (performance.now() - begin > limitMs) throw new Error(`waited ${limitMs} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function kill(one: TestWorker, signal: NodeJS.Signals): void {
+  one.process.kill(signal);
+}
+
+async function program(path: string) {
+  const { plan, code, diagnostics } = await compile(path);
+  expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
+  return { plan: plan!, code };
+}
+const digits = here("../../examples/digits/digits.pipe");
+const slow = here("./fixtures/slow.pipe");
+
+beforeAll(async () => {
+  server = await startNats();
+}, 240_000);
+afterAll(() => server?.stop());
+afterEach(async () => {
+  for (const one of workers) {
+    kill(one, "SIGCONT");
+    kill(one, "SIGKILL");
+  }
+  workers = [];
+  await new Promise((resolve) => setTimeout(resolve, 100));
+});
+
+/** Runs the slow program, and does something to it when some tasks are done. */
+async function disturbed(
+  at: number,
+  disturb: (events: readonly RunEvent[]) => void | Promise<void>,
+  params = {},
+): Promise<{ result: RunResult; events: RunEvent[] }> {
+  const { plan, code } = await program(slow);
+  const events: RunEvent[] = [];
+  let done = 0;
+  let hit = false;
+  const engine = await natsEngine({ url: server.url });
+  try {
+    const result = await engine.run(plan, code, {
+      params,
+      onEvent(event) {
+        events.push(event);
+        if (event.type !== "tasks.finished") return;
+        done += event.count;
+        if (done >= at && !hit) {
+          hit = true;
+          void disturb(events);
+        }
+      },
+    });
+    expect(hit).toBe(true);
+    return { result, events };
+  } finally {
+    await engine[Symbol.asyncDispose]();
+  }
+}
+const doubled = (n: number) => Array.from({ length: n }, (_, i) => 2 * i);
+
+describe("over NATS", () => {
+  it("digits gives the local result, bit for bit", async () => {
+    await worker("a");
+    await worker("b");
+    const { plan, code } = await program(digits);
+    const params = { epochs: 2, seed: 4 };
+    const events: RunEvent[] = [];
+    const far = await run(plan, code, { params, engine: { nats: server.url }, onEvent: (event) => events.push(event) });
+    expect(far.error).toBeNull();
+    const engine = await localEngine({ slots: 2 });
+    const near = await engine.run(plan, code, { params });
+    await engine[Symbol.asyncDispose]();
+    expect(far.outputs).toEqual(near.outputs);
+    // Both worked.
+    const busy = new Set(events.flatMap((event) => (event.type === "tasks.finished" ? [event.worker] : [])));
+    expect([...busy].sort()).toEqual(["a", "b"]);
+    expect(events.at(-1)).toMatchObject({ type: "run.finished", status: "ok" });
+  });
+
+  it("a worker that is killed only delays the run", async () => {
+    await worker("a");
+    const victim = await worker("b");
+    const { result, events } = await disturbed(12, () => kill(victim, "SIGKILL"));
+    expect(result.error).toBeNull();
+    expect(result.outputs).toEqual({ rows: doubled(60), bytes: 4 * 2_000_000 + 6 });
+    const lost = events.find((event) => event.type === "worker.lost")!;
+    expect(lost).toMatchObject({ worker: "b", reason: "its process has ended" });
+  }, 60_000);
+
+  it("a worker that is paused is given up, and comes back as a new one", async () => {
+    await worker("a");
+    const victim = await worker("b");
+    const { result, events } = await disturbed(12, () => kill(victim, "SIGSTOP"), { n: 150 });
+    expect(result.error).toBeNull();
+    expect(result.outputs).toMatchObject({ rows: doubled(150) });
+    expect(events.find((event) => event.type === "worker.lost")).toMatchObject({ worker: "b" });
+    kill(victim, "SIGCONT");
+    await until(() => victim.said().includes("left"), "the paused worker drops its engine");
+    const { plan, code } = await program(slow);
+    const again = await run(plan, code, { params: { n: 20, ms: 5 }, engine: { nats: server.url } });
+    expect(again.outputs).toMatchObject({ rows: doubled(20) });
+  }, 60_000);
+
+  it("a run outlives its server", async () => {
+    await worker("a");
+    const { result } = await disturbed(12, () => server.restart());
+    expect(result.error).toBeNull();
+    expect(result.outputs).toMatchObject({ rows: doubled(60) });
+  }, 60_000);
+
+  it("a worker that joins late works too", async () => {
+    await worker("a");
+    const { result, events } = await disturbed(4, async () => {
+      await worker("late");
+    });
+    expect(result.error).toBeNull();
+    expect(events.some((event) => event.type === "tasks.finished" && event.worker === "late")).toBe(true);
+  }, 60_000);
+
+  it("values larger than any message go between workers", async () => {
+    await worker("a");
+    await worker("b");
+    const { plan, code } = await program(slow);
+    const result = await run(plan, code, { params: { n: 4, ms: 1, megabytes: 40 }, engine: { nats: server.url } });
+    expect(result.error).toBeNull();
+    expect(result.outputs).toEqual({ rows: doubled(4), bytes: 4 * 10_000_000 + 6 });
+  }, 60_000);
+
+  it("without a worker or a server says so", async () => {
+    const { plan, code } = await program(slow);
+    const alone = await run(plan, code, { engine: { nats: server.url } });
+    expect(alone).toMatchObject({ status: "infrastructure", error: { message: expect.stringContaining("no worker answers") } });
+    const nowhere = await run(plan, code, { engine: { nats: "nats://127.0.0.1:1" } });
+    expect(nowhere).toMatchObject({ status: "infrastructure", error: { message: expect.stringContaining("no NATS server answers") } });
+  }, 30_000);
+
+  it("a worker that is interrupted leaves at once", async () => {
+    const one = await worker("a");
+    await worker("b");
+    const { result, events } = await disturbed(8, () => kill(one, "SIGINT"));
+    expect(result.outputs).toMatchObject({ rows: doubled(60) });
+    expect(events.find((event) => event.type === "worker.lost")).toMatchObject({ worker: "a", reason: "it left" });
+    await until(() => one.process.exitCode !== null, "the worker ends");
+    expect(one.process.exitCode).toBe(0);
+  }, 60_000);
+});
