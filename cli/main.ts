@@ -32,6 +32,12 @@ const verbs: readonly Verb[] = [
     load: () => import("./verbs/worker.ts"),
   },
   { name: "init", use: "[DIR]", summary: "start a project that runs", load: () => import("./verbs/init.ts") },
+  {
+    name: "kernel",
+    use: "install | uninstall | start FILE",
+    summary: "the Jupyter kernel",
+    load: () => import("./verbs/kernel.ts"),
+  },
   { name: "version", use: "", summary: "print the version", load: () => import("./verbs/version.ts") },
 ];
 

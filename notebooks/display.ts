@@ -1,0 +1,152 @@
+// Values and runs as notebooks show them: MIME bundles. Data in, data out.
+import type { RunEvent } from "../runtime/events/events.ts";
+
+export type MimeBundle = Readonly<Record<string, unknown>>;
+
+const SHOWN_ROWS = 20;
+const SHOWN_COLUMNS = 12;
+
+/** A value as text, and as a table where it is rows of records. */
+export function displayValue(value: unknown): MimeBundle {
+  const text = { "text/plain": showText(value) };
+  const rows = Array.isArray(value) && value.length > 0 && value.every(isRecord) ? (value as Record<string, unknown>[]) : null;
+  if (!rows) return text;
+  const columns = [...new Set(rows.slice(0, SHOWN_ROWS).flatMap((row) => Object.keys(row)))];
+  const shown = columns.slice(0, SHOWN_COLUMNS);
+  const head = shown.map((name) => `<th>${inHtml(name)}</th>`).join("");
+  const body = rows
+    .slice(0, SHOWN_ROWS)
+    .map((row) => `<tr>${shown.map((name) => `<td>${inHtml(showText(row[name], 1))}</td>`).join("")}</tr>`);
+  const more = [
+    ...(rows.length > SHOWN_ROWS ? [`${rows.length - SHOWN_ROWS} more rows`] : []),
+    ...(columns.length > shown.length ? [`${columns.length - shown.length} more columns`] : []),
+  ];
+  const note = more.length > 0 ? `<p>${more.join(", ")}</p>` : "";
+  return { ...text, "text/html": `<table><thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table>${note}` };
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value) && !(value instanceof Date);
+
+function inHtml(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[character]!);
+}
+
+/** Short enough to read: long lists and arrays by their size. */
+export function showText(value: unknown, depth = 3): string {
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
+  if (typeof value === "string") return depth === 3 ? value : JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return String(value ?? null);
+  if (value instanceof Date) return value.toISOString();
+  if (ArrayBuffer.isView(value)) {
+    const array = value as Float64Array;
+    const some = Array.from(array.subarray(0, 5), (item) => showText(item, 0)).join(", ");
+    return `${value.constructor.name}(${array.length}) [${some}${array.length > 5 ? ", …" : ""}]`;
+  }
+  if (Array.isArray(value)) {
+    if (depth === 0) return `[${value.length} items]`;
+    const items = value.slice(0, 10).map((item) => showText(item, depth - 1));
+    return `[${items.join(", ")}${value.length > 10 ? `, … ${value.length - 10} more` : ""}]`;
+  }
+  const fields = Object.entries(value);
+  if (depth === 0) return `{ ${fields.map(([name]) => name).join(", ")} }`;
+  return fields.length === 0 ? "{}" : `{ ${fields.map(([name, field]) => `${name}: ${showText(field, depth - 1)}`).join(", ")} }`;
+}
+
+interface StageLine {
+  tasks: number;
+  done: number;
+  progress: string;
+  ms: number | null;
+  readonly metrics: Map<string, { steps: number[]; values: number[] }>;
+}
+
+/** Follows a run's events, and shows how far it is. */
+export class Progress {
+  readonly #stages = new Map<string, StageLine>();
+
+  /** True where there is something new to show. */
+  event(event: RunEvent): boolean {
+    switch (event.type) {
+      case "stage.started": {
+        const line = this.#line(event.name);
+        line.tasks += event.tasks;
+        line.ms = null;
+        return true;
+      }
+      case "tasks.finished": {
+        // Helpers of a stage go by its name and a suffix.
+        const line = this.#stages.get(event.stage.replace(/[/#].*$/, ""));
+        if (line) line.done += event.count;
+        return true;
+      }
+      case "stage.progress":
+        this.#line(event.name).progress = `${event.done}/${event.total} ${event.unit}`;
+        return true;
+      case "metric": {
+        const { metrics } = this.#line(event.stage.replace(/[/#].*$/, ""));
+        const points = metrics.get(event.name) ?? { steps: [], values: [] };
+        points.steps.push(...event.steps);
+        points.values.push(...event.values);
+        metrics.set(event.name, points);
+        return true;
+      }
+      case "stage.finished":
+        this.#line(event.name).ms = event.ms;
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #line(name: string): StageLine {
+    let line = this.#stages.get(name);
+    if (!line) this.#stages.set(name, (line = { tasks: 0, done: 0, progress: "", ms: null, metrics: new Map() }));
+    return line;
+  }
+
+  display(): MimeBundle {
+    const width = Math.max(0, ...[...this.#stages.keys()].map((name) => name.length));
+    const lines = [...this.#stages].map(([name, { tasks, done, progress, ms, metrics }]) => {
+      const far = progress || (tasks > 1 ? `${done}/${tasks}` : "");
+      const last = [...metrics].map(([metric, { values }]) => `${metric} ${showText(values.at(-1))}`).join("  ");
+      return [`${ms === null ? "▸" : "✓"} ${name.padEnd(width)}`, far, ms === null ? "" : `${(ms / 1000).toFixed(1)} s`, last]
+        .filter((text) => text !== "")
+        .join("  ");
+    });
+    return { "text/plain": lines.join("\n") };
+  }
+
+  /** Curves of the numbers that were tracked, at most this many points each. */
+  curves(points = 500): MimeBundle | null {
+    const values: { stage: string; metric: string; step: number; value: number }[] = [];
+    for (const [stage, { metrics }] of this.#stages) {
+      for (const [metric, { steps, values: tracked }] of metrics) {
+        const every = Math.max(1, Math.ceil(steps.length / points));
+        for (let i = 0; i < steps.length; i += every) values.push({ stage, metric, step: steps[i]!, value: tracked[i]! });
+      }
+    }
+    if (values.length < 2) return null;
+    const names = [...new Set(values.map(({ metric }) => metric))];
+    return {
+      "application/vnd.vegalite.v5+json": {
+        $schema: "https://vega.github.io/schema/vega-lite/v5.json",
+        data: { values },
+        width: 420,
+        height: 200,
+        mark: { type: "line", interpolate: "monotone" },
+        encoding: {
+          x: { field: "step", type: "quantitative" },
+          y: { field: "value", type: "quantitative", title: names.join(", ") },
+          ...(names.length > 1 ? { color: { field: "metric", type: "nominal" } } : {}),
+        },
+      },
+      "text/plain": names
+        .map(
+          (name) =>
+            `${name}: ${showText(values.find(({ metric }) => metric === name)?.value)} to ${showText(values.findLast(({ metric }) => metric === name)?.value)}`,
+        )
+        .join("\n"),
+    };
+  }
+}

@@ -1,0 +1,75 @@
+// The kernel as Jupyter's own clients see it.
+import { execFileSync, spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Jupyter } from "../harness/jupyter.ts";
+import { jupyter } from "../harness/jupyter.ts";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const digits = here("../../examples/digits");
+
+interface Cell {
+  readonly count: number;
+  readonly outputs: readonly { readonly output_type: string; readonly [name: string]: unknown }[];
+}
+
+let client: Jupyter;
+beforeAll(() => {
+  client = jupyter();
+}, 240_000);
+afterAll(() => client?.remove());
+
+function cells(source: string | readonly string[], folder = digits): Cell[] {
+  const text = execFileSync(client.python, [here("cells.py"), typeof source === "string" ? source : "-", folder], {
+    env: client.env,
+    encoding: "utf8",
+    input: typeof source === "string" ? "" : JSON.stringify(source),
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Cell);
+}
+const result = (cell: Cell | undefined) =>
+  cell?.outputs.find((output) => output.output_type === "execute_result")?.data as Record<string, string> | undefined;
+const stripColors = (text: string) => text.replaceAll(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g"), "");
+const traceback = (cell: Cell | undefined) =>
+  stripColors(((cell?.outputs.find((output) => output.output_type === "error")?.traceback ?? []) as string[]).join("\n"));
+
+describe("kernel", () => {
+  it("runs the digits notebook", () => {
+    const found = cells(`${digits}/digits.ipynb`);
+    expect(found.map(({ count }) => count)).toEqual([1, 2, 3, 4]);
+    expect(found.flatMap(({ outputs }) => outputs.filter((output) => output.output_type === "error"))).toEqual([]);
+    expect(result(found[1])?.["text/plain"]).toMatch(/^\{ train: 80\d\d, test: 19\d\d \}$|^\{ train: 79\d\d, test: 20\d\d \}$/);
+    // The fit is shown by its curve, and its value by its shape.
+    const curves = found[2]!.outputs.flatMap((output) =>
+      output.output_type === "display_data" ? [output.data as Record<string, { data: { values: unknown[] } }>] : [],
+    );
+    expect(curves.some((data) => (data["application/vnd.vegalite.v5+json"]?.data.values.length ?? 0) > 100)).toBe(true);
+    expect(result(found[2])?.["text/plain"]).toContain("w: Float32Array(7840)");
+    expect(Number(result(found[3])?.["text/plain"])).toBe(0.908954);
+  }, 120_000);
+
+  it("later cells see earlier names, and a name given again replaces the older one", () => {
+    const found = cells(["let a = 20", "let b = a * 2", "a + b", "let a = 1", "a + b"]);
+    expect(found.map((cell) => result(cell)?.["text/plain"])).toEqual(["20", "40", "60", "1", "3"]);
+  }, 60_000);
+
+  it("an error shows its frame, and harms no other cell", () => {
+    const found = cells(["let size = 3", "let x = 1\nsise + 1", "size + 1", "let y = [1, 2"]);
+    expect(traceback(found[1])).toContain("error[HR102]: there is no value `sise`");
+    expect(traceback(found[1])).toContain("cell 2:2:1");
+    expect(traceback(found[1])).toContain("2 │ sise + 1");
+    expect(traceback(found[1])).toContain("did you mean `size`?");
+    expect(result(found[2])?.["text/plain"]).toBe("4");
+    expect(traceback(found[3])).toContain("never closed");
+  }, 60_000);
+
+  it("passes Jupyter's own suite", () => {
+    const run = spawnSync(client.python, [here("conformance.py")], { env: client.env, encoding: "utf8", cwd: digits });
+    expect(run.stderr).toMatch(/OK( \(skipped=\d+\))?\s*$/);
+    expect(run.status).toBe(0);
+  }, 120_000);
+});
