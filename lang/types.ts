@@ -104,7 +104,7 @@ function printUnion(members: readonly Type[]): string {
   return rest.length === 1 ? `${text}?` : `${text} | null`;
 }
 
-export function printDim(dim: Dim): string {
+function printDim(dim: Dim): string {
   if (dim.kind === "any") return "?";
   const factors = [...(dim.literal === 1 && dim.symbols.length > 0 ? [] : [String(dim.literal)]), ...dim.symbols];
   return factors.join("*");

@@ -33,7 +33,7 @@ function inHtml(text: string): string {
 }
 
 /** Short enough to read: long lists and arrays by their size. */
-export function showText(value: unknown, depth = 3): string {
+function showText(value: unknown, depth = 3): string {
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
   if (typeof value === "string") return depth === 3 ? value : JSON.stringify(value);
   if (typeof value !== "object" || value === null) return String(value ?? null);

@@ -7,7 +7,7 @@ import type { RunningWorker, WorkerOptions } from "./engines/nats/worker.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
 export type { CodeStore } from "../compiler/plan.ts";
-export { type LocalEngineOptions, localEngine } from "./engines/local/engine.ts";
+export { localEngine } from "./engines/local/engine.ts";
 export { ParamError } from "./engines/options.ts";
 export { startedAsHost } from "./hosts/roles.ts";
 

@@ -80,12 +80,10 @@ describe("each large dependency lives in one place, so that it can be replaced a
     "ts-morph": ["compiler/1-read", "build.mjs"],
     graphology: ["compiler/graph.ts"],
     "graphology-dag": ["compiler/graph.ts"],
-    "graphology-traversal": ["compiler/graph.ts"],
     esbuild: ["compiler/code.ts", "build.mjs"],
     zeromq: ["notebooks/wire.ts"],
     msgpackr: ["runtime/objects", "runtime/hosts", "runtime/engines/nats"],
     "@nats-io/transport-node": ["runtime/engines/nats"],
-    "@nats-io/jetstream": ["runtime/engines/nats"],
   };
   it.each(Object.keys(homes))("%s", (name) => {
     const wrong = imports.filter(({ file, target }) => target === name && !under(file, ...homes[name]!) && !under(file, "test", "bench"));

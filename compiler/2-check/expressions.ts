@@ -339,14 +339,14 @@ function misplaced(statement: Exclude<Statement, { kind: "let" | "expression" }>
   else context.declarations.later(statement.kind === "onFailure" ? "`on failure`" : `\`${statement.kind}\``, statement.span);
 }
 
-export function checkLet(statement: Statement & { kind: "let" }, scope: Scope, context: Context): TypedLet {
+function checkLet(statement: Statement & { kind: "let" }, scope: Scope, context: Context): TypedLet {
   const value = check(statement.value, scope, context);
   const declared = statement.type && context.declarations.declared(statement.type);
   if (declared) expectType(value, declared, "this value", context);
   return { pattern: bindPattern(statement.pattern, declared ? partly(declared, value) : value.type, scope, context, statement.doc), value };
 }
 
-export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context: Context, doc: string | null): TypedLet["pattern"] {
+function bindPattern(pattern: Pattern, type: Type, scope: Scope, context: Context, doc: string | null): TypedLet["pattern"] {
   const of = whole(type);
   const part = (one: Type): Type => (type.kind === "part" && one.kind !== "error" ? { kind: "part", of: one } : one);
   switch (pattern.kind) {

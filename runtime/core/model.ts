@@ -14,11 +14,11 @@ export const NOBODY = -2;
 export const TASK_STATES = ["Waiting", "Ready", "Sent", "Delayed", "Committed", "Failed"] as const;
 export const Waiting = 0;
 export const Ready = 1;
-export const Sent = 2;
+const Sent = 2;
 /** Failed, and tried again when its delay is over. */
 export const Delayed = 3;
 export const Committed = 4;
-export const Failed = 5;
+const Failed = 5;
 
 /** Every way a task's state may change, and nothing else: cause, from, to. */
 export const TRANSITIONS = {
@@ -39,7 +39,6 @@ export type Cause = keyof typeof TRANSITIONS;
 // --- Outputs --------------------------------------------------------------------------------------------------------------------
 
 /** An output is available while it is `Live`. */
-export const OUTPUT_STATES = ["Unmade", "Live", "Gone"] as const;
 /** Never made, or on its way to be made again. */
 export const Unmade = 0;
 export const Live = 1;
@@ -270,7 +269,7 @@ export interface State {
 }
 
 /** The last things that happened to ranges of tasks, for the message of a bug. */
-export interface StoryEntry {
+interface StoryEntry {
   readonly stage: number;
   readonly first: number;
   readonly end: number;

@@ -11,10 +11,10 @@ export interface Start {
 }
 
 /** More blocks than this are refused: columns are allocated for each. */
-export const MAX_BLOCKS = 1 << 26;
+const MAX_BLOCKS = 1 << 26;
 
 /** A plan can't be run with these params. */
-export class StartError extends Error {
+class StartError extends Error {
   override readonly name = "StartError";
 }
 

@@ -108,7 +108,7 @@ function number(value: unknown): number {
   return value;
 }
 
-export function add(left: unknown, right: unknown): unknown {
+function add(left: unknown, right: unknown): unknown {
   if (typeof left === "number" && typeof right === "number") return left + right;
   return together(left, right, (a, b) => a + b);
 }

@@ -2,9 +2,9 @@
 // how a list is cut into blocks, how blocks are stored, and what a row's key is. The same arithmetic under every schedule and on
 // every engine; must not know either.
 
-export const MAX_BLOCKS = 1024;
+const MAX_BLOCKS = 1024;
 /** Rows of a block of an iterator, whose length nobody knows. */
-export const ITERATOR_BLOCK_ROWS = 256;
+const ITERATOR_BLOCK_ROWS = 256;
 
 /** Rows in order. Row i's key is `keys[i]`, or `first + i`; keys that nobody asked for are not there. */
 export interface Block {
@@ -60,7 +60,7 @@ export function keyReader(block: Block): (index: number) => number {
 }
 
 /** Rows ⌊iN/b⌋ up to ⌊(i+1)N/b⌋. Exact for N·b below 2^53. */
-export function blockStart(rows: number, blocks: number, index: number): number {
+function blockStart(rows: number, blocks: number, index: number): number {
   return Math.floor((index * rows) / blocks);
 }
 

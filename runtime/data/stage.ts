@@ -4,10 +4,10 @@ import type { Plan } from "../../compiler/plan.ts";
 import type { Body, TaskContext, UserFunction } from "./expressions.ts";
 import { calledFunctions, compileBody } from "./expressions.ts";
 import type { StoredBlock } from "./rows.ts";
-import { DataSet, fromIterable, storeBlock, storedRows } from "./rows.ts";
+import { DataSet, fromIterable, storeBlock } from "./rows.ts";
 
 export type { TaskContext, UserFunction } from "./expressions.ts";
-export { blockStart, type StoredBlock, storedRows } from "./rows.ts";
+export { type StoredBlock, storedRows } from "./rows.ts";
 
 export interface StageRunner {
   /**
@@ -55,9 +55,4 @@ function onlyBlock(value: unknown) {
   const block = value instanceof DataSet && value.blocks.length === 1 ? value.blocks[0] : undefined;
   if (!block) throw new Error("bug: a task of a stage of blocks gave something else");
   return block;
-}
-
-/** The rows of stored blocks, one after another. */
-export function concatRows(stored: readonly StoredBlock[]): unknown[] {
-  return stored.flatMap((block) => storedRows(block));
 }

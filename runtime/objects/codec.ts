@@ -384,13 +384,6 @@ export function sliceColumn(column: Column, from: number, to: number): Column {
     : { kind: "packed", lengths: kept, bytes: column.bytes.subarray(begin, end) };
 }
 
-/** Bytes that a column takes on the wire, near enough for limits. */
-export function columnBytes(column: Column): number {
-  return column.kind === "packed"
-    ? column.bytes.length + column.lengths.byteLength
-    : column.values.byteLength + (column.kind === "rows" ? (column.lengths?.byteLength ?? 0) : 0);
-}
-
 /** One after another. */
 export function joinColumns(columns: readonly Column[]): Column {
   if (columns.length > 0 && columns.every((column) => column.kind === "numbers"))

@@ -91,7 +91,7 @@ export async function startNats(): Promise<NatsServer> {
   };
 }
 
-export function freePort(): Promise<number> {
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

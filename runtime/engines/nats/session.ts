@@ -11,14 +11,14 @@ const VERSION = 1;
 const HEADER_BYTES = 20;
 const DIGEST_BYTES = 32;
 
-export const KINDS = { beat: 1, data: 2, bye: 3 } as const;
+const KINDS = { beat: 1, data: 2, bye: 3 } as const;
 const MORE = 1;
 const DIGEST = 2;
 /** The other side is asked to send again what follows `received`. */
 const GAP = 4;
 
 /** What may be on its way without an answer. */
-export const WINDOW_BYTES = 8 * 1024 * 1024;
+const WINDOW_BYTES = 8 * 1024 * 1024;
 /** An answer goes out at the latest after so much, whatever the beat. */
 const ANSWER_BYTES = WINDOW_BYTES / 4;
 
