@@ -6,7 +6,8 @@ import { report } from "../lang/diagnostics.ts";
 import { parse } from "../lang/parse.ts";
 import { nearest } from "../lang/suggest.ts";
 import { readPipe } from "./1-read/pipe.ts";
-import { checkImports, readSignatures } from "./1-read/signatures.ts";
+import { askTypeScript, checkImports, readSignatures } from "./1-read/signatures.ts";
+import type { OpenQuestion } from "./2-check/fitting.ts";
 import { checkModule } from "./2-check/program.ts";
 import type { CheckedProgram } from "./2-check/typed.ts";
 import type { Flow } from "./3-lower/flow.ts";
@@ -87,7 +88,8 @@ async function finish(read: Read, sources: Sources, options: CompileOptions, wit
   const { module } = read;
   const schedules = module?.schedules.map(({ name }) => name.text) ?? [];
   const end = (flow: Flow | null, plan: Plan | null, code: CodeStore = {}): Compiled => ({
-    diagnostics: sorted(diagnostics),
+    // What nobody reads says little where reading it may be what is wrong.
+    diagnostics: sorted(hasError(diagnostics) ? diagnostics.filter(({ code }) => code !== "HR116") : diagnostics),
     module,
     flow,
     plan,
@@ -96,7 +98,7 @@ async function finish(read: Read, sources: Sources, options: CompileOptions, wit
   });
   if (!module) return end(null, null);
 
-  const checked = await checkProgram(module, sources, options, diagnostics);
+  const checked = await checkProgram(module, sources, options, !withCode, diagnostics);
   if (!checked || hasError(diagnostics)) return end(null, null);
   const flow = lower(checked);
 
@@ -123,6 +125,7 @@ async function checkProgram(
   module: Module,
   sources: Sources,
   options: CompileOptions,
+  library: boolean,
   diagnostics: Diagnostic[],
 ): Promise<CheckedProgram | null> {
   const files = module.imports.filter(({ from }) => !from.text.endsWith(".pipe")).map(({ from }) => importedFile(module.file, from.text));
@@ -133,9 +136,29 @@ async function checkProgram(
     if (!texts.has(file)) texts.set(file, sources.read(file));
     return texts.get(file)?.slice(start, end) ?? null;
   };
-  const { program, diagnostics: found } = checkModule(module, signatures, { entry: options.entry, textOf });
-  diagnostics.push(...found);
+  const { program, diagnostics: found, questions } = checkModule(module, signatures, { entry: options.entry, library, textOf });
+  // Where brackets don't match, what stands between them is guesswork: only the parser speaks of that pipeline.
+  const torn = diagnostics.filter(({ code }) => code === "HR007" || code === "HR008" || code === "HR010").map(startOf);
+  const guessed = module.pipelines.filter(({ span }) => torn.some((at) => at !== null && at >= span.start && at <= span.end));
+  const readable = (one: Diagnostic) => {
+    const at = one.frames[0]?.span.file === module.file ? startOf(one) : null;
+    return at === null || !guessed.some(({ span }) => at >= span.start && at <= span.end);
+  };
+  diagnostics.push(...[...found, ...(await answers(questions, sources))].filter(readable));
   return program;
+}
+
+/** What TypeScript says of the types that only it understands; where it can't name one, the names decided already. */
+async function answers(questions: readonly OpenQuestion[], sources: Sources): Promise<Diagnostic[]> {
+  const verdicts = await askTypeScript(
+    questions.map(({ from, to }) => ({ from, to })),
+    sources,
+  );
+  return questions.flatMap(({ problem }, i) => {
+    const verdict = verdicts[i]!;
+    if (verdict.kind === "assignable") return [];
+    return [problem(verdict.kind === "unknown" ? null : verdict.why)];
+  });
 }
 
 function pickSchedule(module: Module, name: string | undefined, diagnostics: Diagnostic[]): Module["schedules"][number] | null {
@@ -147,6 +170,8 @@ function pickSchedule(module: Module, name: string | undefined, diagnostics: Dia
   diagnostics.push(report("HR401", { name }, [], { help: near ? `did you mean \`${near}\`?` : `schedules: ${names.join(", ")}` }));
   return null;
 }
+
+const startOf = ({ frames }: Diagnostic): number | null => frames[0]?.span.start ?? null;
 
 const hasError = (diagnostics: readonly Diagnostic[]) => diagnostics.some(({ severity }) => severity === "error");
 

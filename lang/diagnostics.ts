@@ -230,7 +230,10 @@ aliases (\`type Row = { … }\`), and types of TypeScript that the file imports.
     severity: "error",
     title: "a pipeline or type that needs itself",
     message: (p) => `\`${p.name}\` needs itself`,
-    explain: `Pipelines are written out where they are called, so that the whole graph is known before it runs. One that calls itself would have no end.`,
+    explain: `Pipelines are written out where they are called, so that the whole graph is known before it runs. One that calls itself would have no end.
+An alias of a type is written out too; a type that holds itself is declared in TypeScript.
+
+    import { type Tree } from "./trees.ts"`,
   }),
   HR114: entry<{ name: string; is: string }>({
     severity: "error",
@@ -248,11 +251,20 @@ aliases (\`type Row = { … }\`), and types of TypeScript that the file imports.
 
     param lr: float = 0.3 in 0.0..1.0`,
   }),
+  HR116: entry<{ name: string }>({
+    severity: "warning",
+    title: "a name that nobody reads",
+    message: (p) => `nobody reads \`${p.name}\``,
+    explain: `What no result needs is left out of the plan, so this value is never computed. Often another name was meant to be read.
+
+    let { train, test } = rows |> split(train: 0.8, test: 0.2)
+    train |> mean(score)          nobody reads \`test\``,
+  }),
   // --- Types and parts ---
-  HR201: entry<{ callee: string; parameter: string; is: string; needs: string }>({
+  HR201: entry<{ callee: string; parameter: string /** `field \`a\` of `, or nothing. */; inside: string; is: string; needs: string }>({
     severity: "error",
     title: "an argument of the wrong type",
-    message: (p) => `\`${p.parameter}\` of \`${p.callee}\` needs ${p.needs}, not ${p.is}`,
+    message: (p) => `${p.inside}\`${p.parameter}\` of \`${p.callee}\` needs ${p.needs}, not ${p.is}`,
     explain: `The compiler reads the signatures of your TypeScript and checks every edge of the graph against them, before anything runs. One frame
 shows the edge, the other the parameter.
 

@@ -100,7 +100,8 @@ class Reader {
   private broken(tokens: readonly Token[]): ast.Statement {
     const span = this.spanOf(tokens);
     const value: ast.Expression = { kind: "error", span };
-    if (tokens[0]!.tokenType === t.Let) {
+    // `const x = 1` has a message of its own, and was to bind `x` all the same.
+    if (tokens[0]!.tokenType === t.Let || /^(const|var)$/.test(tokens[0]!.image)) {
       const name = tokens[1];
       if (name && t.isName(name.tokenType))
         return { kind: "let", doc: null, pattern: { kind: "name", name: this.name(name), span }, type: null, value, span };

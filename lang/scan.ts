@@ -8,6 +8,24 @@ import { nearest } from "./suggest.ts";
 import type { Docs, Token } from "./tokens.ts";
 import * as t from "./tokens.ts";
 
+/** Units as people say them. */
+const spokenUnits: Readonly<Record<string, string>> = {
+  sec: "s",
+  secs: "s",
+  second: "s",
+  seconds: "s",
+  min: "m",
+  mins: "m",
+  minute: "m",
+  minutes: "m",
+  hour: "h",
+  hours: "h",
+  day: "d",
+  days: "d",
+  k: "kb",
+  g: "gb",
+};
+
 export interface Lexed {
   readonly tokens: Token[];
   readonly docs: Docs;
@@ -258,7 +276,8 @@ export function lex(text: string, file: string): Lexed {
         push(t.Quantity, start, stop);
         return stop;
       }
-      const near = nearest(tail, t.units);
+      const spoken = Object.hasOwn(spokenUnits, tail) ? spokenUnits[tail] : undefined;
+      const near = spoken ?? nearest(tail, t.units);
       diagnostics.push(
         report(
           "HR005",

@@ -6,7 +6,8 @@ import type { Type } from "../../lang/types.ts";
 import { bind, join, mismatch, print, substitute } from "../../lang/types.ts";
 import type { Argument, Expr, SignatureParameter } from "../module.ts";
 import type { Context } from "./expressions.ts";
-import { check, checkLambda, errorAt, expectType, isInt, isNumber, later, partly, reason, whole } from "./expressions.ts";
+import { check, checkLambda, errorAt, isInt, isNumber, later, partly } from "./expressions.ts";
+import { expectType, needs, whole } from "./fitting.ts";
 import type { OperationParameter } from "./operations.ts";
 import { combiners, dataOperations, ERROR, FLOAT, INT, laterOperations, operationNames, reductions, scalars } from "./operations.ts";
 import type { Scope } from "./scope.ts";
@@ -134,7 +135,8 @@ function callFunction(call: Call, stage: StageFunction, scope: Scope, context: C
   const placed = place(call, signature.parameters, signature.span, context, rest);
   if (!placed) {
     for (const arg of call.args) if (arg.value.kind !== "lambda") check(arg.value, scope, context);
-    return errorAt(call.span);
+    // What it gives is known all the same.
+    return { kind: "error", type: hasVariable(signature.returns) ? ERROR : signature.returns, span: call.span };
   }
   const bound = new Map<string, Type>();
   const args = placed.map(({ parameter, arg }): TypedArgument => {
@@ -184,16 +186,22 @@ function fillGaps(args: readonly TypedArgument[], parameters: readonly Signature
 }
 
 function checkArgument(stage: StageFunction, parameter: SignatureParameter, value: Typed, wanted: Type, context: Context): void {
-  const is = whole(value.type);
   const to: Type = parameter.optional ? { kind: "union", members: [wanted, { kind: "null" }] } : wanted;
-  const why = mismatch(is, to);
-  if (why === null) return;
-  context.diagnostics.push(
+  argumentNeeds(value, to, { callee: stage.signature.name, parameter: parameter.name, span: parameter.span }, context);
+}
+
+function argumentNeeds(
+  value: Typed,
+  to: Type,
+  at: { readonly callee: string; readonly parameter: string; readonly span: Span },
+  context: Context,
+): void {
+  needs(value, to, context, ({ span, is, needs: needed, inside, help }) =>
     report(
       "HR201",
-      { callee: stage.signature.name, parameter: parameter.name, is: print(is), needs: print(wanted) },
-      [primary(value.span, `is ${print(is)}, needs ${print(wanted)}`), secondary(parameter.span, "needed here")],
-      reason(why, is, to),
+      { callee: at.callee, parameter: at.parameter, inside, is, needs: needed },
+      [primary(span, `is ${is}, needs ${needed}`), secondary(at.span, "needed here")],
+      help,
     ),
   );
 }
@@ -233,23 +241,15 @@ function callPipeline(call: Call, pipeline: CheckedPipeline, scope: Scope, conte
     fallback,
   }));
   const placed = place(call, parameters, pipeline.span, context);
-  if (!placed) return errorAt(call.span);
+  if (!placed) {
+    for (const arg of call.args) if (arg.value.kind !== "lambda") check(arg.value, scope, context);
+    return { kind: "error", type: pipeline.returns, span: call.span };
+  }
   const args = parameters.map(({ binding, fallback }): Typed => {
     const given = placed.find((one) => one.parameter.binding === binding);
     if (!given) return fallback ?? errorAt(call.span);
     const value = check(given.arg.value, scope, context);
-    const is = whole(value.type);
-    const why = mismatch(is, binding.type);
-    if (why !== null) {
-      context.diagnostics.push(
-        report(
-          "HR201",
-          { callee: pipeline.name, parameter: binding.name, is: print(is), needs: print(binding.type) },
-          [primary(value.span, `is ${print(is)}, needs ${print(binding.type)}`), secondary(binding.span, "needed here")],
-          reason(why, is, binding.type),
-        ),
-      );
-    }
+    argumentNeeds(value, binding.type, { callee: pipeline.name, parameter: binding.name, span: binding.span }, context);
     return value;
   });
   return { kind: "pipeline", pipeline, args, type: pipeline.returns, span: call.span };
@@ -282,7 +282,14 @@ function callOnRows(written: Call, scope: Scope, context: Context): Typed {
   }
   const source = check(first.value, scope, context);
   const of = source.type;
-  if (of.kind === "error") return errorAt(call.span);
+  if (of.kind === "error") {
+    // What is wrong with the arguments is said too, as far as it doesn't follow from the rows.
+    for (const { value } of others) {
+      if (value.kind === "lambda") checkLambda(value, [ERROR, ERROR].slice(0, Math.max(1, value.parameters.length)), scope, context);
+      else if (value.kind !== "name" || scope.find(value.name)) check(value, scope, context);
+    }
+    return errorAt(call.span);
+  }
   if (of.kind === "part" && combiners.includes(name) && others.length === 0) return combineParts(name, source, call.span, context);
   const rows = whole(of);
   const row = rows.kind === "dataset" ? rows.row : rows.kind === "list" ? rows.item : rows.kind === "any" ? rows : null;

@@ -9,6 +9,9 @@ import type { Block, Expr, Pattern, Statement } from "../module.ts";
 import type { PlanParam } from "../plan.ts";
 import { checkCall } from "./calls.ts";
 import { checkFit } from "./fit.ts";
+import type { OpenQuestion } from "./fitting.ts";
+import { expectType, whole } from "./fitting.ts";
+import { nonNullPaths, pathOf } from "./narrowing.ts";
 import { BOOL, ERROR, FLOAT, INT, NULL, STRING } from "./operations.ts";
 import type { Declarations } from "./scope.ts";
 import { meant, primary, Scope, secondary } from "./scope.ts";
@@ -19,13 +22,15 @@ export interface Context {
   readonly declarations: Declarations;
   readonly params: ReadonlyMap<string, { readonly plan: PlanParam; readonly type: Type; readonly span: Span }>;
   readonly diagnostics: Diagnostic[];
+  /** What only TypeScript can tell. */
+  readonly questions: OpenQuestion[];
+  /** Names that somebody reads. */
+  readonly read: Set<Binding>;
   /** The text at a span, for fixes. */
   readonly textOf: (span: Span) => string | null;
 }
 
 export const errorAt = (span: Span): Typed => ({ kind: "error", type: ERROR, span });
-/** Without `Part`: what one part is. */
-export const whole = (type: Type): Type => (type.kind === "part" ? type.of : type);
 /** A value made of these is a part if one of them is. */
 export function partly(type: Type, ...of: readonly Typed[]): Type {
   return type.kind !== "part" && type.kind !== "error" && of.some((one) => one.type.kind === "part") ? { kind: "part", of: type } : type;
@@ -49,7 +54,7 @@ export function check(expr: Expr, scope: Scope, context: Context): Typed {
     case "null":
       return { kind: "const", value: null, type: NULL, span };
     case "name":
-      return checkName(expr.name, span, scope, context);
+      return narrowed(expr, checkName(expr.name, span, scope, context), scope);
     case "template": {
       const parts = expr.parts.map((part) => (typeof part === "string" ? part : inner(part)));
       return { kind: "template", parts, type: partly(STRING, ...parts.filter((part) => typeof part !== "string")), span };
@@ -62,7 +67,7 @@ export function check(expr: Expr, scope: Scope, context: Context): Typed {
     case "record":
       return checkRecord(expr, scope, context);
     case "field":
-      return checkField(expr, inner(expr.of), context);
+      return narrowed(expr, checkField(expr, inner(expr.of), context), scope);
     case "index":
       return checkIndex(inner(expr.of), inner(expr.index), span, context);
     case "unary": {
@@ -83,13 +88,13 @@ export function check(expr: Expr, scope: Scope, context: Context): Typed {
       };
     }
     case "binary":
-      return checkBinary(expr, inner(expr.left), inner(expr.right), context);
+      return checkBinary(expr, inner(expr.left), checkRight(expr, scope, context), context);
     case "if": {
       const condition = inner(expr.condition);
       expectType(condition, BOOL, "the condition of `if`", context);
-      const then = checkBlock(expr.then, new Scope(scope), context);
+      const then = checkBlock(expr.then, scope.knowing(nonNullPaths(expr.condition, true)), context);
       const otherwise: TypedBlock = expr.else
-        ? checkBlock(expr.else, new Scope(scope), context)
+        ? checkBlock(expr.else, scope.knowing(nonNullPaths(expr.condition, false)), context)
         : { lets: [], value: { kind: "const", value: null, type: NULL, span } };
       const type = join(whole(then.value.type), whole(otherwise.value.type));
       return { kind: "if", condition, then, else: otherwise, type: partly(type, condition, then.value, otherwise.value), span };
@@ -119,7 +124,10 @@ export function later(form: string, span: Span, context: Context): Typed {
 
 function checkName(name: string, span: Span, scope: Scope, context: Context): Typed {
   const binding = scope.find(name);
-  if (binding) return { kind: "local", binding, type: binding.type, span };
+  if (binding) {
+    context.read.add(binding);
+    return { kind: "local", binding, type: binding.type, span };
+  }
   const param = context.params.get(name);
   if (param) return { kind: "param", name, type: param.type, span };
   const { declarations } = context;
@@ -138,24 +146,18 @@ function checkName(name: string, span: Span, scope: Scope, context: Context): Ty
   return errorAt(span);
 }
 
-/** Reports a type that doesn't fit. */
-export function expectType(value: Typed, wanted: Type, what: string, context: Context): void {
-  const is = whole(value.type);
-  const why = mismatch(is, wanted);
-  if (why === null) return;
-  context.diagnostics.push(
-    report(
-      "HR202",
-      { what, is: print(is), needs: print(wanted) },
-      [primary(value.span, `is ${print(is)}, needs ${print(wanted)}`)],
-      reason(why, is, wanted),
-    ),
-  );
+/** A value that a condition around it has found to be there. */
+function narrowed(expr: Expr, value: Typed, scope: Scope): Typed {
+  const path = mayBeNull(whole(value.type)) ? pathOf(expr) : null;
+  if (path === null || !scope.isPresent(path)) return value;
+  const present = presentOf(whole(value.type));
+  return { ...value, type: value.type.kind === "part" ? { kind: "part", of: present } : present };
 }
 
-/** The inner reason, where it says more than the two types. */
-export function reason(why: string, from: Type, to: Type): { help?: string } {
-  return why === `${print(from)} isn't ${print(to)}` ? {} : { help: why };
+/** What stands to the right of `&&` is computed where the left is true, of `||` where it is false. */
+function checkRight(expr: Expr & { kind: "binary" }, scope: Scope, context: Context): Typed {
+  const known = expr.operator === "&&" ? nonNullPaths(expr.left, true) : expr.operator === "||" ? nonNullPaths(expr.left, false) : [];
+  return check(expr.right, known.length > 0 ? scope.knowing(known) : scope, context);
 }
 
 function checkRecord(expr: Expr & { kind: "record" }, scope: Scope, context: Context): Typed {
@@ -252,9 +254,7 @@ function checkBinary(expr: Expr & { kind: "binary" }, left: Typed, right: Typed,
         "HR203",
         { operator, operands: `${print(a)} and ${print(b)}` },
         [primary(span, `${print(a)} ${operator} ${print(b)}`)],
-        operator === "+" && (a.kind === "string" || b.kind === "string")
-          ? { help: "text is put together by a template, as in TypeScript" }
-          : {},
+        helpFor(operator, a, b),
       ),
     );
     return errorAt(span);
@@ -280,6 +280,14 @@ function checkBinary(expr: Expr & { kind: "binary" }, left: Typed, right: Typed,
   if (!isNumber(a) || !isNumber(b)) return wrong();
   if (silent(a) || silent(b)) return give(FLOAT);
   return operator !== "/" && isInt(a) && isInt(b) ? give(INT, true) : give(FLOAT);
+}
+
+function helpFor(operator: string, a: Type, b: Type): { help?: string } {
+  if (operator === "+" && (a.kind === "string" || b.kind === "string"))
+    return { help: "text is put together by a template, in backticks, as in TypeScript" };
+  if ([a, b].some((type) => type.kind === "list" || type.kind === "dataset"))
+    return { help: `row by row: \`rows |> map(x => x ${operator} …)\`` };
+  return mayBeNull(a) || mayBeNull(b) ? { help: "say what stands for null: `(x ?? 0)`" } : {};
 }
 
 // --- Blocks and names ------------------------------------------------------------------------------------------------
@@ -309,13 +317,18 @@ export function bindName(
 export function checkBlock(block: Block, scope: Scope, context: Context): TypedBlock {
   const lets: TypedLet[] = [];
   let value: Typed | null = null;
+  const last = block.statements.findLastIndex((statement) => statement.kind !== "onFailure");
   block.statements.forEach((statement, index) => {
     if (statement.kind === "let") lets.push(checkLet(statement, scope, context));
     else if (statement.kind === "expression") {
       const typed = check(statement.value, scope, context);
-      if (index === block.statements.length - 1) value = typed;
+      if (index === last) value = typed;
       else unused(typed, context);
-    } else misplaced(statement, context);
+    } else {
+      misplaced(statement, context);
+      // The value was to come of it, or stands before it.
+      value ??= errorAt(statement.span);
+    }
   });
   // A block that ends in a `let` has no value; whoever wants one says so.
   return { lets, value: value ?? { kind: "const", value: null, type: { kind: "void" }, span: block.span } };
@@ -323,9 +336,16 @@ export function checkBlock(block: Block, scope: Scope, context: Context): TypedB
 
 function unused(value: Typed, context: Context): void {
   if (value.type.kind === "error") return;
-  const what = value.kind === "call" ? `the result of \`${value.function.signature.name}\`` : "this value";
+  const called = value.kind === "call" ? value.function.signature.name : null;
+  const text = context.textOf(value.span);
+  const shown = text === null || text.includes("\n") ? "…" : text;
   context.diagnostics.push(
-    report("HR112", { what }, [primary(value.span, "nobody uses it")], { help: "name it with `let`, or make the call an effect: `do …`" }),
+    report(
+      "HR112",
+      { what: called === null ? "this value" : `the result of \`${called}\`` },
+      [primary(value.span, "nobody uses it")],
+      called === null ? { help: `let x = ${shown}` } : { help: `let x = ${shown}, or as an effect: do ${shown}` },
+    ),
   );
 }
 

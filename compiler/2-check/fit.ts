@@ -1,12 +1,14 @@
 // `fit`: what depends on the batch is a part, computed where the batch is; combining parts is the one boundary to the update. Holds
 // that line, whatever the schedule.
+import type { Span } from "../../lang/ast.ts";
 import type { Frame } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
-import { mismatch, print } from "../../lang/types.ts";
+import { print } from "../../lang/types.ts";
 import type { Expr, Statement } from "../module.ts";
 import type { Context } from "./expressions.ts";
-import { bindName, check, errorAt, expectType, later, reason, whole } from "./expressions.ts";
+import { bindName, bindPattern, check, errorAt, later } from "./expressions.ts";
+import { expectType, needs, whole } from "./fitting.ts";
 import { ERROR, FLOAT, INT } from "./operations.ts";
 import { primary, Scope, secondary } from "./scope.ts";
 import type { Binding, Typed, TypedFitStatement } from "./typed.ts";
@@ -53,31 +55,30 @@ function checkBody(fit: Fit, carried: Binding, scope: Scope, context: Context): 
     ok = false;
   };
   for (const statement of fit.body.statements) {
-    if (next !== null && readsName(statement, carried.name)) {
-      wrong(statement, `\`${carried.name}\` is read after its next value was given`, "reads the old one", [
-        secondary(next.span, "given here"),
-      ]);
-      continue;
+    const late = next !== null ? nameIn(statement, carried.name) : null;
+    if (next !== null && late !== null) {
+      context.diagnostics.push(
+        report("HR209", { what: `\`${carried.name}\` is read after its next value was given` }, [
+          primary(late, "reads the old one"),
+          secondary(next.span, "given here"),
+        ]),
+      );
+      ok = false;
     }
     switch (statement.kind) {
       case "let": {
-        if (statement.pattern.kind !== "name") {
-          later("taking values apart inside `fit`", statement.span, context);
-          ok = false;
-          break;
-        }
         const value = check(statement.value, scope, context);
         const declared = statement.type && context.declarations.declared(statement.type);
         if (declared) expectType(value, declared, "this value", context);
         if (value.type.kind === "error") ok = false;
-        body.push({ kind: "let", binding: bindName(statement.pattern.name, value.type, "let", scope, context, statement.doc), value });
+        body.push(...lets(statement, value, scope, context));
         break;
       }
       case "track": {
         const value = check(statement.value, scope, context);
         if (whole(value.type).kind === "error") ok = false;
         else if (value.type.kind === "part") {
-          wholeWanted(value, `track ${statement.name.text} =`, FLOAT, null, context);
+          wholeWanted(value, statement, FLOAT, context);
           ok = false;
         } else expectType(value, FLOAT, `\`${statement.name.text}\``, context);
         body.push({ kind: "track", name: statement.name.text, value });
@@ -95,7 +96,7 @@ function checkBody(fit: Fit, carried: Binding, scope: Scope, context: Context): 
         } else if (next !== null)
           wrong(statement, `\`${carried.name} <-\` stands twice`, "once more", [secondary(next.span, "first here")]);
         const value = check(statement.value, scope, context);
-        if (!checkNext(value, carried, context)) ok = false;
+        if (!checkNext(value, statement, carried, context)) ok = false;
         body.push({ kind: "next", value });
         next = statement;
         break;
@@ -128,30 +129,51 @@ function checkBody(fit: Fit, carried: Binding, scope: Scope, context: Context): 
   return ok ? body : null;
 }
 
-function checkNext(value: Typed, carried: Binding, context: Context): boolean {
+/** A value taken apart is a hidden name and a field each. */
+function lets(statement: Statement & { kind: "let" }, value: Typed, scope: Scope, context: Context): TypedFitStatement[] {
+  const { pattern } = statement;
+  if (pattern.kind === "name") {
+    return [{ kind: "let", binding: bindName(pattern.name, value.type, "let", scope, context, statement.doc), value }];
+  }
+  const bound = bindPattern(pattern, value.type, scope, context, statement.doc);
+  if (bound.kind === "name") throw new Error("bug: a pattern of one name");
+  const whole: Binding = { name: "", type: value.type, span: pattern.span, kind: "let", depth: scope.depth, doc: null };
+  context.read.add(whole);
+  const of: Typed = { kind: "local", binding: whole, type: value.type, span: pattern.span };
+  const parts =
+    bound.kind === "fields"
+      ? bound.fields.map(({ field, binding }): [Binding, Typed] => [
+          binding,
+          { kind: "field", of, name: field, optional: false, type: binding.type, span: binding.span },
+        ])
+      : bound.bindings.map((binding, i): [Binding, Typed] => [
+          binding,
+          { kind: "index", of, index: { kind: "const", value: i, type: INT, span: binding.span }, type: binding.type, span: binding.span },
+        ]);
+  return [
+    { kind: "let", binding: whole, value },
+    ...parts.map(([binding, part]): TypedFitStatement => ({ kind: "let", binding, value: part })),
+  ];
+}
+
+function checkNext(value: Typed, statement: Statement & { kind: "next" }, carried: Binding, context: Context): boolean {
   if (value.type.kind === "error" || carried.type.kind === "error") return false;
   if (value.type.kind === "part") {
-    wholeWanted(value, `${carried.name} <-`, carried.type, carried, context);
+    wholeWanted(value, statement, carried.type, context);
     return false;
   }
-  const why = mismatch(value.type, carried.type);
-  if (why === null) return true;
-  context.diagnostics.push(
+  return needs(value, carried.type, context, ({ span, is, needs: needed, inside, help }) =>
     report(
       "HR202",
-      { what: `the next value of \`${carried.name}\``, is: print(value.type), needs: print(carried.type) },
-      [
-        primary(value.span, `is ${print(value.type)}, needs ${print(carried.type)}`),
-        secondary(carried.span, `begins as ${print(carried.type)}`),
-      ],
-      reason(why, value.type, carried.type),
+      { what: `${inside}the next value of \`${carried.name}\``, is, needs: needed },
+      [primary(span, `is ${is}, needs ${needed}`), secondary(carried.span, `begins as ${print(carried.type)}`)],
+      help,
     ),
   );
-  return false;
 }
 
 /** The message that this file exists for: a value that is one per part stands where there is one for all. */
-function wholeWanted(value: Typed, where: string, wanted: Type, carried: Binding | null, context: Context): void {
+function wholeWanted(value: Typed, statement: Statement & { kind: "next" | "track" }, wanted: Type, context: Context): void {
   // The innermost argument that is a part tells more than the call as a whole.
   const culprit = partArgument(value);
   const at = culprit?.value ?? value;
@@ -161,9 +183,21 @@ function wholeWanted(value: Typed, where: string, wanted: Type, carried: Binding
   if (root) frames.push(secondary(root.span, root.kind === "batch" ? "a batch may be computed in parts" : "one per part of the batch"));
   if (culprit?.declared) frames.push(secondary(culprit.declared, "needed here"));
   const text = context.textOf(at.span);
-  const more = text === null ? {} : { help: `mean(${text})`, fix: { span: at.span, text: `mean(${text})` } };
-  const into = culprit ? `\`${culprit.callee}\`` : carried ? `the next value of \`${carried.name}\`` : `\`${where}\``;
+  const into = culprit
+    ? `\`${culprit.callee}\``
+    : statement.kind === "next"
+      ? `the next value of \`${statement.name.text}\``
+      : `\`track ${statement.name.text}\``;
+  const more = text === null ? {} : { help: mended(statement.span, at.span, text, context), fix: { span: at.span, text: `mean(${text})` } };
   context.diagnostics.push(report("HR204", { what: text ?? "a value", into }, frames, more));
+}
+
+/** The statement as it should be, if it stands on one line. */
+function mended(statement: Span, at: Span, text: string, context: Context): string {
+  const before = context.textOf({ ...statement, end: at.start }) ?? "";
+  const after = context.textOf({ ...statement, start: at.end }) ?? "";
+  const whole = `${before}mean(${text})${after}`;
+  return whole.includes("\n") ? `mean(${text})` : whole;
 }
 
 function partArgument(value: Typed): { value: Typed; needs: Type; declared: Frame["span"]; callee: string } | null {
@@ -180,12 +214,16 @@ function rootBinding(value: Typed): Binding | null {
   return value.kind === "field" || value.kind === "index" ? rootBinding(value.of) : null;
 }
 
-/** Whether a name stands anywhere in a statement. */
-function readsName(statement: Statement, name: string): boolean {
-  const visit = (node: unknown): boolean => {
-    if (typeof node !== "object" || node === null) return false;
-    if ("kind" in node && node.kind === "name" && "name" in node && node.name === name) return true;
-    return Object.values(node).some(visit);
+/** Where a statement reads a name. */
+function nameIn(statement: Statement, name: string): Span | null {
+  const visit = (node: unknown): Span | null => {
+    if (typeof node !== "object" || node === null) return null;
+    if ("kind" in node && node.kind === "name" && "name" in node && node.name === name && "span" in node) return node.span as Span;
+    for (const child of Object.values(node)) {
+      const found = visit(child);
+      if (found) return found;
+    }
+    return null;
   };
   return visit(statement.kind === "next" ? statement.value : statement);
 }

@@ -3,45 +3,78 @@ import type { Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
-import { mayBeNull, mismatch, presentOf, print } from "../../lang/types.ts";
+import { mayBeNull, presentOf, print } from "../../lang/types.ts";
 import { GraphIndex } from "../graph.ts";
 import type { Expr, Module, Parameter, Pipeline, Signatures } from "../module.ts";
 import type { Json, PlanParam } from "../plan.ts";
 import type { Context } from "./expressions.ts";
-import { bindName, check, checkBlock, expectType, reason, whole } from "./expressions.ts";
+import { bindName, check, checkBlock } from "./expressions.ts";
+import type { OpenQuestion } from "./fitting.ts";
+import { expectType, whole } from "./fitting.ts";
 import { Declarations, meant, primary, Scope, secondary } from "./scope.ts";
 import type { Binding, CheckedPipeline, CheckedProgram } from "./typed.ts";
 
 export interface CheckOptions {
   /** The pipeline to run, where the program says it (`file.pipe:name`). */
   readonly entry?: string | undefined;
+  /** Nothing is to run, so a file of several pipelines, or of none, is fine. */
+  readonly library?: boolean;
   readonly textOf: (span: Span) => string | null;
 }
 
-/** The program is null where an error stands in the way of a plan; the diagnostics then say which. */
-export function checkModule(
-  module: Module,
-  signatures: ReadonlyMap<string, Signatures>,
-  options: CheckOptions,
-): { readonly program: CheckedProgram | null; readonly diagnostics: Diagnostic[] } {
+/** Names, types, parts and purity of a module's pipelines. */
+export function checkModule(module: Module, signatures: ReadonlyMap<string, Signatures>, options: CheckOptions): Checked {
   const diagnostics: Diagnostic[] = [];
   const declarations = new Declarations(module, signatures, diagnostics);
   const params = new Map<string, Param>();
-  const context: Context = { declarations, params, diagnostics, textOf: options.textOf };
+  const questions: OpenQuestion[] = [];
+  const context: Context = { declarations, params, diagnostics, questions, read: new Set(), textOf: options.textOf };
   for (const param of module.params) addParam(param, context, params);
 
-  const entry = findEntry(module, options.entry, diagnostics);
+  const entry = findEntry(module, options, diagnostics);
   const checked = module.pipelines.map((pipeline) => declare(pipeline, pipeline === entry, context, params));
   for (const { pipeline, shell, scope } of checked) checkBody(pipeline, shell, scope, context);
   reportCycles(module, diagnostics);
 
   const shell = checked.find(({ pipeline }) => pipeline === entry)?.shell;
   const failed = diagnostics.some(({ severity }) => severity === "error");
-  if (!shell?.body || failed) return { program: null, diagnostics };
+  if (!failed) for (const { shell: one } of checked) reportUnread(one, context);
+  if (!shell?.body || failed) return { program: null, diagnostics, questions };
   return {
     program: { module, entry: shell, params: [...params.values()].map(({ plan, doc, span }) => ({ plan, doc, span })) },
     diagnostics,
+    questions,
   };
+}
+
+export interface Checked {
+  /** Null where an error stands in the way of a plan; the diagnostics then say which. */
+  readonly program: CheckedProgram | null;
+  readonly diagnostics: Diagnostic[];
+  /** The program is right if TypeScript says yes to these. */
+  readonly questions: readonly OpenQuestion[];
+}
+
+/** Values that were given a name for nothing: they are left out of the plan, which their author should know. */
+function reportUnread(pipeline: CheckedPipeline, context: Context): void {
+  const visit = (node: unknown): void => {
+    if (typeof node !== "object" || node === null) return;
+    if ("kind" in node && node.kind === "let" && "depth" in node) {
+      const binding = node as Binding;
+      if (!context.read.has(binding))
+        context.diagnostics.push(
+          report("HR116", { name: binding.name }, [primary(binding.span, "read by nobody")], { help: "leave it out, or use it" }),
+        );
+      return;
+    }
+    for (const [name, child] of Object.entries(node)) {
+      // A name where it is read, types, and other pipelines have their own turn.
+      if (name === "type" || name === "span" || name === "function" || name === "pipeline") continue;
+      if (name === "binding" && "kind" in node && node.kind === "local") continue;
+      visit(child);
+    }
+  };
+  visit(pipeline.body);
 }
 
 interface Param {
@@ -71,7 +104,12 @@ function addParam(param: Parameter, context: Context, params: Map<string, Param>
     return;
   }
   if (kind !== "int" && kind !== "float" && kind !== "bool" && kind !== "string") {
-    if (kind !== "error") diagnostics.push(report("HR114", { name, is: print(type) }, [primary(span, `is ${print(type)}`)]));
+    if (kind !== "error")
+      diagnostics.push(
+        report("HR114", { name, is: print(type) }, [primary(span, `is ${print(type)}`)], {
+          help: "params are `int`, `float`, `bool` or `string`; a stage makes the rest of them",
+        }),
+      );
     declarations.broken.add(name);
     return;
   }
@@ -84,8 +122,8 @@ function addParam(param: Parameter, context: Context, params: Map<string, Param>
   if (at !== undefined && ((min !== undefined && at < min) || (max !== undefined && at > max))) {
     diagnostics.push(
       report("HR115", { what: `the default of \`${name}\``, why: `${at} lies outside ${min}..${max}` }, [
-        primary(param.default!.span, "outside the range"),
-        secondary(param.range!.low.span, "which begins here"),
+        primary(param.default!.span, "outside"),
+        secondary({ ...param.range!.low.span, end: param.range!.high.span.end }, "its range"),
       ]),
     );
   }
@@ -106,24 +144,20 @@ function addParam(param: Parameter, context: Context, params: Map<string, Param>
 
 /** A value that is known before the program runs. */
 function constant(expr: Expr, type: Type, what: string, context: Context): Json | undefined {
-  const typed = check(expr, new Scope(null), { ...context, params: new Map() });
-  if (typed.type.kind === "error") return undefined;
-  const value =
-    typed.kind === "unary" && typed.operator === "-" && typed.operand.kind === "const" && typeof typed.operand.value === "number"
-      ? -typed.operand.value
-      : typed.kind === "const"
-        ? typed.value
-        : undefined;
-  if (value === undefined) {
+  if (expr.kind === "error") return undefined;
+  const inner = expr.kind === "unary" && expr.operator === "-" && expr.operand.kind === "number" ? expr.operand : expr;
+  const written = inner.kind === "number" || inner.kind === "string" || inner.kind === "bool" || inner.kind === "null";
+  if (!written) {
     context.diagnostics.push(report("HR115", { what, why: "it has to be written out" }, [primary(expr.span, "not a constant")]));
     return undefined;
   }
-  expectType(typed, type, what, context);
-  return value;
+  expectType(check(expr, new Scope(null), context), type, what, context);
+  const value = inner.kind === "null" ? null : inner.value;
+  return inner !== expr && typeof value === "number" ? -value : value;
 }
 
 /** The pipeline named like the file, else the only one that nobody calls. */
-function findEntry(module: Module, asked: string | undefined, diagnostics: Diagnostic[]): Pipeline | null {
+function findEntry(module: Module, { entry: asked, library }: CheckOptions, diagnostics: Diagnostic[]): Pipeline | null {
   const named = (name: string) => module.pipelines.find((pipeline) => pipeline.name.text === name) ?? null;
   const names = module.pipelines.map((pipeline) => pipeline.name.text);
   const start: Span = { file: module.file, start: 0, end: 0 };
@@ -138,8 +172,8 @@ function findEntry(module: Module, asked: string | undefined, diagnostics: Diagn
   const called = new Set(module.pipelines.flatMap((pipeline) => calledPipelines(pipeline, names)));
   const free = module.pipelines.filter((pipeline) => !called.has(pipeline.name.text));
   if (free.length === 1) return free[0]!;
+  if (library) return null;
   if (module.pipelines.length === 0) {
-    // A file that couldn't be read has its own message, and one of declarations alone is checked, not run.
     diagnostics.push(
       report("HR106", { what: `${module.file} has no pipeline to run` }, [primary(start, "")], {
         help: `pipeline ${file.replace(/\W/g, "_")}() -> float { … }`,
@@ -233,19 +267,8 @@ function checkBody(pipeline: Pipeline, shell: CheckedPipeline, scope: Scope, con
     );
     return;
   }
-  const why = mismatch(is, shell.returns);
-  if (why === null) return;
-  context.diagnostics.push(
-    report(
-      "HR202",
-      { what: `the result of \`${shell.name}\``, is: print(is), needs: print(shell.returns) },
-      [
-        primary(body.value.span, `is ${print(is)}`),
-        ...(pipeline.returns?.kind === "node" ? [secondary(pipeline.returns.node.span, "declared here")] : []),
-      ],
-      reason(why, is, shell.returns),
-    ),
-  );
+  const declared = pipeline.returns?.kind === "node" ? pipeline.returns.node.span : null;
+  expectType(body.value, shell.returns, `the result of \`${shell.name}\``, context, declared);
 }
 
 /** Pipelines are written out where they are called; one that reaches itself would have no end. */

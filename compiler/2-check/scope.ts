@@ -24,6 +24,7 @@ export class Scope {
   readonly depth: number;
   private readonly around: Scope | null;
   private readonly held = new Map<string, Binding>();
+  private present: ReadonlySet<string> = new Set();
 
   constructor(around: Scope | null, depth: number = around?.depth ?? 0) {
     this.around = around;
@@ -37,6 +38,15 @@ export class Scope {
   }
   names(): string[] {
     return [...this.held.keys(), ...(this.around?.names() ?? [])];
+  }
+  /** A scope inside this one, where these names and fields (`row.name`) aren't null. */
+  knowing(present: Iterable<string>): Scope {
+    const inner = new Scope(this);
+    inner.present = new Set(present);
+    return inner;
+  }
+  isPresent(path: string): boolean {
+    return this.present.has(path) || (this.around?.isPresent(path) ?? false);
   }
 }
 
@@ -104,6 +114,8 @@ export class Declarations {
     }
     for (const alias of module.types) if (unique(alias.name)) this.aliases.set(alias.name.text, alias);
     for (const { name } of module.pipelines) unique(name);
+    // Those that nobody uses too.
+    for (const alias of this.aliases.values()) this.alias(alias.name.text, alias.name.span);
   }
 
   later(form: string, span: Span): void {
@@ -139,9 +151,9 @@ export class Declarations {
 
   private named(node: TypeNode & { kind: "named" }): Type {
     const name = node.name.text;
-    const args = node.args.map((arg) => (arg.kind === "type" ? this.type(arg.type) : null));
     if (name === "Dataset" || name === "Part") {
-      const of = args[0] ?? ANY;
+      const [arg] = node.args;
+      const of = arg?.kind === "type" ? this.type(arg.type) : ANY;
       return name === "Dataset" ? { kind: "dataset", row: of } : { kind: "part", of };
     }
     if (name === "Tensor") return this.tensor(node);
@@ -157,7 +169,8 @@ export class Declarations {
 
   private alias(name: string, span: Span): Type | null {
     const alias = this.aliases.get(name);
-    if (!alias) return null;
+    const known = this.types.get(name);
+    if (!alias || known) return known ?? null;
     if (this.resolving.has(name)) {
       this.diagnostics.push(report("HR113", { name }, [primary(span, "needs itself")]));
       return ERROR;
@@ -174,10 +187,16 @@ export class Declarations {
     const [first, second] = node.args;
     const dtype = first?.kind === "type" && first.type.kind === "named" ? first.type.name.text : null;
     if (dtype === null || !dtypes.includes(dtype)) {
+      const at = first?.kind === "type" ? first.type.span : node.span;
       this.diagnostics.push(
-        report("HR105", { name: dtype ?? "Tensor" }, [primary(node.span, "an element type stands first")], {
-          help: `Tensor<f32, [?]>; element types: ${dtypes.join(" ")}`,
-        }),
+        report(
+          "HR105",
+          { name: dtype ?? "Tensor" },
+          [primary(at, dtype === null ? "an element type stands first" : "no such element type")],
+          {
+            help: `Tensor<f32, [?]>; element types: ${dtypes.join(" ")}`,
+          },
+        ),
       );
       return ERROR;
     }

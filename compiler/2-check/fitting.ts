@@ -1,0 +1,143 @@
+// Whether a value fits the place where it stands: by our own types, else by asking TypeScript once all is read. Points at the field of
+// a written record that is wrong, not at the record.
+import type { Span } from "../../lang/ast.ts";
+import type { Diagnostic } from "../../lang/diagnostics.ts";
+import { report } from "../../lang/diagnostics.ts";
+import { nearest } from "../../lang/suggest.ts";
+import type { Type } from "../../lang/types.ts";
+import { mayBeNull, mismatch, presentOf, print } from "../../lang/types.ts";
+import type { Context } from "./expressions.ts";
+import { primary, secondary } from "./scope.ts";
+import type { Typed } from "./typed.ts";
+
+/** Only TypeScript can tell whether `from` fits `to`; if it says no, `problem` gives the message, with TypeScript's reason. */
+export interface OpenQuestion {
+  readonly from: Type;
+  readonly to: Type;
+  readonly problem: (why: string | null) => Diagnostic;
+}
+
+/** What doesn't fit, and how it is said. */
+export interface Misfit {
+  readonly span: Span;
+  readonly is: string;
+  readonly needs: string;
+  /** `field \`a.b\` of `, where the misfit lies inside a record that is written out. */
+  readonly inside: string;
+  readonly help: { readonly help?: string };
+}
+
+/** Without `Part`: what one part is. */
+export const whole = (type: Type): Type => (type.kind === "part" ? type.of : type);
+
+/** True where the value fits, or where TypeScript will have the last word. */
+export function needs(value: Typed, to: Type, context: Context, problem: (misfit: Misfit) => Diagnostic): boolean {
+  const is = whole(value.type);
+  const why = mismatch(is, to);
+  if (why === null || mismatch(literally(value), to) === null) return true;
+  const { culprit, wanted, path } = innermost(value, to);
+  const from = whole(culprit.type);
+  const inside = path.length > 0 ? `field \`${path.join(".")}\` of ` : "";
+  const misfit = (help: { readonly help?: string }): Misfit => ({
+    span: culprit.span,
+    is: print(from),
+    needs: print(wanted),
+    inside,
+    help,
+  });
+  if (hasOpaque(is) || hasOpaque(to)) {
+    const ask = (words: string | null) => problem(misfit(words === null ? {} : { help: words }));
+    context.questions.push({ from: is, to, problem: ask });
+    return true;
+  }
+  context.diagnostics.push(problem(misfit(reason(from, wanted))));
+  return false;
+}
+
+/** Reports a type that doesn't fit; `what` names the value in the message. */
+export function expectType(value: Typed, wanted: Type, what: string, context: Context, declared: Span | null = null): void {
+  needs(value, wanted, context, ({ span, is, needs: needed, inside, help }) =>
+    report(
+      "HR202",
+      { what: `${inside}${what}`, is, needs: needed },
+      [primary(span, `is ${is}, needs ${needed}`), ...(declared ? [secondary(declared, "declared here")] : [])],
+      help,
+    ),
+  );
+}
+
+/** The inner reason, where it says more than the two types. */
+export function reason(from: Type, to: Type): { help?: string } {
+  const misspelt = misspeltField(from, to);
+  if (misspelt) return { help: misspelt };
+  const why = mismatch(from, to);
+  return why === null || why === `${print(from)} isn't ${print(to)}` ? {} : { help: why };
+}
+
+function misspeltField(from: Type, to: Type): string | null {
+  if (from.kind !== "record" || to.kind !== "record") return null;
+  const missing = to.fields.find(
+    (field) => !field.optional && !mayBeNull(field.type) && !from.fields.some((one) => one.name === field.name),
+  );
+  if (!missing) return null;
+  const extra = from.fields.map(({ name }) => name).filter((name) => !to.fields.some((one) => one.name === name));
+  const near = nearest(missing.name, extra);
+  return near === null ? null : `field \`${missing.name}\` is missing; is \`${near}\` meant?`;
+}
+
+/** Down into records that are written out, as far as one field is what doesn't fit. */
+function innermost(value: Typed, to: Type): { readonly culprit: Typed; readonly wanted: Type; readonly path: readonly string[] } {
+  const wanted = presentOf(to);
+  const whole = { culprit: value, wanted: to, path: [] };
+  if (value.kind !== "record" || wanted.kind !== "record") return whole;
+  for (const field of value.fields) {
+    if (!("name" in field)) return whole;
+    const declared = wanted.fields.find((one) => one.name === field.name);
+    if (!declared || mismatch(literally(field.value), declared.type) === null) continue;
+    const inner = innermost(field.value, declared.type);
+    return { ...inner, path: [field.name, ...inner.path] };
+  }
+  return whole;
+}
+
+/** The type of a value whose constants are taken at their word: `"fast"` is the literal, where a `string` wouldn't do. */
+function literally(value: Typed): Type {
+  switch (value.kind) {
+    case "const":
+      return value.value === null || typeof value.value === "object" ? value.type : { kind: "literal", value: value.value as string };
+    case "record":
+      if (value.fields.some((field) => !("name" in field))) return whole(value.type);
+      return {
+        kind: "record",
+        name: null,
+        fields: value.fields.flatMap((field) =>
+          "name" in field ? [{ name: field.name, type: literally(field.value), optional: false }] : [],
+        ),
+      };
+    case "list":
+      return value.items.length === 0 ? value.type : { kind: "list", item: { kind: "union", members: value.items.map(literally) } };
+    case "if":
+      return { kind: "union", members: [literally(value.then.value), literally(value.else.value)] };
+    default:
+      return whole(value.type);
+  }
+}
+
+function hasOpaque(type: Type): boolean {
+  switch (type.kind) {
+    case "opaque":
+      return true;
+    case "list":
+      return hasOpaque(type.item);
+    case "dataset":
+      return hasOpaque(type.row);
+    case "part":
+      return hasOpaque(type.of);
+    case "record":
+      return type.fields.some((field) => hasOpaque(field.type));
+    case "union":
+      return type.members.some(hasOpaque);
+    default:
+      return false;
+  }
+}
