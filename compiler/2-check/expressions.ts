@@ -366,7 +366,7 @@ function checkLet(statement: Statement & { kind: "let" }, scope: Scope, context:
   return { pattern: bindPattern(statement.pattern, declared ? partly(declared, value) : value.type, scope, context, statement.doc), value };
 }
 
-function bindPattern(pattern: Pattern, type: Type, scope: Scope, context: Context, doc: string | null): TypedLet["pattern"] {
+export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context: Context, doc: string | null): TypedLet["pattern"] {
   const of = whole(type);
   const part = (one: Type): Type => (type.kind === "part" && one.kind !== "error" ? { kind: "part", of: one } : one);
   switch (pattern.kind) {
