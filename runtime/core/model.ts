@@ -14,7 +14,7 @@ export const NOBODY = -2;
 export const TASK_STATES = ["Waiting", "Ready", "Sent", "Delayed", "Committed", "Failed"] as const;
 export const Waiting = 0;
 export const Ready = 1;
-const Sent = 2;
+export const Sent = 2;
 /** Failed, and tried again when its delay is over. */
 export const Delayed = 3;
 export const Committed = 4;

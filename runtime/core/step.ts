@@ -207,11 +207,12 @@ function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>,
     }
     if (stage.blocks < 0) allocateBlocks(stage, blocks);
     made(state, stage, 0, blocks, holder, commands);
-    for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, blocks, commands);
-    if (blocks === 0) wholePresent(state, stage);
   } else made(state, stage, event.first, last, holder, commands);
   for (const producer of stage.oneToOne) used(state, state.stages[producer]!, event.first, last, commands);
   if (stage.pending === 0) stageDone(state, stage, commands);
+  if (!stage.cutsList) return;
+  for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
+  if (stage.blocks === 0) wholePresent(state, stage);
 }
 
 /** A moving average: tasks of one stage take much the same time. */
@@ -251,13 +252,17 @@ function made(state: State, stage: Stage, first: number, last: number, holder: n
 
 function arrived(state: State, consumer: Stage, first: number, last: number): void {
   if (consumer.tasks < 0) return;
-  for (let i = first; i < last; i++) consumer.missing[i]!--;
+  for (let i = first; i < last; i++) if (consumer.state[i] !== Committed) consumer.missing[i]!--;
   makeReady(state, consumer, first, last);
 }
+
+/** What a stage lacks is counted until it is finished; when it runs again it is counted anew. */
+const isOpen = (stage: Stage) => stage.tasks < 0 || stage.pending > 0;
 
 function wholePresent(state: State, stage: Stage): void {
   for (const index of stage.wholeConsumers) {
     const consumer = state.stages[index]!;
+    if (!isOpen(consumer)) continue;
     consumer.gate--;
     if (consumer.gate === 0 && consumer.tasks >= 0) makeReady(state, consumer, 0, consumer.tasks);
   }
@@ -387,14 +392,12 @@ function slotLost(state: State, event: Extract<CoreEvent, { type: "slotLost" }>,
   const slot = state.workers.get(event.worker)?.slots[event.slot];
   if (!slot) return;
   const head = slot.queue[0];
-  if (event.blame === "failure" && head) {
-    const { stage, next, attempt } = head;
-    takeHead(state, slot, stage, next, attempt);
-    taskFailed(state, stage, next, { transient: false, cause: event.cause, jitter: event.jitter }, commands);
-  }
+  const failed = event.blame === "failure" && head ? { stage: head.stage, block: head.next } : null;
+  if (head && failed) takeHead(state, slot, head.stage, head.next, head.attempt);
   const { batches, running, tasks } = emptySlot(state, slot);
-  if (event.blame === "death" && running) death(state, running, event.cause, commands);
   if (tasks > 0) commands.push({ type: "tasksReturned", worker: event.worker, tasks });
+  if (failed) taskFailed(state, failed.stage, failed.block, { transient: false, cause: event.cause, jitter: event.jitter }, commands);
+  else if (event.blame === "death" && running) death(state, running, event.cause, commands);
   for (const { stage, next, end: last } of batches) readyAgain(state, state.stages[stage]!, next, last);
 }
 
@@ -403,9 +406,9 @@ function workerLost(state: State, index: number, cause: unknown, commands: Comma
   if (!worker) return;
   const emptied = worker.slots.map((slot) => emptySlot(state, slot));
   state.workers.delete(index);
-  for (const { running } of emptied) if (running) death(state, running, cause, commands);
   const tasks = emptied.reduce((sum, one) => sum + one.tasks, 0);
   if (tasks > 0) commands.push({ type: "tasksReturned", worker: index, tasks });
+  for (const { running } of emptied) if (running && state.status === "running") death(state, running, cause, commands);
   for (const stage of state.stages) loseHolder(state, stage, index, commands);
   for (const { batches } of emptied) for (const { stage, next, end: last } of batches) readyAgain(state, state.stages[stage]!, next, last);
 }
@@ -460,6 +463,7 @@ function unavailable(state: State, stage: Stage, block: number): void {
   if (stage.available === stage.blocks) {
     for (const index of stage.wholeConsumers) {
       const consumer = state.stages[index]!;
+      if (!isOpen(consumer)) continue;
       consumer.gate++;
       if (consumer.tasks >= 0) loseReady(state, consumer, 0, consumer.tasks);
     }
@@ -468,7 +472,7 @@ function unavailable(state: State, stage: Stage, block: number): void {
   for (const index of stage.oneToOneConsumers) {
     const consumer = state.stages[index]!;
     if (consumer.tasks < 0) continue;
-    consumer.missing[block]!++;
+    if (consumer.state[block] !== Committed) consumer.missing[block]!++;
     loseReady(state, consumer, block, block + 1);
   }
 }
@@ -482,8 +486,10 @@ function remake(state: State, stage: Stage, task: number, commands: Command[]): 
   if (stage.pending === 0) {
     state.unfinished++;
     for (const producer of stage.whole) state.stages[producer]!.claims++;
+    stage.gate = stage.whole.filter((producer) => state.stages[producer]!.available < state.stages[producer]!.blocks).length;
   }
   stage.pending++;
+  stage.missing[task] = stage.oneToOne.filter((producer) => state.stages[producer]!.output[task] !== Live).length;
   for (const producer of stage.oneToOne) {
     const source = state.stages[producer]!;
     source.uses[task]!++;
@@ -521,13 +527,15 @@ function schedule(state: State, commands: Command[]): void {
 /** A task whose worker died under it runs with nobody beside it, so that the blame is its own. */
 function scheduleSuspects(state: State, commands: Command[]): void {
   const idle = [...state.workers.values()].filter((worker) => worker.slots.every(({ queue }) => queue.length === 0));
-  while (state.suspects.length > 0 && idle.length > 0) {
-    const { stage: index, block } = state.suspects.shift()!;
-    const stage = state.stages[index]!;
-    if (stage.state[block] !== Ready) continue;
-    const worker = idle.shift() as Worker;
-    worker.alone = true;
-    send(state, worker.slots[0]!, stage, block, block + 1, commands);
+  const waiting = state.suspects.splice(0);
+  for (const suspect of waiting) {
+    const stage = state.stages[suspect.stage]!;
+    if (stage.state[suspect.block] !== Ready) continue;
+    const worker = stage.slotsUsing < stage.slotLimit ? idle.shift() : undefined;
+    if (worker) {
+      worker.alone = true;
+      send(state, worker.slots[0]!, stage, suspect.block, suspect.block + 1, commands);
+    } else state.suspects.push(suspect);
   }
   // While one waits, the least busy worker gets nothing new, so that it runs dry.
   if (state.suspects.length > 0 && ![...state.workers.values()].some(({ alone }) => alone)) {

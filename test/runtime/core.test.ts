@@ -1,0 +1,254 @@
+// The scheduler's core: events in, exact commands out, invariants after each.
+import { describe, expect, it } from "vitest";
+import { checkInvariants } from "../../runtime/core/invariants.ts";
+import type { Command, CoreEvent, Settings } from "../../runtime/core/model.ts";
+import { createState } from "../../runtime/core/state.ts";
+import { step } from "../../runtime/core/step.ts";
+import type { Shape } from "./plans.ts";
+import { block, blocks, planOf, value } from "./plans.ts";
+
+function scheduler(shapes: readonly Shape[], settings: Partial<Settings> = {}, results?: readonly number[]) {
+  const plan = planOf(shapes, results);
+  const state = createState({ plan, params: {}, settings });
+  const ids = shapes.map(({ id }) => id);
+  const say = (command: Command): string => {
+    const stage = "stage" in command ? ids[command.stage] : "";
+    switch (command.type) {
+      case "assign":
+        return `assign ${stage}[${command.first}+${command.count}] #${command.attempt} to ${command.worker}.${command.slot}`;
+      case "free":
+        return `free ${stage}[${command.first}+${command.count}] at ${command.holder}`;
+      case "delay":
+        return `delay ${stage}[${command.block}] #${command.attempt} ${Math.round(command.delayMs)}`;
+      case "stageStarted":
+      case "stageFinished":
+        return `${command.type} ${stage} ${command.tasks}`;
+      case "taskFailed":
+        return `taskFailed ${stage}[${command.block}] #${command.attempt}${command.retried ? " retried" : ""}`;
+      case "tasksReturned":
+        return `tasksReturned ${command.tasks} of ${command.worker}`;
+      case "objectsLost":
+        return `objectsLost ${stage} ${command.blocks}`;
+      case "collect":
+        return "collect";
+      case "end":
+        return `end ${command.outcome.status}${command.outcome.status === "failed" ? ` ${ids[command.outcome.stage]}[${command.outcome.block}] ${command.outcome.why.kind}` : ""}`;
+    }
+  };
+  const on = (event: CoreEvent): string[] => {
+    const commands = step(state, event).map(say);
+    checkInvariants(state);
+    return commands;
+  };
+  const at = (id: string) => ids.indexOf(id);
+  return {
+    state,
+    on,
+    begin: (...slots: number[]) => [
+      ...slots.flatMap((count, worker) => on({ type: "workerJoined", worker, slots: count })),
+      ...on({ type: "begin" }),
+    ],
+    done: (
+      id: string,
+      first = 0,
+      count = 1,
+      more: { worker?: number; slot?: number; attempt?: number; held?: "engine" | "worker"; blocks?: number; runMs?: number } = {},
+    ) => on({ type: "finished", worker: 0, slot: 0, stage: at(id), first, count, attempt: 1, runMs: 1, held: "engine", ...more }),
+    failed: (id: string, task: number, transient = false, attempt = 1, slot = 0) =>
+      on({ type: "failed", worker: 0, slot, stage: at(id), block: task, attempt, transient, cause: "no", jitter: 1 }),
+  };
+}
+
+describe("a run", () => {
+  it("of one task", () => {
+    const run = scheduler([{ id: "a" }]);
+    expect(run.begin(1)).toEqual(["stageStarted a 1", "assign a[0+1] #1 to 0.0"]);
+    expect(run.done("a")).toEqual(["stageFinished a 1", "collect"]);
+    expect(run.on({ type: "collected" })).toEqual(["end ok"]);
+    expect(run.on({ type: "cancel" })).toEqual([]);
+  });
+
+  it("of a chain: a value is freed when its last reader is done", () => {
+    const run = scheduler([{ id: "a" }, { id: "b", reads: [value(0)] }]);
+    run.begin(2);
+    expect(run.done("a", 0, 1, { held: "worker" })).toEqual(["stageFinished a 1", "stageStarted b 1", "assign b[0+1] #1 to 0.0"]);
+    expect(run.done("b")).toEqual(["stageFinished b 1", "free a[0+1] at 0", "collect"]);
+  });
+
+  it("of a list that is cut into blocks, worked on by block and gathered", () => {
+    const run = scheduler([
+      { id: "load", output: "blocks" },
+      { id: "rows", tasks: { perBlock: 0 }, reads: [block(0)], output: "partial" },
+      { id: "all", reads: [blocks(1)] },
+    ]);
+    run.begin(2);
+    // One task of unknown length for each slot; the rest when it is known.
+    expect(run.done("load", 0, 1, { blocks: 4 })).toEqual([
+      "stageFinished load 1",
+      "stageStarted rows 4",
+      "assign rows[0+1] #1 to 0.0",
+      "assign rows[1+1] #1 to 0.1",
+    ]);
+    expect(run.done("rows", 0)).toEqual(["free load[0+1] at -1", "assign rows[2+1] #1 to 0.0", "assign rows[3+1] #1 to 0.1"]);
+    run.done("rows", 1, 1, { slot: 1 });
+    run.done("rows", 2);
+    expect(run.done("rows", 3, 1, { slot: 1 })).toEqual([
+      "free load[3+1] at -1",
+      "stageFinished rows 4",
+      "stageStarted all 1",
+      "assign all[0+1] #1 to 0.0",
+    ]);
+    expect(run.done("all")).toEqual(["stageFinished all 1", "free rows[0+4] at -1", "collect"]);
+  });
+
+  it("of a list without rows", () => {
+    const run = scheduler([
+      { id: "load", output: "blocks" },
+      { id: "rows", tasks: { perBlock: 0 }, reads: [block(0)], output: "partial" },
+      { id: "all", reads: [blocks(1)] },
+    ]);
+    run.begin(1);
+    expect(run.done("load", 0, 1, { blocks: 0 })).toEqual([
+      "stageFinished load 1",
+      "stageStarted rows 0",
+      "stageFinished rows 0",
+      "stageStarted all 1",
+      "assign all[0+1] #1 to 0.0",
+    ]);
+  });
+});
+
+describe("credit", () => {
+  it("small tasks go out in batches of at most 20 ms, long ones singly", () => {
+    const run = scheduler([{ id: "a", tasks: 1000, slots: null }]);
+    expect(run.begin(2)).toEqual(["stageStarted a 1000", "assign a[0+1] #1 to 0.0", "assign a[1+1] #1 to 0.1"]);
+    // 0.1 ms a task: 200 of them are 20 ms.
+    const commands = run.done("a", 0, 1, { runMs: 0.1 });
+    expect(commands[0]).toBe("assign a[2+200] #1 to 0.0");
+    const long = scheduler([{ id: "a", tasks: 10, slots: null }]);
+    long.begin(1);
+    expect(long.done("a", 0, 1, { runMs: 500 })).toEqual(["assign a[1+1] #1 to 0.0"]);
+  });
+
+  it("data(1) keeps to one slot", () => {
+    const run = scheduler([{ id: "a", tasks: 4, slots: 1 }]);
+    expect(run.begin(2)).toEqual(["stageStarted a 4", "assign a[0+1] #1 to 0.0"]);
+  });
+});
+
+describe("failures", () => {
+  it("end the run, unless they are transient", () => {
+    const run = scheduler([{ id: "a" }]);
+    run.begin(1);
+    expect(run.failed("a", 0)).toEqual(["taskFailed a[0] #1", "end failed a[0] failure"]);
+
+    const again = scheduler([{ id: "a" }], { transientRetries: 1 });
+    again.begin(1);
+    expect(again.failed("a", 0, true)).toEqual(["taskFailed a[0] #1 retried", "delay a[0] #2 100"]);
+    expect(again.on({ type: "delayOver", stage: 0, block: 0, attempt: 2 })).toEqual(["assign a[0+1] #2 to 0.0"]);
+    expect(again.failed("a", 0, true, 2)).toEqual(["taskFailed a[0] #2", "end failed a[0] failure"]);
+  });
+
+  it("are retried as often as the schedule says", () => {
+    const run = scheduler([{ id: "a", retries: 1 }]);
+    run.begin(1);
+    expect(run.failed("a", 0)).toEqual(["taskFailed a[0] #1 retried", "delay a[0] #2 100"]);
+  });
+
+  it("a late answer of an older attempt changes nothing", () => {
+    const run = scheduler([{ id: "a" }], { transientRetries: 1 });
+    run.begin(1);
+    run.failed("a", 0, true);
+    expect(run.done("a", 0, 1, { attempt: 1 })).toEqual([]);
+  });
+});
+
+describe("losses", () => {
+  it("a lost worker's tasks run elsewhere", () => {
+    const run = scheduler([{ id: "a", tasks: 2, slots: null }]);
+    run.begin(1, 1);
+    expect(run.on({ type: "workerLost", worker: 1, cause: "gone" })).toEqual(["tasksReturned 1 of 1"]);
+    // It died under that task: nobody runs beside it.
+    expect(run.done("a", 0)).toEqual(["assign a[1+1] #2 to 0.0"]);
+    expect(run.done("a", 1, 1, { attempt: 2 })).toEqual(["stageFinished a 2", "collect"]);
+  });
+
+  it("a task that ends three workers is blamed", () => {
+    const run = scheduler([{ id: "a" }]);
+    run.begin(1);
+    for (const worker of [0, 1]) {
+      run.on({ type: "workerLost", worker, cause: "crash" });
+      expect(run.on({ type: "workerJoined", worker: worker + 1, slots: 1 })).toEqual([`assign a[0+1] #${worker + 2} to ${worker + 1}.0`]);
+    }
+    expect(run.on({ type: "workerLost", worker: 2, cause: "crash" })).toEqual(["tasksReturned 1 of 2", "end failed a[0] poisoned"]);
+  });
+
+  it("an innocent neighbour of a killer isn't blamed: suspects run alone", () => {
+    const run = scheduler([{ id: "a", tasks: 2, slots: null }]);
+    run.begin(2);
+    run.on({ type: "workerLost", worker: 0, cause: "crash" });
+    expect(run.on({ type: "workerJoined", worker: 1, slots: 2 })).toEqual(["assign a[0+1] #2 to 1.0"]);
+    expect(run.done("a", 0, 1, { worker: 1, attempt: 2 })).toEqual(["assign a[1+1] #2 to 1.0"]);
+  });
+
+  it("a lost object is made again, with what that needs", () => {
+    const run = scheduler([{ id: "a" }, { id: "b", reads: [value(0)] }, { id: "c", reads: [value(1)] }]);
+    run.begin(1);
+    run.done("a", 0, 1, { held: "worker" });
+    run.done("b", 0, 1, { held: "worker" });
+    // b's value is lost while c reads it; a's was freed long ago, and is made again first.
+    expect(run.on({ type: "workerLost", worker: 0, cause: "gone" })).toEqual([
+      "tasksReturned 1 of 0",
+      "objectsLost a 1",
+      "objectsLost b 1",
+    ]);
+    expect(run.on({ type: "workerJoined", worker: 1, slots: 1 })).toEqual(["assign a[0+1] #2 to 1.0"]);
+    expect(run.done("a", 0, 1, { worker: 1, attempt: 2 })).toEqual(["stageFinished a 1", "assign b[0+1] #2 to 1.0"]);
+  });
+
+  it("a copy elsewhere makes that needless", () => {
+    const run = scheduler([{ id: "a" }, { id: "b", reads: [value(0)] }]);
+    run.begin(1, 1);
+    run.done("a", 0, 1, { held: "worker" });
+    run.on({ type: "copied", stage: 0, block: 0, to: 1 });
+    expect(run.on({ type: "workerLost", worker: 0, cause: "gone" })).toEqual(["tasksReturned 1 of 0", "assign b[0+1] #2 to 1.0"]);
+  });
+
+  it("a result that is lost while it is collected is made again", () => {
+    const run = scheduler([{ id: "a" }]);
+    run.begin(1, 1);
+    expect(run.done("a", 0, 1, { held: "worker" })).toEqual(["stageFinished a 1", "collect"]);
+    expect(run.on({ type: "workerLost", worker: 0, cause: "gone" })).toEqual(["objectsLost a 1", "assign a[0+1] #2 to 1.0"]);
+    expect(run.done("a", 0, 1, { worker: 1, attempt: 2 })).toEqual(["stageFinished a 1", "collect"]);
+  });
+
+  it("a stage that cuts its list otherwise the second time is nondeterministic", () => {
+    const run = scheduler([
+      { id: "load", output: "blocks" },
+      { id: "rows", tasks: { perBlock: 0 }, reads: [block(0)] },
+    ]);
+    run.begin(1);
+    run.done("load", 0, 1, { blocks: 3, held: "worker" });
+    run.on({ type: "workerLost", worker: 0, cause: "gone" });
+    run.on({ type: "workerJoined", worker: 1, slots: 1 });
+    expect(run.done("load", 0, 1, { worker: 1, attempt: 2, blocks: 4 })).toEqual(["end failed load[0] nondeterministic"]);
+  });
+
+  it("a timeout is the running task's own failure; what was behind it goes back", () => {
+    const run = scheduler([{ id: "a", tasks: 3, slots: 1 }]);
+    run.begin(1);
+    run.done("a", 0, 1, { runMs: 1 });
+    expect(run.on({ type: "slotLost", worker: 0, slot: 0, blame: "failure", cause: "late", jitter: 0 })).toEqual([
+      "tasksReturned 1 of 0",
+      "taskFailed a[1] #1",
+      "end failed a[1] failure",
+    ]);
+  });
+});
+
+it("an illegal transition tells the task's story", () => {
+  const run = scheduler([{ id: "a" }]);
+  run.begin(1);
+  run.state.stages[0]!.state[0] = 0;
+  expect(() => run.done("a")).toThrow("bug: task 0 of a is Waiting and can't be `committed`; its story: inputsPresent, assigned");
+});
