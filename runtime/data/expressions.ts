@@ -18,7 +18,10 @@ export interface TaskContext {
 export type UserFunction = Function;
 
 /** Runs one task's body over its inputs, as they were stored. */
-export type Body = (inputs: readonly unknown[], block: number, context: TaskContext) => unknown;
+export type Body = (inputs: readonly unknown[], block: number, params: Params, context: TaskContext) => unknown;
+
+/** A run's params, by name. */
+export type Params = { readonly [name: string]: unknown };
 
 /** What generated code calls; its names start with `h.`. */
 const helpers = {
@@ -65,12 +68,7 @@ interface Frame {
 const quote = (value: unknown): string => JSON.stringify(value);
 const bug = (what: string): Error => new Error(`bug: ${what}`);
 
-export function compileBody(
-  plan: Plan,
-  stageIndex: number,
-  params: { readonly [name: string]: unknown },
-  functions: ReadonlyMap<string, UserFunction>,
-): Body {
+export function compileBody(plan: Plan, stageIndex: number, functions: ReadonlyMap<string, UserFunction>): Body {
   const stage = plan.stages[stageIndex];
   if (!stage) throw bug(`the plan has no stage ${stageIndex}`);
   const writer = new Writer(plan, stage.inputs, functions);
@@ -80,14 +78,14 @@ export function compileBody(
   const source = [
     `"use strict";`,
     ...writer.callees.map((id, i) => `const f${i} = functions.get(${quote(id)});`),
-    `return ${frame.async ? "async " : ""}(inputs, block, context) => {`,
+    `return ${frame.async ? "async " : ""}(inputs, block, params, context) => {`,
     ...inputs,
     ...declarations(frame),
     `return ${body};`,
     "};",
   ].join("\n");
   // The text holds the plan's structure only: names and values of the program stand in it as JSON strings.
-  return new Function("h", "functions", "params", source)(helpers, functions, params) as Body;
+  return new Function("h", "functions", source)(helpers, functions) as Body;
 }
 
 function declarations(frame: Frame): string[] {

@@ -1,7 +1,7 @@
 // A stage of a plan, ready to run its tasks in a slot: what it needs loaded, and what it stores of what it computed. The only door
 // to `runtime/data` for hosts and engines.
 import type { Plan } from "../../compiler/plan.ts";
-import type { Body, TaskContext, UserFunction } from "./expressions.ts";
+import type { Body, Params, TaskContext, UserFunction } from "./expressions.ts";
 import { calledFunctions, compileBody } from "./expressions.ts";
 import type { StoredBlock } from "./rows.ts";
 import { DataSet, fromIterable, storeBlock } from "./rows.ts";
@@ -15,7 +15,7 @@ export interface StageRunner {
    * blocks or partials in order, `range` `{ rows, blocks }`; of `param` nothing is read. Gives what is to be stored: a value,
    * a block, a partial, or for the output `blocks` a list of blocks; a promise only where a called function is asynchronous.
    */
-  run(block: number, inputs: readonly unknown[], context: TaskContext): unknown;
+  run(block: number, inputs: readonly unknown[], params: Params, context: TaskContext): unknown;
 }
 
 /** Ids (of `Plan.functions`) to load before `prepareStage`. */
@@ -23,13 +23,8 @@ export function neededFunctions(plan: Plan, stage: number): string[] {
   return calledFunctions(plan, stage);
 }
 
-export function prepareStage(
-  plan: Plan,
-  stage: number,
-  params: { readonly [name: string]: unknown },
-  functions: ReadonlyMap<string, UserFunction>,
-): StageRunner {
-  const body: Body = compileBody(plan, stage, params, functions);
+export function prepareStage(plan: Plan, stage: number, functions: ReadonlyMap<string, UserFunction>): StageRunner {
+  const body: Body = compileBody(plan, stage, functions);
   const { output, keyed = false } = plan.stages[stage]!;
   const store = (value: unknown): unknown => {
     switch (output) {
@@ -44,8 +39,8 @@ export function prepareStage(
     }
   };
   return {
-    run(block, inputs, context) {
-      const value = body(inputs, block, context);
+    run(block, inputs, params, context) {
+      const value = body(inputs, block, params, context);
       return value instanceof Promise ? value.then(store) : store(value);
     },
   };

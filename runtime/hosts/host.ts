@@ -8,11 +8,12 @@ import type { Server, Socket } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Plan } from "../../compiler/plan.ts";
+import type { Json, Plan } from "../../compiler/plan.ts";
 import type { HostEntry } from "./entry.ts";
 import { defaultEntry, HOST_ARGUMENT } from "./entry.ts";
 import { FrameReader, frame } from "./frames.ts";
 import type { FromSupervisor, Hello, HostSettings, ToSlot, ToSupervisor } from "./inside.ts";
+import { isCacheable } from "./inside.ts";
 import type { FromHost, ToHost, WorkerLink } from "./link.ts";
 
 export type { HostEntry } from "./entry.ts";
@@ -26,6 +27,8 @@ export interface HostOptions {
 
 const START_LIMIT_MS = 15_000;
 const CLOSE_LIMIT_MS = 2000;
+/** A finished run is forgotten at the latest then. */
+const FINISH_AFTER_MS = 20;
 const STDERR_KEPT_BYTES = 4096;
 
 /** Starts a host process on this machine. Rejects where it can't be started. */
@@ -43,6 +46,14 @@ export async function startHost({ slots, entry = defaultEntry() }: HostOptions):
   return host;
 }
 
+/** What a slot must know of a run before it works for it. */
+interface KnownRun {
+  readonly plan: Plan;
+  readonly params: { readonly [name: string]: Json };
+  /** Values provided so far. */
+  readonly frames: Uint8Array[];
+}
+
 interface SlotState {
   /** How many threads this slot has had before. */
   life: number;
@@ -52,6 +63,11 @@ interface SlotState {
   /** The thread has ended, as its host told; its socket may still hold answers. */
   ended: Extract<FromSupervisor, { type: "slotEnded" }> | null;
   greeted: boolean;
+  /** Runs that this thread has been told of, and plans that it has read. */
+  readonly runs: Set<number>;
+  readonly plans: Set<string>;
+  /** Runs that it may forget, told with whatever comes next. */
+  readonly finished: number[];
 }
 
 class Host implements WorkerLink {
@@ -71,7 +87,7 @@ class Host implements WorkerLink {
   readonly #slots: SlotState[];
   readonly #early: FromHost[] = [];
   /** What a new thread must know of each run that is going on. */
-  readonly #runs = new Map<number, { readonly plan: Plan; readonly frames: Uint8Array[] }>();
+  readonly #runs = new Map<number, KnownRun>();
   readonly #written = new Set<string>();
   #server: Server | null = null;
   #child: ChildProcess | null = null;
@@ -90,7 +106,16 @@ class Host implements WorkerLink {
     this.folder = folder;
     this.id = folder.slice(folder.lastIndexOf("-") + 1);
     this.slots = slots;
-    this.#slots = Array.from({ length: slots }, () => ({ life: 0, socket: null, waiting: [], ended: null, greeted: false }));
+    this.#slots = Array.from({ length: slots }, () => ({
+      life: 0,
+      socket: null,
+      waiting: [],
+      runs: new Set(),
+      plans: new Set(),
+      finished: [],
+      ended: null,
+      greeted: false,
+    }));
   }
 
   async start(entry: HostEntry): Promise<void> {
@@ -190,11 +215,11 @@ class Host implements WorkerLink {
       return () => {};
     }
     // The new thread may greet before the old one's end is known here; what is sent until then is lost with the old one.
-    if (life > slot.life) slot.waiting = [];
+    if (life > slot.life) forgetThread(slot);
     const greeted = () => {
       slot.socket = socket;
       slot.greeted = true;
-      const frames = [...[...this.#runs.values()].flatMap((run) => run.frames), ...slot.waiting];
+      const frames = slot.waiting;
       slot.waiting = [];
       socket.cork();
       for (const one of frames) socket.write(one);
@@ -223,7 +248,7 @@ class Host implements WorkerLink {
     const stage = task ? (this.#runs.get(task.run)?.plan.stages[task.stage]?.id ?? null) : null;
     slot.ended = null;
     slot.life++;
-    slot.waiting = [];
+    forgetThread(slot);
     const greeted = this.#whenReplaced.get(index);
     this.#whenReplaced.delete(index);
     greeted?.();
@@ -246,21 +271,21 @@ class Host implements WorkerLink {
       case "provide": {
         const bytes = frame(message);
         this.#runs.get(message.run)?.frames.push(bytes);
-        this.#toSlots(bytes);
+        for (const slot of this.#slots) if (slot.runs.has(message.run)) this.#toSlot(slot, [bytes]);
         break;
       }
       case "assign":
+        this.#assign(message);
+        break;
       case "recall":
-        this.#toSlot(this.#slots[message.slot]!, frame(message));
+        this.#toSlot(this.#slots[message.slot]!, [frame(message)]);
         break;
       case "finish":
-        this.#runs.delete(message.run);
-        this.#toSupervisor(message);
-        this.#toSlots(frame(message));
+        this.#finish(message.run);
         break;
       case "free":
         this.#toSupervisor(message);
-        this.#toSlots(frame(message));
+        for (const slot of this.#slots) if (slot.runs.has(message.run)) this.#toSlot(slot, [frame(message)]);
         break;
       case "fetch":
       case "place":
@@ -271,27 +296,65 @@ class Host implements WorkerLink {
 
   #prepare({ run, plan, params, code }: Extract<ToHost, { type: "prepare" }>): void {
     for (const { digest, module, map } of code) this.#writeSlice(digest, module, map);
-    const bytes = frame({ type: "prepare", run, plan, params, code: [] } satisfies ToSlot);
-    this.#runs.set(run, { plan, frames: [bytes] });
-    this.#toSupervisor({ type: "watch", run, timeouts: plan.stages.some((stage) => stage.options.timeoutMs !== undefined) });
-    this.#toSlots(bytes);
+    this.#runs.set(run, { plan, params, frames: [] });
+    if (plan.stages.some((stage) => stage.options.timeoutMs !== undefined)) this.#toSupervisor({ type: "watch", run, timeouts: true });
+  }
+
+  /** A slot is told of a run when it gets its first work of it, in one go: most runs never need all slots. */
+  #assign(message: Extract<ToHost, { type: "assign" }>): void {
+    const slot = this.#slots[message.slot]!;
+    const known = this.#runs.get(message.run);
+    const frames: Uint8Array[] = [];
+    if (known && !slot.runs.has(message.run)) {
+      slot.runs.add(message.run);
+      const { plan, params } = known;
+      const had = slot.plans.has(plan.hash);
+      if (isCacheable(plan)) slot.plans.add(plan.hash);
+      frames.push(frame({ type: "prepare", run: message.run, plan: had ? plan.hash : plan, params } satisfies ToSlot), ...known.frames);
+    }
+    frames.push(frame(message));
+    this.#toSlot(slot, frames);
+  }
+
+  #finish(run: number): void {
+    this.#runs.delete(run);
+    for (const slot of this.#slots) if (slot.runs.delete(run)) slot.finished.push(run);
+    this.#finished.push(run);
+    this.#finishing ??= setTimeout(() => this.#tellFinished(), FINISH_AFTER_MS);
+  }
+  /** Runs that the host may forget; told a little later, so that the next run needn't wait for that. */
+  readonly #finished: number[] = [];
+  #finishing: NodeJS.Timeout | null = null;
+
+  #tellFinished(): void {
+    if (this.#finishing) clearTimeout(this.#finishing);
+    this.#finishing = null;
+    if (this.#over) return;
+    for (const run of this.#finished.splice(0)) this.#toSupervisor({ type: "finish", run });
+    for (const slot of this.#slots) if (slot.finished.length > 0) this.#toSlot(slot, []);
   }
 
   #toSupervisor(message: ToSupervisor): void {
     this.#supervisor?.write(frame(message));
   }
 
-  #toSlots(bytes: Uint8Array): void {
-    // A thread that is coming up gets what runs hold when it greets.
-    for (const slot of this.#slots) if (slot.socket) this.#toSlot(slot, bytes);
-  }
-
-  #toSlot(slot: SlotState, bytes: Uint8Array): void {
-    if (slot.socket) {
-      slot.socket.write(bytes);
+  #toSlot(slot: SlotState, frames: readonly Uint8Array[]): void {
+    const all =
+      slot.finished.length > 0
+        ? [...slot.finished.splice(0).map((run) => frame({ type: "finish", run } satisfies ToSlot)), ...frames]
+        : frames;
+    const { socket } = slot;
+    if (!socket) {
+      slot.waiting.push(...all);
       return;
     }
-    slot.waiting.push(bytes);
+    if (all.length === 1) socket.write(all[0]!);
+    else {
+      // One write: each wakes the thread.
+      socket.cork();
+      for (const one of all) socket.write(one);
+      socket.uncork();
+    }
   }
 
   /** Slices are files, so that each slot that needs one reads it and the others don't. */
@@ -338,6 +401,7 @@ class Host implements WorkerLink {
   }
 
   #release(): void {
+    if (this.#finishing) clearTimeout(this.#finishing);
     process.removeListener("exit", this.#atExit);
     this.#server?.close();
     this.#supervisor?.destroy();
@@ -361,3 +425,11 @@ class Host implements WorkerLink {
 }
 
 const OUT_OF_MEMORY = /heap out of memory|Allocation failed|FATAL ERROR: .*memory/i;
+
+/** The thread is another: it knows nothing. */
+function forgetThread(slot: SlotState): void {
+  slot.waiting = [];
+  slot.runs.clear();
+  slot.plans.clear();
+  slot.finished.length = 0;
+}

@@ -1,5 +1,6 @@
 // What the parts of one host say among themselves: the engine's side (`host.ts`), the host's own thread (`supervisor.ts`) and its
 // slots (`slot.ts`). Data only. What engines see of hosts is in `link.ts`.
+import type { Json, Plan } from "../../compiler/plan.ts";
 import type { TaskError } from "../events/events.ts";
 import type { FromHost, ToHost } from "./link.ts";
 
@@ -54,8 +55,11 @@ export type FromSupervisor =
   /** The host process ends itself. */
   | { readonly type: "ending"; readonly reason: string };
 
-/** Engine's side → a slot. The code of `prepare` has become files by then. */
-export type ToSlot = Exclude<ToHost, { type: "fetch" | "place" }>;
+/** Engine's side → a slot. */
+export type ToSlot =
+  | Exclude<ToHost, { type: "fetch" | "place" | "prepare" }>
+  /** Code has become files by then. A plan that the slot has had before goes by its hash. */
+  | { readonly type: "prepare"; readonly run: number; readonly plan: Plan | string; readonly params: { readonly [name: string]: Json } };
 
 /** Slot → the host's own thread. */
 export type FromSlot =
@@ -132,4 +136,9 @@ export class Watch {
     if (cells[0] === 0) return null;
     return { run: cells[1]!, stage: cells[2]!, block: cells[3]!, attempt: cells[4]!, limitMs: cells[5]!, deadlineMs: cells[6]! };
   }
+}
+
+/** Plans made by hand, as in tests, have no hash to be known by. */
+export function isCacheable(plan: Plan): boolean {
+  return /^[0-9a-f]{64}$/.test(plan.hash);
 }

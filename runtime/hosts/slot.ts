@@ -15,7 +15,7 @@ import { SLOT_FIELD } from "./entry.ts";
 import { GoneError, inUserTerms, isTransient, thrownError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
 import type { FromSlot, Hello, SharedValue, SlotSettings, SupervisorToSlot, ToSlot } from "./inside.ts";
-import { Watch } from "./inside.ts";
+import { isCacheable, Watch } from "./inside.ts";
 import type { FromHost, InputFeed, ProvidedValue } from "./link.ts";
 import { Collector, ObjectTable, ObjectWriter, readShared, TensorMemory } from "./objects.ts";
 import type { Answer } from "./outputs.ts";
@@ -55,10 +55,13 @@ interface PreparedStage {
   readonly runner: StageRunner;
 }
 
-interface Run {
+interface PreparedPlan {
   readonly plan: Plan;
-  readonly params: { readonly [name: string]: Json };
   readonly stages: Map<number, PreparedStage>;
+}
+
+interface Run extends PreparedPlan {
+  readonly params: { readonly [name: string]: Json };
   readonly provided: Map<string, { readonly value: ProvidedValue; read: { readonly value: unknown } | null }>;
 }
 
@@ -125,7 +128,7 @@ class Slot {
   #heard(message: ToSlot): void {
     switch (message.type) {
       case "prepare":
-        this.#runs.set(message.run, { plan: message.plan, params: message.params, stages: new Map(), provided: new Map() });
+        this.#runs.set(message.run, { ...this.#planned(message.plan), params: message.params, provided: new Map() });
         return;
       case "provide":
         this.#runs.get(message.run)?.provided.set(message.key, { value: message.value, read: null });
@@ -147,6 +150,19 @@ class Slot {
         if (this.#current?.assign.run === message.run) this.#current.end = this.#current.next;
         return;
     }
+  }
+
+  /** Plans that are run again and again are read and compiled once. */
+  readonly #plans = new Map<string, PreparedPlan>();
+  #planned(plan: Plan | string): PreparedPlan {
+    if (typeof plan !== "string") {
+      const prepared: PreparedPlan = { plan, stages: new Map() };
+      if (isCacheable(plan)) this.#plans.set(plan.hash, prepared);
+      return prepared;
+    }
+    const known = this.#plans.get(plan);
+    if (!known) throw new Error(`bug: this slot was never sent the plan ${plan}`);
+    return known;
   }
 
   #recall({ run, slot, stage, first, count, attempt }: Extract<ToSlot, { type: "recall" }>): void {
@@ -263,6 +279,7 @@ class Slot {
     }
 
     const { runner } = prepared;
+    const { params } = this.#run(run);
     const cutsIntoBlocks = prepared.stage.output === "blocks";
     const outputs = new Outputs(run, stage, this.#writer, work.next);
     const values: unknown[] = new Array(inputs.length);
@@ -271,7 +288,7 @@ class Slot {
       this.#watch.begin(run, stage, block, attempt, limitMs);
       try {
         for (let i = 0; i < inputs.length; i++) values[i] = inputs[i]!(block);
-        let value = runner.run(block, values, this.#context);
+        let value = runner.run(block, values, params, this.#context);
         if (value instanceof Promise) {
           this.#flush();
           value = await value;
@@ -300,7 +317,7 @@ class Slot {
 
   async #prepare(runNumber: number, index: number): Promise<PreparedStage> {
     const run = this.#run(runNumber);
-    const { plan, params } = run;
+    const { plan } = run;
     const functions = new Map<string, UserFunction>();
     for (const id of neededFunctions(plan, index)) {
       const { digest, export: name } = plan.functions[id]!;
@@ -309,7 +326,7 @@ class Slot {
       functions.set(id, found as UserFunction);
     }
     const stage = plan.stages[index]!;
-    const prepared = { stage, runner: prepareStage(plan, index, params, functions) };
+    const prepared = { stage, runner: prepareStage(plan, index, functions) };
     run.stages.set(index, prepared);
     return prepared;
   }

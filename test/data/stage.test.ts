@@ -49,8 +49,8 @@ function run(
     context?: TaskContext;
   } = {},
 ): unknown {
-  const runner = prepareStage(plan, more.at ?? 0, more.params ?? {}, new Map(Object.entries(more.functions ?? {})));
-  return runner.run(more.block ?? 0, inputs, more.context ?? quiet);
+  const runner = prepareStage(plan, more.at ?? 0, new Map(Object.entries(more.functions ?? {})));
+  return runner.run(more.block ?? 0, inputs, more.params ?? {}, more.context ?? quiet);
 }
 const value = (
   body: Expr,
