@@ -29,6 +29,7 @@ const START_LIMIT_MS = 15_000;
 const CLOSE_LIMIT_MS = 2000;
 /** A finished run is forgotten at the latest then. */
 const FINISH_AFTER_MS = 20;
+const SMALL_BYTES = 64 * 1024;
 const STDERR_KEPT_BYTES = 4096;
 
 /** Starts a host process on this machine. Rejects where it can't be started. */
@@ -348,13 +349,9 @@ class Host implements WorkerLink {
       slot.waiting.push(...all);
       return;
     }
-    if (all.length === 1) socket.write(all[0]!);
-    else {
-      // One write: each wakes the thread.
-      socket.cork();
-      for (const one of all) socket.write(one);
-      socket.uncork();
-    }
+    // One write of one piece: each wakes the thread, and gathering many small pieces costs more than copying them.
+    if (all.length > 1 && all.reduce((bytes, one) => bytes + one.length, 0) < SMALL_BYTES) socket.write(Buffer.concat(all));
+    else for (const one of all) socket.write(one);
   }
 
   /** Slices are files, so that each slot that needs one reads it and the others don't. */
