@@ -13,9 +13,9 @@ import type { CheckedProgram } from "./2-check/typed.ts";
 import type { Flow } from "./3-lower/flow.ts";
 import { lower } from "./3-lower/lower.ts";
 import { makePlan } from "./4-plan/plan.ts";
-import { checkSchedules, choose } from "./4-plan/schedule.ts";
+import { checkSchedules, choose, namedStages } from "./4-plan/schedule.ts";
 import { buildSlices } from "./code.ts";
-import type { Module } from "./module.ts";
+import type { Module, Schedule } from "./module.ts";
 import type { AboutSpan, CodeStore, Plan } from "./plan.ts";
 import type { Sources } from "./sources.ts";
 import { fileName, importedFile, nodeSources } from "./sources.ts";
@@ -101,13 +101,10 @@ async function finish(read: Read, sources: Sources, options: CompileOptions, wit
 
   const checked = await checkProgram(module, sources, options, !withCode, diagnostics);
   if (!checked || hasError(diagnostics)) return end(null, null);
-  const flow = lower(checked);
-
-  diagnostics.push(...checkSchedules(module.schedules, flow));
-  const schedule = pickSchedule(module, options.schedule, diagnostics);
-  if (hasError(diagnostics)) return end(flow, null);
-  const { choices, diagnostics: remarks } = choose(schedule, flow);
-  diagnostics.push(...remarks);
+  const schedule = pickSchedule(module, checked.entry.name, options.schedule, sources, diagnostics);
+  const { flow, diagnostics: stuck } = lower(checked, namedStages(schedule));
+  const { choices, diagnostics: said } = choose(schedule, flow);
+  diagnostics.push(...stuck, ...checkSchedules(module, checked.entry.name, schedule, flow), ...said);
   if (!withCode || hasError(diagnostics)) return end(flow, null);
 
   const ids = Object.keys(flow.functions);
@@ -162,14 +159,49 @@ async function answers(questions: readonly OpenQuestion[], sources: Sources): Pr
   });
 }
 
-function pickSchedule(module: Module, name: string | undefined, diagnostics: Diagnostic[]): Module["schedules"][number] | null {
-  if (name === undefined || name === "auto") return null;
-  const found = module.schedules.find((schedule) => schedule.name.text === name);
-  if (found) return found;
-  const names = [...module.schedules.map((schedule) => schedule.name.text), "auto"];
-  const near = nearest(name, names);
-  diagnostics.push(report("HR401", { name }, [], { help: near ? `did you mean \`${near}\`?` : `schedules: ${names.join(", ")}` }));
-  return null;
+/** The schedule asked for: `laptop` is the program's own, `lab.pipe` and `lab.pipe:night` stand in a file of schedules. */
+function pickSchedule(
+  module: Module,
+  entry: string,
+  asked: string | undefined,
+  sources: Sources,
+  diagnostics: Diagnostic[],
+): Schedule | null {
+  if (asked === undefined || asked === "auto") return null;
+  const [, path, part] = /^(.+\.pipe)(?::(\w+))?$/.exec(asked) ?? [];
+  let schedules = module.schedules;
+  if (path !== undefined) {
+    const file = fileName(sources.root, path);
+    const text = sources.read(file);
+    if (text === null) {
+      diagnostics.push(report("HR501", { file }, []));
+      return null;
+    }
+    const parsed = parse(text, file);
+    const read = readPipe(parsed.file);
+    diagnostics.push(...parsed.diagnostics, ...read.diagnostics);
+    schedules = read.module.schedules;
+  }
+  const fitting = schedules.filter(({ pipeline }) => pipeline === null || pipeline.text === entry);
+  const name = path === undefined ? asked : part;
+  const found = name === undefined && fitting.length === 1 ? fitting[0] : schedules.find((schedule) => schedule.name.text === name);
+  if (!found) {
+    const names = [...schedules.map((schedule) => schedule.name.text), ...(path === undefined ? ["auto"] : [])];
+    const near = name === undefined ? null : nearest(name, names);
+    diagnostics.push(
+      report("HR401", { name: asked }, [], { help: near ? `did you mean \`${near}\`?` : `schedules: ${names.join(", ") || "none"}` }),
+    );
+    return null;
+  }
+  if (found.pipeline !== null && found.pipeline.text !== entry) {
+    diagnostics.push(
+      report("HR409", { what: `the schedule \`${asked}\` is for \`${found.pipeline.text}\`, and \`${entry}\` is to run` }, [
+        { span: found.pipeline.span, label: "for this one", role: "primary" },
+      ]),
+    );
+    return null;
+  }
+  return found;
 }
 
 const startOf = ({ frames }: Diagnostic): number | null => frames[0]?.span.start ?? null;

@@ -313,6 +313,16 @@ depend on the schedule.
     rows |> map(d => d.label)
     rows |> map(predict)`,
   }),
+  HR207: entry<{ stage: string; is: string }>({
+    severity: "error",
+    title: "a value that can't leave the process that made it",
+    message: (p) => `\`${p.stage}\` gives ${p.is}, which can't leave the process that made it`,
+    explain: `What a stage gives is stored, and read by stages in other threads and on other machines. Plain data, typed arrays and tensors can be sent; a
+function, an open connection or an instance of a class with methods can't. Compute what you need of it inside one function.
+
+    export function connect(url: string): Socket            can't be a stage
+    export function fetchRows(url: string): Row[]           connects, reads, and gives data`,
+  }),
   HR208: entry<{ what: string }>({
     severity: "error",
     title: "a value that may be null",
@@ -413,6 +423,15 @@ function once has nothing to split. Without \`!\` it falls back to \`task\`.`,
 
     param n: int = 1000
     range(n, blocks: 10)`,
+  }),
+  HR409: entry<{ what: string }>({
+    severity: "error",
+    title: "a schedule for another pipeline",
+    message: (p) => p.what,
+    explain: `A schedule says how the stages of one pipeline run: of the one after \`for\`, else of the entry.
+
+    schedule lab for scoring { model: task }     of no use where \`digits\` runs
+    headrace run digits.pipe:scoring --schedule lab`,
   }),
   // --- Files and TypeScript ---
   HR501: entry<{ file: string }>({

@@ -220,6 +220,14 @@ function checkField(expr: Expr & { kind: "field" }, of: Typed, context: Context)
     );
     return errorAt(expr.span);
   }
+  if (present.kind === "union") {
+    // A field that all of them have.
+    const fields = present.members.map((member) => (member.kind === "record" ? member.fields.find((one) => one.name === name) : undefined));
+    if (fields.every((field) => field !== undefined)) {
+      const found = fields.map((field) => (field.optional ? optionalOf(field.type) : field.type)).reduce(join);
+      return built(expr.optional ? optionalOf(found) : found);
+    }
+  }
   if (present.kind === "opaque") return built({ kind: "any" });
   const help =
     present.kind === "list" || present.kind === "dataset" ? { help: `each row is read in a function: \`xs |> map(x => x.${name})\`` } : {};

@@ -33,24 +33,20 @@ export const whole = (type: Type): Type => (type.kind === "part" ? type.of : typ
 /** True where the value fits, or where TypeScript will have the last word. */
 export function needs(value: Typed, to: Type, context: Context, problem: (misfit: Misfit) => Diagnostic): boolean {
   const is = whole(value.type);
-  const why = mismatch(is, to);
-  if (why === null || mismatch(literally(value), to) === null) return true;
-  const { culprit, wanted, path } = innermost(value, to);
-  const from = whole(culprit.type);
-  const inside = path.length > 0 ? `field \`${path.join(".")}\` of ` : "";
-  const misfit = (help: { readonly help?: string }): Misfit => ({
-    span: culprit.span,
-    is: print(from),
-    needs: print(wanted),
-    inside,
-    help,
+  if (mismatch(is, to) === null || mismatch(literally(value), to) === null) return true;
+  const misfits = innermost(value, to).map(({ culprit, wanted, path }) => {
+    // A constant among literals is shown as it is written.
+    const from = culprit.kind === "const" && literals(wanted).length > 0 ? literally(culprit) : whole(culprit.type);
+    const inside = path.length > 0 ? `field \`${path.join(".")}\` of ` : "";
+    return { from, wanted, shown: { span: culprit.span, is: print(from), needs: print(wanted), inside } };
   });
   if (hasOpaque(is) || hasOpaque(to)) {
-    const ask = (words: string | null) => problem(misfit(words === null ? {} : { help: words }));
+    const { shown } = misfits[0]!;
+    const ask = (words: string | null) => problem({ ...shown, help: words === null ? {} : { help: words } });
     context.questions.push({ from: is, to, problem: ask });
     return true;
   }
-  context.diagnostics.push(problem(misfit(reason(from, wanted))));
+  for (const { from, wanted, shown } of misfits) context.diagnostics.push(problem({ ...shown, help: reason(from, wanted) }));
   return false;
 }
 
@@ -66,12 +62,21 @@ export function expectType(value: Typed, wanted: Type, what: string, context: Co
   );
 }
 
-/** The inner reason, where it says more than the two types. */
-export function reason(from: Type, to: Type): { help?: string } {
+/** The inner reason, where it says more than the two types, or what was likely meant. */
+function reason(from: Type, to: Type): { help?: string } {
   const misspelt = misspeltField(from, to);
   if (misspelt) return { help: misspelt };
+  if (from.kind === "literal") {
+    const near = nearest(String(from.value), literals(to).map(String));
+    return near === null ? {} : { help: `did you mean ${JSON.stringify(near)}?` };
+  }
   const why = mismatch(from, to);
   return why === null || why === `${print(from)} isn't ${print(to)}` ? {} : { help: why };
+}
+
+function literals(type: Type): (string | number | boolean)[] {
+  if (type.kind === "literal") return [type.value];
+  return type.kind === "union" ? type.members.flatMap(literals) : [];
 }
 
 function misspeltField(from: Type, to: Type): string | null {
@@ -85,19 +90,26 @@ function misspeltField(from: Type, to: Type): string | null {
   return near === null ? null : `field \`${missing.name}\` is missing; is \`${near}\` meant?`;
 }
 
-/** Down into records that are written out, as far as one field is what doesn't fit. */
-function innermost(value: Typed, to: Type): { readonly culprit: Typed; readonly wanted: Type; readonly path: readonly string[] } {
+interface Culprit {
+  readonly culprit: Typed;
+  readonly wanted: Type;
+  readonly path: readonly string[];
+}
+
+/** Down into records that are written out, as far as it is their fields that don't fit. */
+function innermost(value: Typed, to: Type): readonly Culprit[] {
   const wanted = presentOf(to);
-  const whole = { culprit: value, wanted: to, path: [] };
-  if (value.kind !== "record" || wanted.kind !== "record") return whole;
-  for (const field of value.fields) {
-    if (!("name" in field)) return whole;
+  const itself = [{ culprit: value, wanted: to, path: [] }];
+  if (value.kind !== "record" || wanted.kind !== "record") return itself;
+  const written = value.fields.flatMap((field) => ("name" in field ? [field] : []));
+  const lacks = wanted.fields.some((field) => !field.optional && !mayBeNull(field.type) && !written.some((one) => one.name === field.name));
+  if (lacks || written.length < value.fields.length) return itself;
+  const found = written.flatMap((field) => {
     const declared = wanted.fields.find((one) => one.name === field.name);
-    if (!declared || mismatch(literally(field.value), declared.type) === null) continue;
-    const inner = innermost(field.value, declared.type);
-    return { ...inner, path: [field.name, ...inner.path] };
-  }
-  return whole;
+    if (!declared || mismatch(literally(field.value), declared.type) === null) return [];
+    return innermost(field.value, declared.type).map((inner) => ({ ...inner, path: [field.name, ...inner.path] }));
+  });
+  return found.length > 0 ? found : itself;
 }
 
 /** The type of a value whose constants are taken at their word: `"fast"` is the literal, where a `string` wouldn't do. */

@@ -59,11 +59,15 @@ export class Draft {
 }
 
 /** The stages that `needed` reach, in an order in which each stands after those it reads. */
-export function finish(needed: readonly Draft[]): { readonly stages: FlowStage[]; readonly indexOf: (draft: Draft) => number } {
+export function finish(needed: readonly Draft[]): {
+  readonly stages: FlowStage[];
+  readonly drafts: readonly Draft[];
+  readonly indexOf: (draft: Draft) => number;
+} {
   const order = new GraphIndex(needed, readsOf).order();
   const index = new Map(order.map((draft, i) => [draft, i]));
   const indexOf = (draft: Draft): number => index.get(draft)!;
-  return { stages: order.map((draft) => settle(draft, indexOf)), indexOf };
+  return { stages: order.map((draft) => settle(draft, indexOf)), drafts: order, indexOf };
 }
 
 function readsOf(draft: Draft): Draft[] {

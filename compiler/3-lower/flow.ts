@@ -10,6 +10,8 @@ export interface Flow {
   /** In an order in which every stage stands after those it reads. */
   readonly stages: readonly FlowStage[];
   readonly outputs: readonly FlowOutput[];
+  /** Names of values without a stage: whoever reads them computes them. A schedule that names rows among them gives them one. */
+  readonly onTheWay: readonly string[];
 }
 
 export interface FlowFunction {

@@ -4,6 +4,8 @@
 //
 // Two levels: `Graph` gives values that stand between tasks; `tasks.ts` writes what happens inside one.
 import type { Span } from "../../lang/ast.ts";
+import type { Diagnostic } from "../../lang/diagnostics.ts";
+import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { print } from "../../lang/types.ts";
 import { dataOperations } from "../2-check/operations.ts";
@@ -54,14 +56,22 @@ export class Env {
   }
 }
 
-export function lower(program: CheckedProgram): Flow {
-  const graph = new Graph(program);
+export interface Lowered {
+  readonly flow: Flow;
+  /** Values that can't leave the process which made them, where they would have to. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** `apart`: rows that get a stage of their own though their consumer could compute them on the way, since a schedule names them. */
+export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new Set()): Lowered {
+  const graph = new Graph(program, apart);
   const env = new Env(null);
   const result = graph.block(program.entry.body!, env, "");
   const outputs = graph.outputs(result, program.entry.body!.value);
-  const { stages, indexOf } = finish(outputs.flatMap((output) => (output.from.kind === "stage" ? [output.from.draft] : [])));
+  const { stages, drafts, indexOf } = finish(outputs.flatMap((output) => (output.from.kind === "stage" ? [output.from.draft] : [])));
+  const diagnostics = drafts.flatMap((draft) => crossing(draft));
   const called = new Set(stages.flatMap((stage) => calledIds(stage.body)));
-  return {
+  const flow: Flow = {
     name: program.entry.name,
     params: program.params.map(({ plan }) => plan),
     functions: Object.fromEntries(
@@ -85,7 +95,9 @@ export function lower(program: CheckedProgram): Flow {
             : from,
       }),
     ),
+    onTheWay: [...graph.onTheWay].filter((name) => !stages.some((stage) => stage.name === name)),
   };
+  return { flow, diagnostics };
 }
 
 function flowFunction({ file, signature }: StageFunction): FlowFunction {
@@ -115,8 +127,12 @@ export class Graph {
   readonly functions = new Map<string, StageFunction>();
   private readonly ids = new Map<string, number>();
   private readonly reads = new Map<Binding, number>();
+  private readonly apart: ReadonlySet<string>;
+  /** Names of values that their readers compute. */
+  readonly onTheWay = new Set<string>();
 
-  constructor(program: CheckedProgram) {
+  constructor(program: CheckedProgram, apart: ReadonlySet<string>) {
+    this.apart = apart;
     this.countReads(program.entry.body);
   }
 
@@ -150,19 +166,19 @@ export class Graph {
   /** Values of a block's names, then the block's own. `path` is that of the name which the block's value gets. */
   block(block: TypedBlock, env: Env, path: string): Value {
     for (const each of block.lets) this.let(each, env, path);
-    return this.value(block.value, env, path === "" ? "result" : path, path);
+    return this.value(block.value, env, path === "" ? "result" : path, path, null);
   }
 
   private let({ pattern, value }: TypedLet, env: Env, path: string): void {
     if (pattern.kind === "name") {
       const name = join(path, pattern.binding.name);
-      const found = this.value(value, env, name, name);
+      const found = this.value(value, env, name, name, null);
       env.set(pattern.binding, this.named(found, name, this.reads.get(pattern.binding) ?? 0));
       return;
     }
     const first = pattern.kind === "fields" ? pattern.fields[0]?.binding : pattern.bindings[0];
     const name = join(path, value.kind === "split" ? sourceName(value) : (first?.name ?? "value"));
-    const found = this.value(value, env, name, name);
+    const found = this.value(value, env, name, name, null);
     if (pattern.kind === "fields") {
       for (const { field, binding } of pattern.fields) {
         const part = this.field(found, field, value.type.kind === "record" ? fieldType(value.type, field) : binding.type, value, env);
@@ -181,11 +197,15 @@ export class Graph {
     });
   }
 
-  /** Rows that cost something and are read more than once are made once. */
+  /** Rows that cost something and are read more than once are made once; so is what would be long to write out at each reader. */
   private named(value: Value, name: string, reads: number): Value {
+    if (value.kind === "cheap" && reads > 1 && sizeOf(value, MOST_WRITTEN_OUT) > MOST_WRITTEN_OUT)
+      return { kind: "stage", draft: this.task(value.typed, value.env, name, null) };
+    if (value.kind === "cheap" || value.kind === "rows") this.onTheWay.add(name);
     if (value.kind !== "rows") return value;
     const rows = { ...value.rows, name, material: value.rows.material };
-    if (reads > 1 && rows.steps.some((step) => step.heavy)) this.materialise(rows);
+    const costly = reads > 1 && rows.steps.some((step) => step.heavy);
+    if (rows.material === null && (costly || this.apart.has(name))) this.materialise(rows);
     return { kind: "rows", rows };
   }
 
@@ -207,8 +227,11 @@ export class Graph {
     return { kind: "cheap", typed: { kind: "field", of: of.typed, name, optional: false, type, span: written.span }, env: of.env };
   }
 
-  /** `name` is what a stage made here is called, `path` what the names inside a pipeline called here begin with. */
-  value(typed: Typed, env: Env, name: string, path: string): Value {
+  /**
+   * `name` is what a stage made here is called, `path` what the names inside a pipeline called here begin with. `helper` tells a
+   * stage that serves the named one from that one itself.
+   */
+  value(typed: Typed, env: Env, name: string, path: string, helper: string | null): Value {
     switch (typed.kind) {
       case "local": {
         const found = env.get(typed.binding);
@@ -218,9 +241,9 @@ export class Graph {
       case "record": {
         const fields = new Map<string, Value>();
         for (const field of typed.fields) {
-          if ("name" in field) fields.set(field.name, this.value(field.value, env, join(path, field.name), join(path, field.name)));
+          if ("name" in field) fields.set(field.name, this.value(field.value, env, join(path, field.name), join(path, field.name), null));
           else {
-            const spread = this.value(field.spread, env, name, path);
+            const spread = this.value(field.spread, env, name, path, "spread");
             const type = field.spread.type;
             if (type.kind === "record")
               for (const one of type.fields) fields.set(one.name, this.field(spread, one.name, one.type, field.spread, env));
@@ -229,7 +252,7 @@ export class Graph {
         return { kind: "record", fields, type: typed.type };
       }
       case "field": {
-        const of = this.value(typed.of, env, name, path);
+        const of = this.value(typed.of, env, name, path, helper ?? labelOf(typed.of));
         if (of.kind === "record" && of.fields.has(typed.name)) return of.fields.get(typed.name)!;
         const source = this.typedOf(of, typed.of);
         return { kind: "cheap", typed: { ...typed, of: source.typed }, env: source.env };
@@ -240,7 +263,7 @@ export class Graph {
           inner.set(
             binding,
             this.named(
-              this.value(typed.args[i]!, env, join(path, binding.name), join(path, binding.name)),
+              this.value(typed.args[i]!, env, join(path, binding.name), join(path, binding.name), null),
               join(path, binding.name),
               this.reads.get(binding) ?? 0,
             ),
@@ -249,7 +272,8 @@ export class Graph {
         return this.block(typed.pipeline.body!, inner, path);
       }
       case "split": {
-        const rows = this.rows(typed.source, env, name, path);
+        // The parts have names of their own; what they are parts of goes by what made it.
+        const rows = this.rows(typed.source, env, name, path, helper);
         const fields = typed.parts.map(({ name: part, from, to }): [string, Value] => {
           const step: RowStep = {
             heavy: false,
@@ -268,35 +292,35 @@ export class Graph {
       }
       case "range":
       case "data":
-        return { kind: "rows", rows: this.rows(typed, env, name, path) };
+        return { kind: "rows", rows: this.rows(typed, env, name, path, helper) };
       case "reduce":
-        return this.reduction(typed, env, name, path);
+        return this.reduction(typed, env, name, path, helper);
       default:
-        return isCheap(typed) ? { kind: "cheap", typed, env } : { kind: "stage", draft: this.task(typed, env, name, null) };
+        return isCheap(typed) ? { kind: "cheap", typed, env } : { kind: "stage", draft: this.task(typed, env, name, helper) };
     }
   }
 
   /** A stage of one task. */
-  task(typed: Typed, env: Env, name: string, suffix: string | null): Draft {
-    const draft = this.draft(name, suffix, typed.span, typed.type, { kind: typed.kind === "fit" ? "fit" : "value" });
+  private task(typed: Typed, env: Env, name: string, helper: string | null): Draft {
+    const draft = this.draft(name, helper, typed.span, typed.type, { kind: typed.kind === "fit" ? "fit" : "value" });
     draft.body = new TaskWriter(this, draft).write(typed, env);
     return draft;
   }
 
   // --- Rows -----------------------------------------------------------------------------------------------------------
 
-  rows(typed: Typed, env: Env, name: string, path: string): Rows {
+  rows(typed: Typed, env: Env, name: string, path: string, helper: string | null): Rows {
     if (typed.kind === "range") {
       const rows = scalar(typed.rows);
       const source: DraftSource = { kind: "range", rows, blocks: typed.blocks ? scalar(typed.blocks) : defaultBlocks(rows) };
       return { source, steps: [], material: null, name, span: typed.span, type: typed.type };
     }
-    if (typed.kind === "data") return this.dataRows(typed, env, name, path);
-    return this.rowsOf(this.value(typed, env, name, path), typed, name);
+    if (typed.kind === "data") return this.dataRows(typed, env, name, path, helper);
+    return this.rowsOf(this.value(typed, env, name, path, helper), typed, name);
   }
 
-  private dataRows(typed: Typed & { kind: "data" }, env: Env, name: string, path: string): Rows {
-    const source = this.rows(typed.source, env, name, path);
+  private dataRows(typed: Typed & { kind: "data" }, env: Env, name: string, path: string, helper: string | null): Rows {
+    const source = this.rows(typed.source, env, name, path, labelOf(typed.source));
     const lambdas = Object.entries(typed.lambdas);
     const write: RowStep["write"] = (writer, from) => ({
       op: "data",
@@ -314,7 +338,7 @@ export class Graph {
     const needsKeys = typed.name === "withIndex" || typed.name === "shuffle";
     if (dataOperations[typed.name]!.rowWise) return this.step(source, { write, heavy, needsKeys }, name, typed.span, typed.type);
     // Rows leave their blocks: one task, whose list is cut anew.
-    const draft = this.draft(name, null, typed.span, typed.type, { kind: "source" });
+    const draft = this.draft(name, helper, typed.span, typed.type, { kind: "source" });
     const writer = new TaskWriter(this, draft);
     draft.body = write(writer, writer.wholeRows(source, needsKeys));
     return { source: { kind: "stage", stage: draft }, steps: [], material: draft, name, span: typed.span, type: typed.type };
@@ -357,11 +381,11 @@ export class Graph {
   }
 
   /** Each block folded where it lies; the partials combined by one task. */
-  private reduction(typed: Typed & { kind: "reduce" }, env: Env, name: string, path: string): Value {
-    const rows = this.rows(typed.source, env, name, path);
+  private reduction(typed: Typed & { kind: "reduce" }, env: Env, name: string, path: string, helper: string | null): Value {
+    const rows = this.rows(typed.source, env, name, path, labelOf(typed.source));
     if (typed.name === "collect") return { kind: "rows", rows: { ...rows, type: typed.type } };
     const source: DraftSource = rows.material ? { kind: "stage", stage: rows.material } : rows.source;
-    const fold = this.draft(name, "blocks", typed.span, typed.type, { kind: "fold", over: source });
+    const fold = this.draft(name, helper === null ? "blocks" : `${helper}/blocks`, typed.span, typed.type, { kind: "fold", over: source });
     const writer = new TaskWriter(this, fold);
     const block = fold.use({ kind: "block" });
     fold.body = {
@@ -370,7 +394,7 @@ export class Graph {
       source: rows.material ? block : writer.steps(rows, block),
       by: typed.by && writer.lambda(typed.by, env),
     };
-    const combine = this.draft(name, null, typed.span, typed.type, { kind: "combine", of: fold });
+    const combine = this.draft(name, helper, typed.span, typed.type, { kind: "combine", of: fold });
     combine.body = {
       op: "combine",
       name: typed.name,
@@ -405,6 +429,65 @@ export class Graph {
 
 function fieldType(type: Type & { kind: "record" }, name: string): Type {
   return type.fields.find((field) => field.name === name)?.type ?? { kind: "any" };
+}
+
+/** What a helper is called beside the stage that it serves: by what makes it. */
+export function labelOf(typed: Typed): string {
+  if (typed.kind === "data" || typed.kind === "reduce") return typed.name;
+  if (typed.kind === "call") return typed.function.signature.name;
+  return typed.kind === "field" || typed.kind === "index" ? labelOf(typed.of) : typed.kind;
+}
+
+/** Values that are read several times are written out at each reader up to this many nodes. */
+const MOST_WRITTEN_OUT = 40;
+
+/** Nodes of a cheap value with all that it reads written out; stops counting above `most`. */
+function sizeOf(value: Value & { kind: "cheap" }, most: number): number {
+  let size = 0;
+  const visit = (node: unknown, env: Env): void => {
+    if (typeof node !== "object" || node === null || size > most) return;
+    if ("kind" in node && "span" in node) size++;
+    if ("kind" in node && node.kind === "local" && "binding" in node) {
+      const read = env.get(node.binding as Binding);
+      if (read?.kind === "cheap") visit(read.typed, read.env);
+      return;
+    }
+    for (const [name, child] of Object.entries(node)) if (name !== "type" && name !== "span") visit(child, env);
+  };
+  visit(value.typed, value.env);
+  return size;
+}
+
+/** Whatever a stage gives is stored and sent: a message where that can't be. */
+function crossing({ type, span, name }: Draft): Diagnostic[] {
+  const stuck = stays(type);
+  if (!stuck) return [];
+  return [
+    report("HR207", { stage: name, is: print(stuck) }, [{ span, label: `gives ${print(type)}`, role: "primary" }], {
+      help: stuck.kind === "opaque" && stuck.why !== undefined ? stuck.why : "a function stays where it was made",
+    }),
+  ];
+}
+
+/** The part of a type that can't leave its process. */
+function stays(type: Type): (Type & { kind: "opaque" | "function" }) | null {
+  const first = (types: readonly Type[]) => types.reduce<ReturnType<typeof stays>>((found, one) => found ?? stays(one), null);
+  switch (type.kind) {
+    case "function":
+      return type;
+    case "opaque":
+      return type.crosses ? null : type;
+    case "list":
+      return stays(type.item);
+    case "dataset":
+      return stays(type.row);
+    case "record":
+      return first(type.fields.map((field) => field.type));
+    case "union":
+      return first(type.members);
+    default:
+      return null;
+  }
 }
 
 /** The stage of a data set that has no name of its own goes by the function that makes it. */

@@ -5,7 +5,8 @@ import type { Binding, Typed, TypedBlock, TypedFitStatement, TypedLambda, TypedL
 import type { Expr, FitStatement, Passing } from "../plan.ts";
 import type { Draft } from "./draft.ts";
 import type { Graph, Rows, Value } from "./lower.ts";
-import { Env } from "./lower.ts";
+import { Env, labelOf } from "./lower.ts";
+import { isFresh, onlyRead } from "./ownership.ts";
 
 /** Computed wherever it is read: no call of the user's, no rows. */
 export function isCheap(typed: Typed): boolean {
@@ -15,7 +16,7 @@ export function callsUser(typed: Typed): boolean {
   return some(typed, (one) => one.kind === "call" || one.kind === "pipeline");
 }
 
-function some(typed: Typed, test: (one: Typed) => boolean): boolean {
+export function some(typed: Typed, test: (one: Typed) => boolean): boolean {
   const visit = (node: unknown): boolean => {
     if (typeof node !== "object" || node === null) return false;
     if ("kind" in node && "span" in node && "type" in node && test(node as Typed)) return true;
@@ -124,8 +125,8 @@ export class TaskWriter {
 
   /** A stage of its own, which this one reads. */
   private hoisted(typed: Typed, env: Env): Expr {
-    const name = `${this.draft.name}.${typed.kind === "reduce" || typed.kind === "data" ? typed.name : typed.kind}`;
-    return this.read(this.graph.value(typed, env, name, name), typed.type);
+    const { name } = this.draft;
+    return this.read(this.graph.value(typed, env, name, name, labelOf(typed)), typed.type);
   }
 
   read(value: Value, _type: Type): Expr {
@@ -144,11 +145,7 @@ export class TaskWriter {
   /** Memory may be shared with a reader; a value that its callee may change is moved where nobody else can see it, else copied. */
   private passing(mutable: boolean, value: Typed): Passing {
     if (!mutable) return "share";
-    if (this.moves.has(value)) return "move";
-    return ["call", "record", "list", "const", "combine", "template", "binary", "unary", "builtin", "reduce", "fit"].includes(value.kind) &&
-      value.kind !== "combine"
-      ? "move"
-      : "copy";
+    return this.moves.has(value) || isFresh(value) ? "move" : "copy";
   }
 
   private block(block: TypedBlock, env: Env): Expr {
@@ -202,7 +199,7 @@ export class TaskWriter {
   rows(typed: Typed, env: Env): Expr {
     if (typed.kind === "data" || typed.kind === "range") {
       if (this.inline > 0) return this.data(typed, env);
-      return this.wholeRows(this.graph.rows(typed, env, this.draft.name, this.draft.name), false);
+      return this.wholeRows(this.graph.rows(typed, env, this.draft.name, this.draft.name, labelOf(typed)), false);
     }
     if (typed.kind === "local" && !this.locals.has(typed.binding)) {
       const value = env.get(typed.binding);
@@ -304,7 +301,7 @@ export class TaskWriter {
       const value = env.get(typed.binding);
       if (value?.kind === "rows") return this.wholeRows(value.rows, true);
       if (value?.kind === "stage" && value.draft.work.kind !== "value")
-        return this.wholeRows(this.graph.rows(typed, env, this.draft.name, this.draft.name), true);
+        return this.wholeRows(this.graph.rows(typed, env, this.draft.name, this.draft.name, labelOf(typed)), true);
     }
     if (typed.kind === "data" && typed.name !== "shuffle" && typed.name !== "batches" && typed.name !== "sortBy")
       return this.data(typed, env);
@@ -323,19 +320,10 @@ export class TaskWriter {
     const carried = this.local(typed.carried);
     const batch = this.local(typed.batch);
     const next = typed.body.find((statement) => statement.kind === "next");
-    if (next) this.moveLast(next.value, typed.carried);
+    const last = next && onlyRead(next.value, typed.carried);
+    if (last) this.moves.add(last);
     const body = this.inlined(() => typed.body.map((statement) => this.fitStatement(statement, carried, env)));
     return { op: "fit", carried: { name: carried, init }, batch, over, epochs, body };
-  }
-
-  /** Where the next value reads the old one once, as an argument itself, its callee is the last to see it. */
-  private moveLast(next: Typed, carried: Binding): void {
-    const reads: Typed[] = [];
-    some(next, (one) => {
-      if (one.kind === "local" && one.binding === carried) reads.push(one);
-      return false;
-    });
-    if (reads.length === 1) this.moves.add(reads[0]!);
   }
 
   private fitStatement(statement: TypedFitStatement, carried: string, env: Env): FitStatement {

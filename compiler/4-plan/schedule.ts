@@ -1,10 +1,10 @@
 // Schedules: which strategy and options each stage gets, and whether it may. Legality never depends on the cluster at hand.
-import type { Span } from "../../lang/ast.ts";
-import type { Diagnostic } from "../../lang/diagnostics.ts";
+import type { Name, Span } from "../../lang/ast.ts";
+import type { Diagnostic, Frame } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import { nearest } from "../../lang/suggest.ts";
 import type { Flow, FlowStage } from "../3-lower/flow.ts";
-import type { Expr, Schedule, ScheduleEntry } from "../module.ts";
+import type { Expr, Module, Schedule, ScheduleEntry } from "../module.ts";
 import type { PlanStage } from "../plan.ts";
 
 /** How one named stage, with its helpers, runs. */
@@ -22,21 +22,54 @@ export interface Chosen {
 
 const AUTO: Choice = { strategy: { kind: "data", slots: null }, options: {}, why: "auto" };
 
-/** Errors of every schedule, whether it is chosen or not; falling back is remarked for the chosen one alone. */
-export function checkSchedules(schedules: readonly Schedule[], flow: Flow): Diagnostic[] {
-  return schedules
-    .filter(({ pipeline }) => pipeline === null || pipeline.text === flow.name)
-    .flatMap((schedule) => choose(schedule, flow, false).diagnostics);
+/** Names that a schedule says of by themselves, not by a `*`. */
+export function namedStages(schedule: Schedule | null): ReadonlySet<string> {
+  return new Set((schedule?.entries ?? []).flatMap(({ selectors }) => selectors.map(({ path }) => path.join("."))));
 }
 
+/** Errors of the schedules that weren't chosen; a program is right or wrong whichever is. */
+export function checkSchedules(module: Module, entry: string, chosen: Schedule | null, flow: Flow): Diagnostic[] {
+  const pipelines = module.pipelines.map(({ name }) => name.text);
+  const names = new Map<string, Name>();
+  return module.schedules.flatMap((schedule) => {
+    const { name, pipeline } = schedule;
+    const found: Diagnostic[] = [];
+    const before = names.get(name.text);
+    if (before)
+      found.push(
+        report("HR104", { name: name.text }, [
+          at(name.span, "declared again"),
+          { span: before.span, label: "first here", role: "secondary" },
+        ]),
+      );
+    names.set(name.text, name);
+    if (pipeline !== null && !pipelines.includes(pipeline.text)) {
+      const near = nearest(pipeline.text, pipelines);
+      found.push(
+        report(
+          "HR409",
+          { what: `the schedule \`${name.text}\` is for \`${pipeline.text}\`, and there is no such pipeline` },
+          [at(pipeline.span, "no such pipeline")],
+          near ? { help: `did you mean \`${near}\`?` } : {},
+        ),
+      );
+    }
+    const applies = schedule !== chosen && (pipeline === null || pipeline.text === entry);
+    return applies ? [...found, ...choose(schedule, flow, false).diagnostics] : found;
+  });
+}
+
+/** How each stage runs. Falling back, and demands that this version can't meet, are said of the chosen schedule alone. */
 export function choose(schedule: Schedule | null, flow: Flow, chosen = true): Chosen {
   const diagnostics: Diagnostic[] = [];
   const names = [...new Set(flow.stages.map(({ name }) => name))];
   const entries = schedule?.entries ?? [];
-  for (const entry of entries) checkSelectors(entry, names, diagnostics);
+  for (const entry of entries) checkSelectors(entry, [...names, ...flow.onTheWay], diagnostics);
   const choices = new Map(names.map((name) => [name, choiceOf(name, flow, bestEntry(entries, name), chosen, diagnostics)]));
   return { choices, diagnostics };
 }
+
+const at = (span: Span, label: string): Frame => ({ span, label, role: "primary" });
 
 // --- Selectors -----------------------------------------------------------------------------------------------------------------
 
@@ -68,16 +101,33 @@ function checkSelectors(entry: ScheduleEntry, names: readonly string[], diagnost
   for (const { path, span } of entry.selectors) {
     const text = path.join(".");
     if (text === "*" || names.some((name) => match(path, name) > 0)) continue;
-    const last = path[path.length - 1]!;
-    const full = names.find((name) => name.endsWith(`.${last}`));
-    const near = full ?? nearest(text, names);
+    const near = meant(path, names);
     diagnostics.push(
-      report("HR402", { path: text }, [{ span, label: "no such stage", role: "primary" }], {
+      report("HR402", { path: text }, [at(span, "no such stage")], {
         help: near ? `${near}: …` : `stages: ${names.slice(0, 12).join(", ")}`,
         ...(near ? { fix: { span, text: near } } : {}),
       }),
     );
   }
+}
+
+/** The selector that a wrong one was likely to be: a stage by its full path, all inside a pipeline, a misspelt one. */
+function meant(path: readonly string[], names: readonly string[]): string | null {
+  const text = path.join(".");
+  const inside = [
+    ...new Set(
+      names.flatMap((name) =>
+        name
+          .split(".")
+          .slice(0, -1)
+          .map((_, i, steps) => `${steps.slice(0, i + 1).join(".")}.*`),
+      ),
+    ),
+  ];
+  if (inside.includes(`${text}.*`)) return `${text}.*`;
+  const candidates = path[path.length - 1] === "*" ? inside : names;
+  const full = candidates.find((name) => name.endsWith(`.${text}`));
+  return full ?? nearest(text, candidates);
 }
 
 // --- Strategies ----------------------------------------------------------------------------------------------------------------
@@ -91,15 +141,11 @@ function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen:
     diagnostics.push(diagnostic);
     return { ...AUTO, options };
   };
-  const at = (span: Span, label: string) => [{ span, label, role: "primary" as const }];
-  if (strategy.architecture && strategy.architecture.name.text !== "sequential") {
-    // A demand that this version can't meet; a schedule that isn't chosen may name it.
-    if (!chosen) return { ...AUTO, options };
-    return problem(
-      report("HR902", { architecture: strategy.architecture.name.text }, at(strategy.architecture.name.span, "not built yet"), {
-        help: "without an architecture `fit` runs sequentially",
-      }),
-    );
+  const architecture = strategy.architecture?.name;
+  if (architecture) {
+    const wrong = architectureProblem(architecture, name, stages, chosen);
+    if (wrong) return problem(wrong);
+    return { ...AUTO, options, why: autoReason(stages) };
   }
   switch (strategy.name.text) {
     case "task":
@@ -110,7 +156,7 @@ function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen:
       const slots = arg ? count(arg.value) : null;
       if (strategy.args.length > 1 || (arg && slots === null)) {
         return problem(
-          report("HR403", { what: "`data(n)` takes a number of slots, from 1" }, at(arg?.span ?? strategy.span, "not such a number"), {
+          report("HR403", { what: "`data(n)` takes a number of slots, from 1" }, [at(arg?.span ?? strategy.span, "not such a number")], {
             help: `${name}: data(2)`,
           }),
         );
@@ -118,17 +164,17 @@ function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen:
       const why = unsplittable(stages);
       if (why === null) return { strategy: { kind: "data", slots }, options, why: "by the schedule" };
       if (strategy.demanded)
-        return problem(report("HR404", { stage: name, why }, at(strategy.span, "demanded here"), { help: `${name}: task` }));
-      if (chosen) diagnostics.push(report("HR405", { stage: name, why }, at(strategy.span, "can't be split")));
+        return problem(report("HR404", { stage: name, why }, [at(strategy.span, "demanded here")], { help: `${name}: task` }));
+      if (chosen) diagnostics.push(report("HR405", { stage: name, why }, [at(strategy.span, "can't be split")]));
       return { strategy: { kind: "task" }, options, why: `one task: ${why}` };
     }
     case "model":
       if (!chosen) return { ...AUTO, options };
-      return problem(report("HR901", { form: "`model(n)`" }, at(strategy.span, "not built yet")));
+      return problem(report("HR901", { form: "`model(n)`" }, [at(strategy.span, "not built yet")]));
     default: {
       const near = nearest(strategy.name.text, ["task", "data", "auto", "model"]);
       return problem(
-        report("HR403", { what: `there is no strategy \`${strategy.name.text}\`` }, at(strategy.name.span, "no such strategy"), {
+        report("HR403", { what: `there is no strategy \`${strategy.name.text}\`` }, [at(strategy.name.span, "no such strategy")], {
           help: near ? `did you mean \`${near}\`?` : "`task`, `data(n)`, `data!(n)`, `auto`",
         }),
       );
@@ -146,8 +192,41 @@ function autoReason(stages: readonly FlowStage[]): string {
 function unsplittable(stages: readonly FlowStage[]): string | null {
   if (stages.some(isSplit)) return null;
   if (stages.some((stage) => stage.work.kind === "fit")) return "a `fit` is split by naming a training architecture";
-  if (stages.some((stage) => stage.work.kind === "source")) return "its rows leave their blocks, or are made by one call";
-  return "it computes one value by one call";
+  const stage = stages[stages.length - 1]!;
+  let { body } = stage;
+  while (body.op === "let") body = body.body;
+  const rows = stage.work.kind === "source";
+  if (body.op === "call") return rows ? `one call of \`${body.function}\` makes its rows` : `it is one call of \`${body.function}\``;
+  if (body.op === "data") return `\`${body.name}\` needs all rows at once`;
+  return rows ? "its rows are one list" : "it computes one value";
+}
+
+/** Every training architecture that there is; most change the arithmetic, so naming one is a demand. */
+const architectures: readonly string[] = [
+  "sequential",
+  "allreduce",
+  "parameterServer",
+  "average",
+  "hogwild",
+  "downpour",
+  "pipelined",
+  "tensor",
+];
+
+function architectureProblem({ text, span }: Name, stage: string, stages: readonly FlowStage[], chosen: boolean): Diagnostic | null {
+  if (!architectures.includes(text)) {
+    const near = nearest(text, architectures);
+    return report("HR403", { what: `there is no training architecture \`${text}\`` }, [at(span, "no such architecture")], {
+      help: near ? `did you mean \`${near}\`?` : `architectures: ${architectures.join(", ")}`,
+    });
+  }
+  if (!stages.some(({ work }) => work.kind === "fit"))
+    return report("HR403", { what: `\`${stage}\` isn't a \`fit\`, so it has no training architecture` }, [at(span, "for a `fit`")], {
+      help: `${stage}: data(2)`,
+    });
+  // A demand that this version can't meet; a schedule that isn't chosen may name it.
+  if (text === "sequential" || !chosen) return null;
+  return report("HR902", { architecture: text }, [at(span, "not built yet")], { help: "without an architecture `fit` runs sequentially" });
 }
 
 function count(value: Expr): number | null {
@@ -172,8 +251,7 @@ const sizes: Readonly<Record<string, number>> = {
 function readOptions(entry: ScheduleEntry, diagnostics: Diagnostic[]): PlanStage["options"] {
   const found: { timeoutMs?: number; memoryBytes?: number; retries?: number } = {};
   for (const { name, value } of entry.options) {
-    const wrong = (wants: string) =>
-      diagnostics.push(report("HR407", { name: name.text, wants }, [{ span: value.span, label: "not that", role: "primary" }]));
+    const wrong = (wants: string) => diagnostics.push(report("HR407", { name: name.text, wants }, [at(value.span, "not that")]));
     const unit = value.kind === "quantity" ? value.unit.toLowerCase() : "";
     switch (name.text) {
       case "timeout":
@@ -191,7 +269,7 @@ function readOptions(entry: ScheduleEntry, diagnostics: Diagnostic[]): PlanStage
       default: {
         const near = nearest(name.text, ["timeout", "memory", "retries"]);
         diagnostics.push(
-          report("HR406", { name: name.text }, [{ span: name.span, label: "no such option", role: "primary" }], {
+          report("HR406", { name: name.text }, [at(name.span, "no such option")], {
             help: near ? `did you mean \`${near}\`?` : "options: `timeout`, `memory`, `retries`",
           }),
         );

@@ -1,0 +1,81 @@
+// Who else may see the memory of an argument. A callee may change what it gets by a mutable parameter, so it gets a value that nobody
+// else can reach, or a copy. In doubt it is a copy: a wrong `move` would corrupt somebody's data.
+import type { Type } from "../../lang/types.ts";
+import type { Binding, Typed } from "../2-check/typed.ts";
+
+/** A value just made, whose memory nobody else knows. */
+export function isFresh(value: Typed): boolean {
+  if (memoryOf(value.type).size === 0) return true;
+  switch (value.kind) {
+    case "record":
+      return value.fields.every((field) => "name" in field && isFresh(field.value));
+    case "list":
+      return value.items.every(isFresh);
+    case "call":
+      // Memory that the callee only read may come out again, if it is of a type that comes out.
+      return value.args.every(({ parameter, value: arg }) => parameter.mutable || !overlaps(memoryOf(arg.type), memoryOf(value.type)));
+    default:
+      return false;
+  }
+}
+
+/**
+ * The one place where `next` reads the carried value, if it is an argument itself, evaluated once: its callee is then the last to
+ * see it.
+ */
+export function onlyRead(next: Typed, carried: Binding): Typed | null {
+  const reads: { readonly at: Typed; readonly once: boolean }[] = [];
+  const visit = (node: unknown, once: boolean): void => {
+    if (typeof node !== "object" || node === null) return;
+    if ("kind" in node && node.kind === "local" && "binding" in node) {
+      if (node.binding === carried) reads.push({ at: node as Typed, once });
+      return;
+    }
+    // A lambda has a body and parameters, and runs once for each row.
+    const lambda = "body" in node && "parameters" in node;
+    for (const [name, child] of Object.entries(node)) {
+      if (name !== "type" && name !== "span" && name !== "function" && name !== "parameter") visit(child, once && !lambda);
+    }
+  };
+  visit(next, true);
+  const [only, ...more] = reads;
+  return only?.once && more.length === 0 ? only.at : null;
+}
+
+/** The kinds of memory in a value: two values can share memory only where they have one in common. */
+function memoryOf(type: Type, found: Set<string> = new Set()): Set<string> {
+  switch (type.kind) {
+    case "list":
+      return memoryOf(type.item, found.add("list"));
+    case "dataset":
+      return memoryOf(type.row, found.add("list"));
+    case "part":
+      return memoryOf(type.of, found);
+    case "record":
+      // One record type may stand for another with more fields, so names tell nothing.
+      found.add("record");
+      for (const field of type.fields) memoryOf(field.type, found);
+      return found;
+    case "union":
+      for (const member of type.members) memoryOf(member, found);
+      return found;
+    case "array":
+    case "tensor":
+      return found.add(type.dtype);
+    case "bytes":
+      return found.add("u8");
+    case "opaque":
+    case "any":
+    case "variable":
+    case "function":
+      return found.add(ANYTHING);
+    default:
+      return found;
+  }
+}
+const ANYTHING = "anything";
+
+function overlaps(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  if (a.size === 0 || b.size === 0) return false;
+  return a.has(ANYTHING) || b.has(ANYTHING) || [...a].some((one) => b.has(one));
+}
