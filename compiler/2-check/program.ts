@@ -5,7 +5,7 @@ import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { mayBeNull, presentOf, print } from "../../lang/types.ts";
 import { GraphIndex } from "../graph.ts";
-import type { Expr, Module, Parameter, Pipeline, Signatures } from "../module.ts";
+import type { Carried, Expr, Module, Parameter, Pattern, Pipeline, Signatures } from "../module.ts";
 import type { Json, PlanParam } from "../plan.ts";
 import type { Context } from "./expressions.ts";
 import { bindName, check, checkBlock } from "./expressions.ts";
@@ -194,15 +194,45 @@ function findEntry(module: Module, { entry: asked, library }: CheckOptions, diag
   return null;
 }
 
+/** Every name that stands for a value somewhere in a pipeline. */
+function boundNames(pipeline: Pipeline): Set<string> {
+  const found = new Set(pipeline.parameters.map(({ name }) => name.text));
+  const visit = (node: unknown): void => {
+    if (typeof node !== "object" || node === null) return;
+    if ("kind" in node && node.kind === "let" && "pattern" in node) {
+      const { pattern } = node as { readonly pattern: Pattern };
+      const names =
+        pattern.kind === "name" ? [pattern.name] : pattern.kind === "fields" ? pattern.fields.map(({ name }) => name) : pattern.names;
+      for (const { text } of names) found.add(text);
+    }
+    if ("kind" in node && node.kind === "fit" && "carried" in node)
+      for (const { name } of node.carried as readonly Carried[]) found.add(name.text);
+    if ("kind" in node && node.kind === "lambda" && "parameters" in node)
+      for (const { text } of node.parameters as readonly { readonly text: string }[]) found.add(text);
+    for (const child of Object.values(node)) visit(child);
+  };
+  visit(pipeline.body);
+  return found;
+}
+
 function calledPipelines(pipeline: Pipeline, names: readonly string[]): string[] {
   const found = new Set<string>();
+  // Functions and values are two name spaces: `let line = …` in `pipeline line` is a value, and reading it is no call.
+  const values = boundNames(pipeline);
   const visit = (node: unknown): void => {
     if (typeof node !== "object" || node === null) return;
     if ("kind" in node && node.kind === "call" && "callee" in node) {
       const callee = node.callee as { readonly text: string };
       if (names.includes(callee.text)) found.add(callee.text);
     }
-    if ("kind" in node && node.kind === "name" && "name" in node && typeof node.name === "string" && names.includes(node.name))
+    if (
+      "kind" in node &&
+      node.kind === "name" &&
+      "name" in node &&
+      typeof node.name === "string" &&
+      names.includes(node.name) &&
+      !values.has(node.name)
+    )
       found.add(node.name);
     for (const child of Object.values(node)) visit(child);
   };
