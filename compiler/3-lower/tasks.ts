@@ -16,7 +16,7 @@ export function callsUser(typed: Typed): boolean {
   return some(typed, (one) => one.kind === "call" || one.kind === "pipeline");
 }
 
-export function some(typed: Typed, test: (one: Typed) => boolean): boolean {
+function some(typed: Typed, test: (one: Typed) => boolean): boolean {
   const visit = (node: unknown): boolean => {
     if (typeof node !== "object" || node === null) return false;
     if ("kind" in node && "span" in node && "type" in node && test(node as Typed)) return true;

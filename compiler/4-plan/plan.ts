@@ -54,7 +54,7 @@ export function makePlan(flow: Flow, facts: PlanFacts): Plan {
 }
 
 /** Sorted keys, no white space: one text for one plan. */
-export function canonicalJson(value: unknown): string {
+function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
   const fields = Object.entries(value).filter(([, field]) => field !== undefined);

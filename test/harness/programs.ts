@@ -10,7 +10,7 @@ import { render } from "../../lang/render.ts";
 
 const cache = memoryCache();
 
-export function sourcesOf(files: Readonly<Record<string, string>>): Sources {
+function sourcesOf(files: Readonly<Record<string, string>>): Sources {
   return { ...memorySources(files), cache };
 }
 
