@@ -175,6 +175,8 @@ class LayoutPass {
     if (!before) return false;
     const { frame } = this;
     if (frame.isSchedule) return before.tokenType !== t.Comma && before.tokenType !== t.Colon;
+    // Nothing continues with a statement's own beginning: what is missing is missing on the line before.
+    if (this.startsStatement()) return true;
     if (opensEnd.has(before.tokenType) || isInfix(before)) return false;
     if (continuesLine.has(token.tokenType)) return false;
     if (frame.head !== null && frame.head !== "other" && headWords[frame.head].includes(token.tokenType)) return false;

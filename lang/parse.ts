@@ -67,9 +67,12 @@ class Reader {
   private readonly docs: Docs;
   private readonly diagnostics: Diagnostic[];
 
+  private readonly text: string;
+
   constructor(text: string, file: string) {
     grammar ??= new Grammar();
     this.file = file;
+    this.text = text;
     const lexed = lex(text, file);
     const laid = layout(lexed.tokens, file);
     this.docs = lexed.docs;
@@ -78,7 +81,10 @@ class Reader {
   }
 
   sorted(): Diagnostic[] {
-    return this.diagnostics.sort((a, b) => (a.frames[0]?.span.start ?? 0) - (b.frames[0]?.span.start ?? 0));
+    return withoutEchoes(
+      this.diagnostics.sort((a, b) => startOf(a) - startOf(b)),
+      this.text,
+    );
   }
 
   /** `///` above the imports. */
@@ -136,12 +142,9 @@ class Reader {
     const problem = explainProblem("declaration", tokens, null, this.file);
     this.diagnostics.push(
       problem ??
-        report(
-          "HR001",
-          { what: "only declarations stand at the top of a file" },
-          [{ span, label: "none of `import type param pipeline service schedule`", role: "primary" }],
-          { help: "statements stand in a pipeline: `pipeline name() -> float { … }`" },
-        ),
+        report("HR001", { what: STRAY }, [{ span, label: "none of `import type param pipeline service schedule`", role: "primary" }], {
+          help: "statements stand in a pipeline: `pipeline name() -> float { … }`",
+        }),
     );
   }
 
@@ -194,11 +197,48 @@ class Reader {
   }
 
   private fill(pending: Pending): void {
+    // Lines that go on with a head which couldn't be read are part of its problem.
+    let broken = false;
     for (const tokens of pending.token.statements) {
       if (pending.kind === "entries") {
         const entry = this.read("entry", tokens) as ast.ScheduleEntry | null;
         if (entry) pending.into.push(entry);
-      } else pending.into.push(this.statement(tokens));
+        continue;
+      }
+      const told = this.diagnostics.length;
+      const statement = this.statement(tokens);
+      if (broken && goesOn(tokens)) this.diagnostics.length = told;
+      else broken = this.diagnostics.length > told;
+      pending.into.push(statement);
     }
   }
 }
+
+const headWords = new Set([t.Over, t.For, t.Until, t.Max, t.Trials, t.Minimize, t.Maximize, t.Using]);
+function goesOn([first, second]: readonly Token[]): boolean {
+  return headWords.has(first!.tokenType) && (second === undefined || t.endsOperand(second.tokenType));
+}
+
+const startOf = (diagnostic: Diagnostic) => diagnostic.frames[0]?.span.start ?? 0;
+const isBracket = ({ code }: Diagnostic) => code === "HR007" || code === "HR008" || code === "HR010";
+/** A block that never opened, or never closed: what it held stands at the top of the file. */
+const spillsOut = (diagnostic: Diagnostic) =>
+  diagnostic.code === "HR007" || diagnostic.code === "HR008" || diagnostic.message.endsWith("a block in braces was expected");
+
+/** A bracket too many or too few says itself again wherever its other half was to be; the first message is enough. */
+function withoutEchoes(diagnostics: readonly Diagnostic[], text: string): Diagnostic[] {
+  const lineOf = (diagnostic: Diagnostic) => text.lastIndexOf("\n", startOf(diagnostic) - 1);
+  const kept: Diagnostic[] = [];
+  let spilled = false;
+  for (const diagnostic of diagnostics) {
+    const stray = diagnostic.message === STRAY || (diagnostic.code === "HR008" && diagnostic.message.includes("}"));
+    const before = kept[kept.length - 1];
+    const echo = before !== undefined && (isBracket(before) || isBracket(diagnostic)) && lineOf(before) === lineOf(diagnostic);
+    if (echo || (spilled && stray)) continue;
+    kept.push(diagnostic);
+    spilled ||= spillsOut(diagnostic);
+  }
+  return kept;
+}
+
+const STRAY = "only declarations stand at the top of a file";
