@@ -38,11 +38,11 @@ function showText(value: unknown, depth = 3): string {
   if (typeof value === "string") return depth === 3 ? value : JSON.stringify(value);
   if (typeof value !== "object" || value === null) return String(value ?? null);
   if (value instanceof Date) return value.toISOString();
-  if (ArrayBuffer.isView(value)) {
-    const array = value as Float64Array;
-    const some = Array.from(array.subarray(0, 5), (item) => showText(item, 0)).join(", ");
-    return `${value.constructor.name}(${array.length}) [${some}${array.length > 5 ? ", …" : ""}]`;
-  }
+  const { dtype, shape, data } = value as { dtype?: unknown; shape?: unknown; data?: unknown };
+  if (typeof dtype === "string" && Array.isArray(shape) && ArrayBuffer.isView(data))
+    return `Tensor<${dtype}, [${shape.join(", ")}]> ${someOf(data)}`;
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${lengthOf(value)}) ${someOf(value)}`;
+  if (value instanceof Map || value instanceof Set) return `${value.constructor.name}(${value.size}) ${showText([...value], depth)}`;
   if (Array.isArray(value)) {
     if (depth === 0) return `[${value.length} items]`;
     const items = value.slice(0, 10).map((item) => showText(item, depth - 1));
@@ -51,6 +51,19 @@ function showText(value: unknown, depth = 3): string {
   const fields = Object.entries(value);
   if (depth === 0) return `{ ${fields.map(([name]) => name).join(", ")} }`;
   return fields.length === 0 ? "{}" : `{ ${fields.map(([name, field]) => `${name}: ${showText(field, depth - 1)}`).join(", ")} }`;
+}
+
+const lengthOf = (array: ArrayBufferView): number => ("length" in array ? Number(array.length) : array.byteLength);
+
+/** The first numbers of a typed array. */
+function someOf(array: ArrayBufferView): string {
+  if (!(Symbol.iterator in array)) return "";
+  const some: string[] = [];
+  for (const item of array as ArrayBufferView & Iterable<unknown>) {
+    if (some.length === 5) break;
+    some.push(showText(item, 0));
+  }
+  return `[${some.join(", ")}${lengthOf(array) > some.length ? ", …" : ""}]`;
 }
 
 interface StageLine {
@@ -117,13 +130,16 @@ export class Progress {
     return { "text/plain": lines.join("\n") };
   }
 
-  /** Curves of the numbers that were tracked, at most this many points each. */
-  curves(points = 500): MimeBundle | null {
+  /** Curves of the numbers that stages of these names, or stages within them, tracked; at most so many points each. */
+  curves(of: readonly string[], points = 500): MimeBundle | null {
     const values: { stage: string; metric: string; step: number; value: number }[] = [];
     for (const [stage, { metrics }] of this.#stages) {
+      if (!of.includes(stage.split(".")[0]!)) continue;
       for (const [metric, { steps, values: tracked }] of metrics) {
         const every = Math.max(1, Math.ceil(steps.length / points));
         for (let i = 0; i < steps.length; i += every) values.push({ stage, metric, step: steps[i]!, value: tracked[i]! });
+        const end = steps.length - 1;
+        if (end % every !== 0) values.push({ stage, metric, step: steps[end]!, value: tracked[end]! });
       }
     }
     if (values.length < 2) return null;

@@ -7,6 +7,7 @@ import { nearest } from "../lang/suggest.ts";
 import type { TaskError } from "../runtime/events/events.ts";
 import type { MimeBundle } from "./display.ts";
 import { displayValue, Progress } from "./display.ts";
+import type { SessionOptions } from "./session.ts";
 import { Session } from "./session.ts";
 
 export type Content = Readonly<Record<string, unknown>>;
@@ -15,6 +16,9 @@ export interface Request {
   readonly type: string;
   readonly content: Content;
 }
+
+/** What is to be done after an answer: drop the cells that wait behind one that failed, or end the process. */
+export type Next = "go on" | "abort waiting" | "shutdown";
 
 /** Where a request's answers go. */
 export interface Outlet {
@@ -51,17 +55,20 @@ const words = [
 export class Kernel {
   readonly #session: Session;
   readonly #version: string;
+  /** What was run, as history has it. */
+  readonly #inputs: { readonly count: number; readonly code: string }[] = [];
   #count = 0;
+  #unstored = 0;
   #running: AbortController | null = null;
   #display = 0;
 
-  constructor(folder: string, version: string) {
-    this.#session = new Session(folder);
-    this.#version = version;
+  constructor(options: SessionOptions & { readonly version: string }) {
+    this.#session = new Session(options);
+    this.#version = options.version;
   }
 
-  /** Answers a request; `shutdown` asks the process to end. */
-  async handle(request: Request, outlet: Outlet): Promise<"go on" | "shutdown"> {
+  /** Answers a request. */
+  async handle(request: Request, outlet: Outlet): Promise<Next> {
     outlet.publish("status", { execution_state: "busy" });
     try {
       return await this.#answer(request, outlet);
@@ -70,18 +77,30 @@ export class Kernel {
     }
   }
 
+  /** Answers a request to run a cell that was sent before its sender knew that an earlier one would fail. */
+  abort(outlet: Outlet): void {
+    outlet.publish("status", { execution_state: "busy" });
+    outlet.reply("execute_reply", { status: "aborted", execution_count: this.#count });
+    outlet.publish("status", { execution_state: "idle" });
+  }
+
+  /** Ends what runs, and the hosts. */
+  async close(): Promise<void> {
+    this.interrupt();
+    await this.#session[Symbol.asyncDispose]();
+  }
+
   interrupt(): void {
     this.#running?.abort();
   }
 
-  async #answer({ type, content }: Request, outlet: Outlet): Promise<"go on" | "shutdown"> {
+  async #answer({ type, content }: Request, outlet: Outlet): Promise<Next> {
     switch (type) {
       case "kernel_info_request":
         outlet.reply("kernel_info_reply", this.#info());
         return "go on";
       case "execute_request":
-        await this.#execute(content, outlet);
-        return "go on";
+        return (await this.#execute(content, outlet)) || content.stop_on_error === false ? "go on" : "abort waiting";
       case "is_complete_request": {
         const status = Session.state(String(content.code ?? ""));
         outlet.reply("is_complete_reply", status === "incomplete" ? { status, indent: "  " } : { status });
@@ -94,7 +113,7 @@ export class Kernel {
         outlet.reply("inspect_reply", this.#inspect(String(content.code ?? ""), Number(content.cursor_pos ?? 0)));
         return "go on";
       case "history_request":
-        outlet.reply("history_reply", { status: "ok", history: [] });
+        outlet.reply("history_reply", { status: "ok", history: this.#history(content) });
         return "go on";
       case "comm_info_request":
         outlet.reply("comm_info_reply", { status: "ok", comms: {} });
@@ -104,8 +123,7 @@ export class Kernel {
         outlet.reply("interrupt_reply", { status: "ok" });
         return "go on";
       case "shutdown_request":
-        this.interrupt();
-        await this.#session.close();
+        await this.close();
         outlet.reply("shutdown_reply", { status: "ok", restart: content.restart === true });
         return "shutdown";
       default:
@@ -133,50 +151,52 @@ export class Kernel {
     };
   }
 
-  async #execute(content: Content, outlet: Outlet): Promise<void> {
+  /** False where the cell failed. Whatever goes wrong is the cell's failure: the kernel lives on. */
+  async #execute(content: Content, outlet: Outlet): Promise<boolean> {
     const code = String(content.code ?? "");
     const silent = content.silent === true;
-    if (!silent && content.store_history !== false) this.#count++;
+    const stored = !silent && content.store_history !== false;
+    if (stored) this.#inputs.push({ count: ++this.#count, code });
     const execution_count = this.#count;
     if (!silent) outlet.publish("execute_input", { code, execution_count });
-    const fail = (ename: string, evalue: string, traceback: readonly string[]) => {
+    const done = () => outlet.reply("execute_reply", { status: "ok", execution_count, payload: [], user_expressions: {} });
+    const fail = (ename: string, evalue: string, traceback: readonly string[]): false => {
       const error = { ename, evalue, traceback };
       if (!silent) outlet.publish("error", error);
       outlet.reply("execute_reply", { status: "error", execution_count, ...error });
+      return false;
     };
     if (code.trim() === "") {
-      outlet.reply("execute_reply", { status: "ok", execution_count, payload: [], user_expressions: {} });
-      return;
+      done();
+      return true;
     }
 
     const view = new RunView(outlet, `progress-${++this.#display}`, silent);
-    this.#running = new AbortController();
-    let result: Awaited<ReturnType<Session["run"]>>;
+    const running = new AbortController();
+    this.#running = running;
     try {
-      result = await this.#session.run(`cell ${execution_count}`, code, {
-        onEvent: (event) => view.event(event),
-        signal: this.#running.signal,
-      });
+      const file = stored ? `cell ${execution_count}` : `unnumbered cell ${++this.#unstored}`;
+      const result = await this.#session.run(file, code, { onEvent: (event) => view.event(event), signal: running.signal });
+      view.close();
+      if (result.kind === "wrong") {
+        const first = result.diagnostics.find(({ severity }) => severity === "error");
+        return fail(first?.code ?? "Error", first?.message ?? "", this.#rendered(result.diagnostics).trimEnd().split("\n"));
+      }
+      if (result.kind === "failed") return fail(result.error.name, result.error.message, traceback(result.error));
+      if (!silent) {
+        if (result.remarks.length > 0) outlet.publish("stream", { name: "stderr", text: this.#rendered(result.remarks) });
+        const curves = view.curves(result.names);
+        if (curves) outlet.publish("display_data", { data: curves, metadata: {}, transient: {} });
+        if (result.value) outlet.publish("execute_result", { execution_count, data: displayValue(result.value.shown), metadata: {} });
+      }
+      done();
+      return true;
+    } catch (error) {
+      const { name, message, stack = "" } = error instanceof Error ? error : new Error(String(error));
+      return fail(name, message, ["This is a bug of Headrace's own, please report it:", ...stack.split("\n")]);
     } finally {
       this.#running = null;
       view.close();
-    }
-    switch (result.kind) {
-      case "wrong": {
-        const errors = result.diagnostics.filter(({ severity }) => severity === "error");
-        fail(errors[0]?.code ?? "Error", errors[0]?.message ?? "", this.#rendered(result.diagnostics).split("\n"));
-        return;
-      }
-      case "failed":
-        fail(result.error.name, result.error.message, traceback(result.error));
-        return;
-      case "ok":
-        if (!silent) {
-          if (result.remarks.length > 0) outlet.publish("stream", { name: "stderr", text: this.#rendered(result.remarks) });
-          view.curves();
-          if (result.value) outlet.publish("execute_result", { execution_count, data: displayValue(result.value.shown), metadata: {} });
-        }
-        outlet.reply("execute_reply", { status: "ok", execution_count, payload: [], user_expressions: {} });
     }
   }
 
@@ -184,25 +204,41 @@ export class Kernel {
     return render(diagnostics, (file) => this.#session.read(file), { color: true });
   }
 
+  #history({ hist_access_type, n, start, stop, pattern, output }: Content): readonly unknown[] {
+    let found = this.#inputs;
+    if (hist_access_type === "range")
+      found = found.filter(({ count }) => count >= Number(start ?? 0) && (stop === undefined || stop === null || count < Number(stop)));
+    if (hist_access_type === "search" && typeof pattern === "string") {
+      const parts = pattern.split(/([*?])/).map((part) => (part === "*" ? ".*" : part === "?" ? "." : part.replace(/[^\w\s]/g, "\\$&")));
+      const matches = new RegExp(`^${parts.join("")}$`, "s");
+      found = found.filter(({ code }) => matches.test(code));
+    }
+    if (hist_access_type !== "range" && typeof n === "number") found = n > 0 ? found.slice(-n) : [];
+    return found.map(({ count, code }) => [0, count, output === true ? [code, null] : code]);
+  }
+
   #complete(code: string, cursor: number): Content {
-    const start = cursor - (/[\w$]*$/.exec(code.slice(0, cursor))?.[0].length ?? 0);
-    const prefix = code.slice(start, cursor);
+    const before = firstPoints(code, cursor);
+    const prefix = /[\w$]*$/.exec(before)?.[0] ?? "";
     const matches = [...new Set([...this.#session.names(), ...operationNames, ...words])]
       .filter((name) => name.startsWith(prefix) && name !== prefix)
       .sort();
-    return { status: "ok", matches, cursor_start: start, cursor_end: cursor, metadata: {} };
+    return { status: "ok", matches, cursor_start: cursor - prefix.length, cursor_end: cursor, metadata: {} };
   }
 
   #inspect(code: string, cursor: number): Content {
-    const before = /[\w$]*$/.exec(code.slice(0, cursor))?.[0] ?? "";
-    const after = /^[\w$]*/.exec(code.slice(cursor))?.[0] ?? "";
-    const name = before + after;
-    const known = this.#session.names();
-    const found = known.includes(name);
-    const near = found || name === "" ? null : nearest(name, known);
-    const text = found ? `${name}: a name of this notebook` : near ? `did you mean ${near}?` : null;
+    const before = firstPoints(code, cursor);
+    const name = (/[\w$]*$/.exec(before)?.[0] ?? "") + (/^[\w$]*/.exec(code.slice(before.length))?.[0] ?? "");
+    const known = this.#session.describe(name);
+    const near = known !== null || name === "" ? null : nearest(name, this.#session.names());
+    const text = known ?? (near ? `there is no \`${name}\`; did you mean \`${near}\`?` : null);
     return { status: "ok", found: text !== null, data: text === null ? {} : { "text/plain": text }, metadata: {} };
   }
+}
+
+/** Jupyter counts a cursor's place in Unicode code points, JavaScript in UTF-16. */
+function firstPoints(text: string, points: number): string {
+  return [...text].slice(0, points).join("");
 }
 
 function traceback(error: TaskError): string[] {
@@ -244,11 +280,12 @@ class RunView {
   close(): void {
     if (this.#timer) clearTimeout(this.#timer);
     // A run that was over at once needs no account of itself.
-    if (this.#shown) this.#show();
+    if (this.#timer && this.#shown) this.#show();
+    this.#timer = null;
   }
 
-  curves(): void {
-    const data = this.#progress.curves();
-    if (data) this.#outlet.publish("display_data", { data, metadata: {}, transient: {} });
+  /** Of the stages that the cell itself named: others were shown with theirs. */
+  curves(names: readonly string[]): MimeBundle | null {
+    return this.#progress.curves(names);
   }
 }

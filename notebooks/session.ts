@@ -1,10 +1,8 @@
-// Cells as one growing program: what a cell declares joins what earlier ones did, a name that is given again replaces its older
-// self, and the last expression is what is run. Knows the compiler and an engine; must not know Jupyter.
-
-import { readPipe, readStatements } from "../compiler/1-read/pipe.ts";
+// A notebook's session: compiles each cell with the program that the cells before it made, and runs it on an engine that stays warm.
+// Knows the compiler and an engine; must not know Jupyter.
 import type { Compiled } from "../compiler/compile.ts";
 import { compileModule } from "../compiler/compile.ts";
-import type { Expr, Module, Statement } from "../compiler/module.ts";
+import type { Module } from "../compiler/module.ts";
 import type { Sources } from "../compiler/sources.ts";
 import { memorySources, nodeSources } from "../compiler/sources.ts";
 import type { Span } from "../lang/ast.ts";
@@ -12,33 +10,40 @@ import type { Diagnostic } from "../lang/diagnostics.ts";
 import { parseStatements } from "../lang/parse.ts";
 import type { RunEvent, TaskError } from "../runtime/events/events.ts";
 import type { Engine } from "../runtime/index.ts";
-import { localEngine } from "../runtime/index.ts";
-
-const ENTRY = "notebook";
+import { localEngine, ParamError } from "../runtime/index.ts";
+import type { Cell, Program } from "./program.ts";
+import { boundNames, EMPTY, ENTRY, join, localOf, moduleOf, readCell, scheduleFor, scheduleOf, textOf } from "./program.ts";
 
 export type CellResult =
-  /** `value` is what is to be shown; null where the cell only declares. */
   | {
       readonly kind: "ok";
-      readonly value: { readonly shown: unknown; readonly type: string } | null;
+      /** What is to be shown; null where the cell only declares or does. */
+      readonly value: { readonly shown: unknown } | null;
       readonly remarks: readonly Diagnostic[];
+      /** Names that the cell gave to stages of its own. */
+      readonly names: readonly string[];
     }
   | { readonly kind: "wrong"; readonly diagnostics: readonly Diagnostic[] }
   | { readonly kind: "failed"; readonly error: TaskError };
 
-type Let = Statement & { kind: "let" };
-type Parts = Pick<Module, "imports" | "types" | "params" | "pipelines" | "schedules"> & { readonly lets: readonly Let[] };
+export interface SessionOptions {
+  /** Where relative imports start. */
+  readonly folder: string;
+  /** Started when a cell first has something to run. */
+  readonly engine?: () => Promise<Engine>;
+}
 
-const EMPTY: Parts = { imports: [], types: [], params: [], pipelines: [], schedules: [], lets: [] };
-
-export class Session {
+export class Session implements AsyncDisposable {
   readonly #folder: string;
+  readonly #startEngine: () => Promise<Engine>;
   readonly #texts: Record<string, string> = {};
-  #program: Parts = EMPTY;
-  #engine: Engine | null = null;
+  readonly #types = new Map<string, string>();
+  #program: Program = EMPTY;
+  #engine: Promise<Engine> | null = null;
 
-  constructor(folder: string) {
+  constructor({ folder, engine = () => localEngine() }: SessionOptions) {
     this.#folder = folder;
+    this.#startEngine = engine;
   }
 
   /** Text of a cell or file, for frames. */
@@ -47,161 +52,151 @@ export class Session {
   }
 
   /** Names of values and functions, for completion. */
-  names(): string[] {
-    const { imports, params, pipelines, lets } = this.#program;
+  names(): readonly string[] {
+    const { imports, types, params, pipelines, lets } = this.#program;
     return [
-      ...imports.map(({ local }) => local.text),
-      ...params.map(({ name }) => name.text),
-      ...pipelines.map(({ name }) => name.text),
-      ...lets.flatMap(boundNames),
+      ...imports.map(localOf),
+      ...types.map(textOf),
+      ...params.map(textOf),
+      ...pipelines.map(textOf),
+      ...lets.flatMap(boundNames).filter((name) => /^[\w$]+$/.test(name)),
     ];
+  }
+
+  /** What a name of this notebook is: its type where it was shown, and how it was declared. Null for a name of nobody's. */
+  describe(name: string): string | null {
+    const { imports, types, params, pipelines, lets } = this.#program;
+    const imported = imports.find(({ local }) => local.text === name);
+    if (imported) {
+      const { exported, from, what } = imported;
+      const renamed = exported.text === name ? "" : ` as ${name}`;
+      return `import { ${what === "function" ? "" : `${what} `}${exported.text}${renamed} } from ${JSON.stringify(from.text)}`;
+    }
+    const found =
+      [...types, ...params, ...pipelines].find((each) => each.name.text === name) ?? lets.find((each) => boundNames(each).includes(name));
+    if (!found) return null;
+    const type = this.#types.get(name);
+    const doc = "doc" in found && found.doc ? [found.doc] : [];
+    return [...(type ? [`${name}: ${type}`] : []), ...doc, this.#textAt(found.span), `(${found.span.file})`].join("\n");
+  }
+
+  #textAt({ file, start, end }: Span): string {
+    return (this.read(file) ?? "").slice(start, end);
   }
 
   #sources(): Sources {
     return memorySources(this.#texts, nodeSources(this.#folder));
   }
 
-  /** What a cell would be if it were run now: its problems, and the program that it makes. */
-  async #compile(
-    cell: string,
+  /**
+   * Runs a cell. `file` is what its messages call it, another one for each text. What the cell declares counts from then on,
+   * unless it is wrong. Rejects only for bugs of ours.
+   */
+  async run(
+    file: string,
     text: string,
-  ): Promise<{ program: Parts; compiled: Compiled | null; diagnostics: readonly Diagnostic[]; shows: boolean }> {
-    this.#texts[cell] = text;
-    const parsed = parseStatements(text, cell);
-    const span: Span = { file: cell, start: 0, end: text.length };
-    const declared = readPipe({ doc: null, declarations: parsed.declarations, span });
-    const read = readStatements(parsed.statements);
-    const problems = [...parsed.diagnostics, ...declared.diagnostics, ...read.diagnostics];
-    const last = read.statements.at(-1);
-    const lets = read.statements.filter((statement): statement is Let => statement.kind === "let");
-    const program = merge(this.#program, { ...declared.module, lets });
-    if (problems.some(({ severity }) => severity === "error")) return { program, compiled: null, diagnostics: problems, shows: false };
+    options: { readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal },
+  ): Promise<CellResult> {
+    this.#texts[file] = text;
+    const { cell, diagnostics } = readCell(file, text);
+    if (diagnostics.some(isError)) return { kind: "wrong", diagnostics };
+    const program = join(this.#program, cell);
+    const { module, runs, shows } = moduleOf(program, cell);
+    const compiled = await this.#compile(module, program, cell);
+    const problems = [...diagnostics, ...compiled.diagnostics];
+    if (!compiled.plan) return { kind: "wrong", diagnostics: await this.#knowing(problems, moduleOf(program, cell, true).module) };
 
-    const rest = read.statements.filter((statement) => statement.kind !== "let" && statement !== last);
-    const shown =
-      last?.kind === "expression" ? last : lets.length > 0 ? ({ kind: "expression", value: recordOf(lets, span), span } as const) : null;
-    const nothing = { kind: "expression", value: { kind: "bool", value: true, span }, span } as const;
-    const unshown = last && last.kind !== "let" && last.kind !== "expression" ? [last] : [];
-    const module: Module = {
-      ...program,
-      file: cell,
-      frontEnd: "pipe",
-      doc: null,
-      pipelines: [
-        ...program.pipelines,
-        {
-          kind: "pipeline",
-          name: { text: ENTRY, span },
-          doc: null,
-          parameters: [],
-          returns: { kind: "type", type: { kind: "any" } },
-          body: { statements: [...inOrder(program.lets), ...rest, ...unshown, shown ?? nothing], span },
-          span,
-        },
-      ],
-    };
-    const compiled = await compileModule(module, { sources: this.#sources(), entry: ENTRY });
-    return { program, compiled, diagnostics: [...problems, ...compiled.diagnostics], shows: shown !== null };
-  }
-
-  /** Runs a cell. What it declares counts from then on, unless it is wrong. */
-  async run(cell: string, text: string, options: { onEvent: (event: RunEvent) => void; signal: AbortSignal }): Promise<CellResult> {
-    const { program, compiled, diagnostics, shows } = await this.#compile(cell, text);
-    if (!compiled?.plan) return { kind: "wrong", diagnostics };
     this.#program = program;
-    if (!shows) return { kind: "ok", value: null, remarks: diagnostics };
-    this.#engine ??= await localEngine();
-    const result = await this.#engine.run(compiled.plan, compiled.code, options);
-    if (result.error || result.status !== "ok") return { kind: "failed", error: result.error! };
-    const { outputs } = result;
-    const single = Object.keys(outputs).length === 1 && "result" in outputs;
+    const own = cell.declared.lets.flatMap(boundNames);
+    for (const name of own) this.#types.delete(name);
+    // What older cells were told isn't said again.
+    const remarks = problems.filter(({ frames }) => frames.length === 0 || frames[0]!.span.file === file);
+    const names = [...own, "result"];
+    if (!runs) return { kind: "ok", value: null, remarks, names };
+    if (options.signal.aborted) return { kind: "failed", error: CANCELLED };
+    const ran = await this.#execute(compiled, options);
+    if (ran.kind === "failed") return ran;
+    if (!shows) return { kind: "ok", value: null, remarks, names };
+    const { outputs } = ran;
     const types = compiled.plan.about.outputs;
-    return {
-      kind: "ok",
-      value: single
-        ? { shown: outputs.result, type: types.result?.type ?? "" }
-        : {
-            shown: outputs,
-            type: `{ ${Object.entries(types)
-              .map(([name, { type }]) => `${name}: ${type}`)
-              .join(", ")} }`,
-          },
-      remarks: diagnostics,
-    };
+    const single = Object.keys(outputs).length === 1 && "result" in outputs;
+    if (cell.statements.at(-1)?.kind === "let") for (const name of own) this.#note(name, types[single ? "result" : name]?.type);
+    return { kind: "ok", value: { shown: single ? outputs.result : outputs }, remarks, names };
   }
 
-  /** Whether a cell can be run as it is, or waits for a closing bracket. */
-  static state(text: string): "complete" | "incomplete" | "invalid" {
-    const { diagnostics } = parseStatements(text, "cell");
-    if (diagnostics.some(({ code }) => code === "HR007" || code === "HR003")) return "incomplete";
-    return diagnostics.some(({ severity }) => severity === "error") ? "invalid" : "complete";
+  #note(name: string, type: string | undefined): void {
+    if (type !== undefined) this.#types.set(name, type);
   }
 
-  async close(): Promise<void> {
-    await this.#engine?.[Symbol.asyncDispose]();
-    this.#engine = null;
+  /** The same problems, as they are told by one who knows all names of the notebook and so the nearest to a misspelt one. */
+  async #knowing(problems: readonly Diagnostic[], whole: Module): Promise<readonly Diagnostic[]> {
+    const { diagnostics } = await compileModule(whole, { sources: this.#sources(), entry: ENTRY });
+    const place = ({ code, frames }: Diagnostic) => JSON.stringify([code, frames[0]?.span]);
+    const better = new Map(diagnostics.map((one) => [place(one), one]));
+    return problems.map((one) => better.get(place(one)) ?? one);
   }
-}
 
-function boundNames({ pattern }: Let): string[] {
-  if (pattern.kind === "name") return [pattern.name.text];
-  return pattern.kind === "fields" ? pattern.fields.map(({ name }) => name.text) : pattern.names.map(({ text }) => text);
-}
+  /** Under the notebook's schedule, as far as it speaks of stages that this cell has. */
+  async #compile(module: Module, program: Program, cell: Cell): Promise<Compiled> {
+    const sources = this.#sources();
+    const plain = await compileModule(module, { sources, entry: ENTRY });
+    const schedule = scheduleOf(program);
+    if (!plain.flow || !plain.plan || !schedule || cell.declared.schedules.length > 0) return plain;
+    const fitting = scheduleFor(
+      schedule,
+      plain.flow.stages.map(({ name }) => name),
+    );
+    if (fitting.entries.length === 0) return plain;
+    return compileModule({ ...module, schedules: [fitting] }, { sources, entry: ENTRY, schedule: fitting.name.text });
+  }
 
-/** A cell that ends in a `let` shows what it named. */
-function recordOf(lets: readonly Let[], span: Span): Expr {
-  const names = lets.flatMap(boundNames);
-  const read = (name: string): Expr => ({ kind: "name", name, span });
-  if (names.length === 1) return read(names[0]!);
-  return { kind: "record", fields: names.map((text) => ({ kind: "field", name: { text, span }, value: read(text), span })), span };
-}
-
-/** What is declared again takes the place of its older self. */
-function merge(before: Parts, now: Parts): Parts {
-  const names = new Set([
-    ...now.imports.map(({ local }) => local.text),
-    ...now.types.map(({ name }) => name.text),
-    ...now.params.map(({ name }) => name.text),
-    ...now.pipelines.map(({ name }) => name.text),
-    ...now.lets.flatMap(boundNames),
-  ]);
-  const schedules = new Set(now.schedules.map(({ name }) => name.text));
-  const kept = <T>(items: readonly T[], nameOf: (item: T) => string) => items.filter((item) => !names.has(nameOf(item)));
-  return {
-    imports: [...kept(before.imports, ({ local }) => local.text), ...now.imports],
-    types: [...kept(before.types, ({ name }) => name.text), ...now.types],
-    params: [...kept(before.params, ({ name }) => name.text), ...now.params],
-    pipelines: [...kept(before.pipelines, ({ name }) => name.text), ...now.pipelines],
-    schedules: [...before.schedules.filter(({ name }) => !schedules.has(name.text)), ...now.schedules],
-    lets: [...before.lets.filter((each) => !boundNames(each).some((name) => names.has(name))), ...now.lets],
-  };
-}
-
-/** Each after those whose names it reads: a cell that was run again may stand behind cells that read it. */
-function inOrder(lets: readonly Let[]): Let[] {
-  const owner = new Map(lets.flatMap((each) => boundNames(each).map((name) => [name, each] as const)));
-  const order: Let[] = [];
-  const seen = new Set<Let>();
-  const visit = (each: Let): void => {
-    if (seen.has(each)) return;
-    seen.add(each);
-    for (const name of readNames(each.value)) {
-      const source = owner.get(name);
-      if (source) visit(source);
+  async #execute(
+    { plan, code }: Compiled,
+    options: { readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal },
+  ): Promise<{ kind: "ok"; outputs: { readonly [name: string]: unknown } } | { kind: "failed"; error: TaskError }> {
+    let engine: Engine;
+    try {
+      this.#engine ??= this.#startEngine();
+      engine = await this.#engine;
+    } catch (error) {
+      // The next cell may find what this one missed: memory, files, processes.
+      this.#engine = null;
+      return { kind: "failed", error: { ...CANCELLED, kind: "infrastructure", name: "InfrastructureError", message: messageOf(error) } };
     }
-    order.push(each);
-  };
-  for (const each of lets) visit(each);
-  return order;
+    try {
+      const { status, outputs, error } = await engine.run(plan!, code, options);
+      return status === "ok" ? { kind: "ok", outputs } : { kind: "failed", error: error ?? CANCELLED };
+    } catch (error) {
+      if (!(error instanceof ParamError)) throw error;
+      const message = `${error.message.replace(` of ${ENTRY}`, "")}: give it a default, \`param name: type = value\``;
+      return { kind: "failed", error: { ...CANCELLED, kind: "thrown", name: error.name, message } };
+    }
+  }
+
+  /** Whether a cell can be run as it is, or waits for its end. */
+  static state(text: string): "complete" | "incomplete" | "invalid" {
+    const errors = parseStatements(text, "cell").diagnostics.filter(isError);
+    const end = text.trimEnd().length;
+    const atEnd = errors.some(({ code, frames }) => code === "HR007" || code === "HR003" || (frames[0]?.span.start ?? 0) >= end);
+    return errors.length === 0 ? "complete" : atEnd ? "incomplete" : "invalid";
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const engine = await this.#engine;
+    this.#engine = null;
+    await engine?.[Symbol.asyncDispose]();
+  }
 }
 
-function readNames(expr: Expr): string[] {
-  const found: string[] = [];
-  const walk = (node: unknown): void => {
-    if (typeof node !== "object" || node === null) return;
-    if ("kind" in node && node.kind === "name" && "name" in node && typeof node.name === "string") found.push(node.name);
-    for (const child of Object.values(node)) walk(child);
-  };
-  walk(expr);
-  return found;
-}
+const CANCELLED: TaskError = {
+  kind: "cancelled",
+  name: "Cancelled",
+  message: "the run was cancelled",
+  stack: [],
+  stage: null,
+  block: null,
+  attempt: null,
+};
+
+const isError = ({ severity }: Diagnostic): boolean => severity === "error";
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

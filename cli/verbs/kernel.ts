@@ -10,9 +10,12 @@ import { describeFlags, readArguments } from "../flags.ts";
 import { packageVersion } from "../package.ts";
 
 const flags: readonly Flag[] = [
-  { name: "prefix", value: "DIR", summary: "install under DIR/share/jupyter (default: your own Jupyter folder)" },
+  { name: "prefix", value: "DIR", summary: "under DIR/share/jupyter: a virtual environment, or /usr/local for all users" },
+  { name: "user", value: null, summary: "under your own Jupyter folder; this is the default" },
   { name: "name", value: "NAME", summary: "name of the kernel (default: headrace)" },
 ];
+
+const PARENT_EVERY_MS = 1000;
 
 export const help = `    headrace kernel install      makes it known to Jupyter
     headrace kernel uninstall    takes it away
@@ -37,6 +40,8 @@ export async function run(argv: readonly string[]): Promise<number> {
         [],
       ),
     );
+  if (given.flags.has("prefix") && given.flags.has("user"))
+    problems.push(report("HR605", { what: "`--prefix` and `--user` name two places" }, [], { help: "leave one of them out" }));
   const name = String(given.flags.get("name") ?? "headrace");
   if (!/^[a-z0-9._-]+$/i.test(name))
     problems.push(report("HR602", { flag: "--name", wants: "letters, digits, `.`, `_` and `-`", given: name }, []));
@@ -46,7 +51,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const prefix = given.flags.get("prefix");
   const folder = join(typeof prefix === "string" ? join(resolve(prefix), "share", "jupyter") : userFolder(), "kernels", name);
-  if (what === "install") return install(folder);
+  if (what === "install") return install(folder, name);
   if (what === "uninstall") return uninstall(folder);
   return start(file!);
 }
@@ -57,11 +62,11 @@ function userFolder(): string {
   return join(process.env.XDG_DATA_HOME ?? join(homedir(), ".local", "share"), "jupyter");
 }
 
-function install(folder: string): number {
+function install(folder: string, name: string): number {
   const cli = join(dirname(createRequire(import.meta.url).resolve("headrace/package.json")), "dist", "cli", "main.js");
   const spec = {
     argv: [process.execPath, cli, "kernel", "start", "{connection_file}"],
-    display_name: "Headrace",
+    display_name: name === "headrace" ? "Headrace" : `Headrace (${name})`,
     language: "headrace",
     interrupt_mode: "message",
   };
@@ -82,12 +87,32 @@ function uninstall(folder: string): number {
 }
 
 async function start(file: string): Promise<number> {
-  const connection = JSON.parse(readFileSync(file, "utf8"));
-  const { serve } = await import("../../notebooks/wire.ts");
-  const { Kernel } = await import("../../notebooks/kernel.ts");
-  const kernel = new Kernel(process.cwd(), packageVersion());
+  const [{ readConnection, serve }, { Kernel }] = await Promise.all([
+    import("../../notebooks/wire.ts"),
+    import("../../notebooks/kernel.ts"),
+  ]);
+  let connection: ReturnType<typeof readConnection>;
+  try {
+    connection = readConnection(readFileSync(file, "utf8"));
+  } catch (error) {
+    process.stderr.write(
+      `headrace: ${file} is no connection file of Jupyter's: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    return 3;
+  }
+  const kernel = new Kernel({ folder: process.cwd(), version: packageVersion() });
+  const ended = new AbortController();
   // Jupyter interrupts by message; a Ctrl-C in its terminal reaches the kernel too.
   process.on("SIGINT", () => kernel.interrupt());
-  await serve(kernel, connection);
+  process.on("SIGTERM", () => ended.abort());
+  // A Jupyter that was killed can't say so.
+  const parent = process.ppid;
+  const watch = setInterval(() => process.ppid !== parent && ended.abort(), PARENT_EVERY_MS);
+  try {
+    await serve(kernel, connection, ended.signal);
+  } finally {
+    clearInterval(watch);
+    await kernel.close();
+  }
   return 0;
 }

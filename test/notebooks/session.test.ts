@@ -1,0 +1,181 @@
+// A notebook's session without Jupyter: what cells give each other, what a wrong one harms, and what is left out.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { render } from "../../lang/render.ts";
+import type { CellResult } from "../../notebooks/session.ts";
+import { Session } from "../../notebooks/session.ts";
+import type { RunEvent } from "../../runtime/events/events.ts";
+import type { Engine } from "../../runtime/index.ts";
+import { localEngine } from "../../runtime/index.ts";
+
+let engine: Engine;
+let folder: string;
+beforeAll(async () => {
+  engine = await localEngine({ slots: 2 });
+  folder = mkdtempSync(join(tmpdir(), "headrace-session-"));
+  writeFileSync(
+    join(folder, "stages.ts"),
+    `export function loud(x: number): number { console.log("got", x); return x; }
+export function bad(x: number): number { throw new Error("bad luck " + x); }
+export function forever(x: number): number { while (x < 10); return x; }
+`,
+  );
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+class Notebook {
+  readonly session = new Session({ folder, engine: async () => engine });
+  readonly events: RunEvent[] = [];
+  #count = 0;
+
+  run(text: string, signal = new AbortController().signal): Promise<CellResult> {
+    this.events.length = 0;
+    return this.session.run(`cell ${++this.#count}`, text, { onEvent: (event) => void this.events.push(event), signal });
+  }
+
+  /** What a cell shows. */
+  async shows(text: string): Promise<unknown> {
+    const result = await this.run(text);
+    if (result.kind === "wrong") throw new Error(this.rendered(result));
+    if (result.kind === "failed") throw new Error(result.error.message);
+    return result.value?.shown;
+  }
+
+  /** The messages for a cell that is wrong. */
+  async refuses(text: string): Promise<string> {
+    const result = await this.run(text);
+    if (result.kind !== "wrong") throw new Error(`nothing is wrong: ${JSON.stringify(result)}`);
+    return this.rendered(result);
+  }
+
+  rendered({ diagnostics }: CellResult & { kind: "wrong" }): string {
+    return render(diagnostics, (file) => this.session.read(file), { color: false });
+  }
+}
+
+describe("cells of one program", () => {
+  it("show their last expression, or what their lets name", async () => {
+    const notebook = new Notebook();
+    expect(await notebook.shows("let a = 20\nlet b = a + 1")).toEqual({ a: 20, b: 21 });
+    expect(await notebook.shows("let c = 3\nc * b")).toBe(63);
+    expect(await notebook.shows("param lr: float = 0.5 in 0.0..1.0")).toBeUndefined();
+    expect(await notebook.shows("lr * 2")).toBe(1);
+    expect(await notebook.shows("pipeline twice(x: int) -> int {\n  x * 2\n}")).toBeUndefined();
+    expect(await notebook.shows("twice(a)")).toBe(40);
+  });
+
+  it("give a name again, which reaches what was built on its older self", async () => {
+    const notebook = new Notebook();
+    await notebook.shows("let { p, q } = { p: 1, q: 2 }");
+    await notebook.shows("let sum = p + q");
+    expect(await notebook.shows("let p = 10")).toBe(10);
+    expect(await notebook.shows("sum")).toBe(12);
+    await notebook.shows("param q: int = 5");
+    expect(await notebook.shows("sum")).toBe(15);
+  });
+
+  it("harm nobody who doesn't read what no longer fits", async () => {
+    const notebook = new Notebook();
+    await notebook.shows("let a = 20");
+    await notebook.shows("let b = a * 2");
+    expect(await notebook.shows('let a = "text"')).toBe("text");
+    const message = await notebook.refuses("b");
+    expect(message).toContain("cell 2:1:9");
+    expect(message).toContain("string * int");
+    expect(await notebook.shows("a")).toBe("text");
+  });
+
+  it("that are wrong leave nothing behind, and know every name when they say so", async () => {
+    const notebook = new Notebook();
+    await notebook.shows("let size = 3");
+    const message = await notebook.refuses("let extra = 1\nlet next = sise + 1");
+    expect(message).toContain("cell 2:2:12");
+    expect(message).toContain("did you mean `size`?");
+    expect(await notebook.shows("size")).toBe(3);
+    expect(await notebook.refuses("extra")).toContain("there is no value `extra`");
+  });
+
+  it("import from the notebook's folder, and see a file that changed", async () => {
+    const notebook = new Notebook();
+    writeFileSync(join(folder, "changing.ts"), "export function now(): number { return 1; }\n");
+    await notebook.shows('import { now } from "./changing.ts"');
+    expect(await notebook.shows("now()")).toBe(1);
+    writeFileSync(join(folder, "changing.ts"), "export function now(): number { return 2; }\n");
+    expect(await notebook.shows("now()")).toBe(2);
+  });
+
+  it("run under the notebook's schedule, as far as it speaks of their stages", async () => {
+    const notebook = new Notebook();
+    const strategies = () =>
+      notebook.events.flatMap((event) => (event.type === "stage.started" ? [`${event.name}: ${event.strategy}`] : []));
+    const total = "let total = range(1000) |> map(x => x * 2) |> sum";
+    await notebook.shows(total);
+    const before = strategies();
+    expect(await notebook.refuses("schedule calm {\n  totel: task\n}")).toContain("total");
+    expect(await notebook.shows("schedule calm {\n  total: task\n}")).toBeUndefined();
+    expect(await notebook.shows("1 + 1")).toBe(2);
+    expect(await notebook.shows("total")).toBe(999_000);
+    expect(strategies()).not.toEqual(before);
+    expect(strategies().join()).toContain("task");
+  });
+
+  it("tell what is missing: a param's value", async () => {
+    const notebook = new Notebook();
+    await notebook.shows("param need: int");
+    expect(await notebook.shows("1 + 1")).toBe(2);
+    expect(await notebook.run("need + 1")).toMatchObject({
+      kind: "failed",
+      error: { message: expect.stringContaining("`need` has no default") },
+    });
+    await notebook.shows("param need: int = 4");
+    expect(await notebook.shows("need + 1")).toBe(5);
+  });
+});
+
+describe("what stages do", () => {
+  it("is told: lines that they print, what they throw", async () => {
+    const notebook = new Notebook();
+    await notebook.shows('import { loud, bad } from "./stages.ts"');
+    expect(await notebook.shows("let heard = loud(3)")).toBe(3);
+    expect(notebook.events).toContainEqual(
+      expect.objectContaining({ type: "log", name: "heard", stream: "stdout", text: expect.stringContaining("got 3") }),
+    );
+    const result = await notebook.run("let unlucky = bad(2)");
+    expect(result).toMatchObject({ kind: "failed", error: { kind: "thrown", message: "bad luck 2", stage: "unlucky" } });
+    expect(await notebook.shows("heard + 1")).toBe(4);
+  });
+
+  it("ends when it is interrupted, and the next cell runs", async () => {
+    const notebook = new Notebook();
+    await notebook.shows('import { forever } from "./stages.ts"');
+    const abort = new AbortController();
+    const running = notebook.session.run("cell x", "forever(1)", {
+      onEvent: (event) => event.type === "stage.started" && setTimeout(() => abort.abort(), 50),
+      signal: abort.signal,
+    });
+    expect(await running).toMatchObject({ kind: "failed", error: { kind: "cancelled" } });
+    expect(await notebook.shows("1 + 1")).toBe(2);
+    expect(await notebook.run("1 + 1", AbortSignal.abort())).toMatchObject({ kind: "failed", error: { kind: "cancelled" } });
+  });
+});
+
+describe("what a session says of itself", () => {
+  it("names with types, documentation and their text", async () => {
+    const notebook = new Notebook();
+    await notebook.shows('import { loud as shout } from "./stages.ts"\nlet rate = 0.5');
+    expect(notebook.session.names()).toEqual(["shout", "rate"]);
+    expect(notebook.session.describe("shout")).toBe('import { loud as shout } from "./stages.ts"');
+    expect(notebook.session.describe("rate")).toBe("rate: float\nlet rate = 0.5\n(cell 1)");
+    expect(notebook.session.describe("nobody")).toBeNull();
+  });
+
+  it("whether a cell is complete", () => {
+    const states = ["let x = 1", "let x = [1,", "let x = 1 +", "x |>", 'let s = "abc', "let = 1", ""].map((text) => Session.state(text));
+    expect(states).toEqual(["complete", "incomplete", "incomplete", "incomplete", "incomplete", "invalid", "complete"]);
+  });
+});
