@@ -39,7 +39,7 @@ async function measured(engine, plan, code) {
     rates.push(TASKS / ((performance.now() - begin) / 1000));
     if (status !== "ok" || sum !== (TASKS * (TASKS - 1)) / 2 || events === 0)
       throw new Error(`the run is wrong: ${status} ${sum} ${error?.message ?? ""}`);
-    leastShare = Math.min(leastShare, Math.min(...bySlot) / TASKS);
+    if (round > 0) leastShare = Math.min(leastShare, Math.min(...bySlot) / TASKS);
   }
   // The first round warms the code up, here and in the floor.
   const rate = percentile(rates.slice(1), 0.5);

@@ -305,16 +305,21 @@ class Host implements WorkerLink {
   #assign(message: Extract<ToHost, { type: "assign" }>): void {
     const slot = this.#slots[message.slot]!;
     const known = this.#runs.get(message.run);
-    const frames: Uint8Array[] = [];
+    const messages: ToSlot[] = [];
+    let provided: readonly Uint8Array[] = [];
     if (known && !slot.runs.has(message.run)) {
       slot.runs.add(message.run);
       const { plan, params } = known;
       const had = slot.plans.has(plan.hash);
       if (isCacheable(plan)) slot.plans.add(plan.hash);
-      frames.push(frame({ type: "prepare", run: message.run, plan: had ? plan.hash : plan, params } satisfies ToSlot), ...known.frames);
+      messages.push({ type: "prepare", run: message.run, plan: had ? plan.hash : plan, params });
+      provided = known.frames;
     }
-    frames.push(frame(message));
-    this.#toSlot(slot, frames);
+    // Values that were provided before stand between a run's beginning and its first work.
+    if (provided.length > 0) this.#toSlot(slot, [...messages.splice(0).map(frame), ...provided]);
+    messages.push(message);
+    if (slot.socket) messages.unshift(...slot.finished.splice(0).map((run): ToSlot => ({ type: "finish", run })));
+    this.#toSlot(slot, [frame(messages.length === 1 ? message : ({ type: "several", messages } satisfies ToSlot))]);
   }
 
   #finish(run: number): void {

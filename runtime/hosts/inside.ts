@@ -58,6 +58,8 @@ export type FromSupervisor =
 /** Engine's side → a slot. */
 export type ToSlot =
   | Exclude<ToHost, { type: "fetch" | "place" | "prepare" }>
+  /** In this order. One frame costs less than several. */
+  | { readonly type: "several"; readonly messages: readonly ToSlot[] }
   /** Code has become files by then. A plan that the slot has had before goes by its hash. */
   | { readonly type: "prepare"; readonly run: number; readonly plan: Plan | string; readonly params: { readonly [name: string]: Json } };
 

@@ -127,6 +127,9 @@ class Slot {
 
   #heard(message: ToSlot): void {
     switch (message.type) {
+      case "several":
+        for (const one of message.messages) this.#heard(one);
+        return;
       case "prepare":
         this.#runs.set(message.run, { ...this.#planned(message.plan), params: message.params, provided: new Map() });
         return;
