@@ -253,7 +253,7 @@ An alias of a type is written out too; a type that holds itself is declared in T
   }),
   HR116: entry<{ name: string }>({
     severity: "warning",
-    title: "a name that nobody reads",
+    title: "a value or param that nobody reads",
     message: (p) => `nobody reads \`${p.name}\``,
     explain: `What no result needs is left out of the plan, so this value is never computed. Often another name was meant to be read.
 
@@ -352,6 +352,15 @@ function, an open connection or an instance of a class with methods can't. Compu
     explain: `\`mean\` and \`sum\` add: numbers, \`Float32Array\`, \`Float64Array\`, tensors, and records and lists of those. \`min\` and \`max\` compare numbers, \`any\` and \`all\` take
 \`bool\`s, \`concat\` takes lists.`,
   }),
+  HR211: entry<Record<never, never>>({
+    severity: "remark",
+    title: "a shuffle that is the same in every epoch",
+    message: () => "every epoch sees its rows in the same order",
+    explain: `\`over\` is computed anew in each epoch, and \`epoch\` (from 0) is in scope there. A shuffle's order goes by its seed alone.
+
+    over batch in train |> shuffle(seed: 1) |> batches(64)            the same in every epoch
+    over batch in train |> shuffle(seed: 1 + epoch) |> batches(64)`,
+  }),
   // --- Purity and ownership ---
   HR301: entry<{ callee: string; parameter: string }>({
     severity: "remark",
@@ -362,6 +371,18 @@ what another did. A read-only type shares it: \`View<Weights>\`, \`readonly numb
 
     export function predict(w: Weights, digit: Digit): int          copied
     export function predict(w: View<Weights>, digit: Digit): int    shared`,
+  }),
+  HR302: entry<{ callee: string }>({
+    severity: "error",
+    title: "an effect that is called as if it were a value",
+    message: (p) => `\`${p.callee}\` is an effect, and is called through \`do\``,
+    explain: `A stage function may be left out, run again after a loss, or run elsewhere. One tagged \`@effect\` changes the world, so it is called through
+\`do\`: never left out, and ordered among the others.
+
+    /** @effect */
+    export function notify(text: string): void
+
+    do notify("done")`,
   }),
   // --- Schedules and plans ---
   HR401: entry<{ name: string }>({

@@ -25,7 +25,7 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
   const pipeline = declarations.pipelines.get(name);
   if (pipeline) return callPipeline(call, pipeline, scope, context);
   if (declarations.broken.has(name)) {
-    for (const arg of call.args) if (arg.value.kind !== "lambda") check(arg.value, scope, context);
+    checkLoosely(call.args, scope, context);
     return errorAt(call.span);
   }
   if (Object.hasOwn(dataOperations, name) || Object.hasOwn(reductions, name) || name === "split" || combiners.includes(name))
@@ -39,6 +39,7 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
       context,
     );
   if (laterOperations.includes(name)) return later(`\`${name}\``, call.callee.span, context);
+  checkLoosely(call.args, scope, context);
   const known = [...declarations.functions.keys(), ...declarations.pipelines.keys(), ...operationNames];
   const near = meant(name, known);
   context.diagnostics.push(
@@ -50,6 +51,25 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
     ),
   );
   return errorAt(call.span);
+}
+
+/** Arguments of a call that is wrong already: their own problems, as far as they don't follow from it. */
+function checkLoosely(args: readonly Argument[], scope: Scope, context: Context): void {
+  const { functions, pipelines } = context.declarations;
+  for (const { value } of args) {
+    if (value.kind === "lambda") {
+      checkLambda(
+        value,
+        value.parameters.map(() => ERROR),
+        scope,
+        context,
+      );
+      continue;
+    }
+    const functionName =
+      value.kind === "name" && (functions.has(value.name) || pipelines.has(value.name) || operationNames.includes(value.name));
+    if (!functionName || scope.find(value.name)) check(value, scope, context);
+  }
 }
 
 function checkMethod(call: Call, scope: Scope, context: Context): Typed {
@@ -131,10 +151,21 @@ function place<P extends { readonly name: string; readonly optional?: boolean | 
 
 function callFunction(call: Call, stage: StageFunction, scope: Scope, context: Context): Typed {
   const { signature } = stage;
+  if (signature.tags.includes("effect")) {
+    const text = context.textOf(call.span);
+    context.diagnostics.push(
+      report(
+        "HR302",
+        { callee: signature.name },
+        [primary(call.callee.span, "an effect"), secondary(signature.span, "tagged `@effect`")],
+        text === null || text.includes("\n") ? {} : { help: `do ${text}` },
+      ),
+    );
+  }
   const rest = signature.parameters.find((parameter) => parameter.rest) ?? null;
   const placed = place(call, signature.parameters, signature.span, context, rest);
   if (!placed) {
-    for (const arg of call.args) if (arg.value.kind !== "lambda") check(arg.value, scope, context);
+    checkLoosely(call.args, scope, context);
     // What it gives is known all the same.
     return { kind: "error", type: hasVariable(signature.returns) ? ERROR : signature.returns, span: call.span };
   }
@@ -242,7 +273,7 @@ function callPipeline(call: Call, pipeline: CheckedPipeline, scope: Scope, conte
   }));
   const placed = place(call, parameters, pipeline.span, context);
   if (!placed) {
-    for (const arg of call.args) if (arg.value.kind !== "lambda") check(arg.value, scope, context);
+    checkLoosely(call.args, scope, context);
     return { kind: "error", type: pipeline.returns, span: call.span };
   }
   const args = parameters.map(({ binding, fallback }): Typed => {
@@ -283,11 +314,7 @@ function callOnRows(written: Call, scope: Scope, context: Context): Typed {
   const source = check(first.value, scope, context);
   const of = source.type;
   if (of.kind === "error") {
-    // What is wrong with the arguments is said too, as far as it doesn't follow from the rows.
-    for (const { value } of others) {
-      if (value.kind === "lambda") checkLambda(value, [ERROR, ERROR].slice(0, Math.max(1, value.parameters.length)), scope, context);
-      else if (value.kind !== "name" || scope.find(value.name)) check(value, scope, context);
-    }
+    checkLoosely(others, scope, context);
     return errorAt(call.span);
   }
   if (of.kind === "part" && combiners.includes(name) && others.length === 0) return combineParts(name, source, call.span, context);

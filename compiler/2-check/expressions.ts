@@ -26,6 +26,7 @@ export interface Context {
   readonly questions: OpenQuestion[];
   /** Names that somebody reads. */
   readonly read: Set<Binding>;
+  readonly readParams: Set<string>;
   /** The text at a span, for fixes. */
   readonly textOf: (span: Span) => string | null;
 }
@@ -129,6 +130,7 @@ function checkName(name: string, span: Span, scope: Scope, context: Context): Ty
     return { kind: "local", binding, type: binding.type, span };
   }
   const param = context.params.get(name);
+  if (param) context.readParams.add(name);
   if (param) return { kind: "param", name, type: param.type, span };
   const { declarations } = context;
   if (declarations.broken.has(name)) return errorAt(span);

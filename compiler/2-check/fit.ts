@@ -36,6 +36,7 @@ export function checkFit(fit: Fit, around: Scope, context: Context): Typed {
       }),
     );
   }
+  remarkSameOrder(over, epochs, epoch, context);
   const step = bindName(word("step"), INT, "step", scope, context);
   const binding = bindName(carried.name, init.type, "carried", scope, context);
   const batch = bindName(fit.batch, row ? { kind: "part", of: row } : ERROR, "batch", scope, context);
@@ -44,6 +45,24 @@ export function checkFit(fit: Fit, around: Scope, context: Context): Typed {
   if (fit.eachEpoch) later("`each epoch`", fit.eachEpoch.span, context);
   if (init.type.kind === "error" || over.type.kind === "error" || body === null) return errorAt(fit.span);
   return { kind: "fit", carried: binding, init, batch, epoch, step, over, epochs, body, type: init.type, span: fit.span };
+}
+
+/** A shuffle that doesn't know the epoch gives each the same order. */
+function remarkSameOrder(over: Typed, epochs: Typed, epoch: Binding, context: Context): void {
+  if (epochs.kind === "const" && epochs.value === 1) return;
+  if (over.kind !== "data") return;
+  const seed = over.name === "shuffle" ? over.args.seed : undefined;
+  if (seed && !readsBinding(seed, epoch)) {
+    const text = seed.kind === "const" ? "epoch" : `${context.textOf(seed.span) ?? "seed"} + epoch`;
+    context.diagnostics.push(report("HR211", {}, [primary(seed.span, "the same in every epoch")], { help: `shuffle(seed: ${text})` }));
+  }
+  remarkSameOrder(over.source, epochs, epoch, context);
+}
+
+function readsBinding(value: unknown, binding: Binding): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if ("kind" in value && value.kind === "local" && "binding" in value) return value.binding === binding;
+  return Object.entries(value).some(([name, child]) => name !== "type" && name !== "span" && readsBinding(child, binding));
 }
 
 function checkBody(fit: Fit, carried: Binding, scope: Scope, context: Context): TypedFitStatement[] | null {

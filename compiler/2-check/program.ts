@@ -28,7 +28,7 @@ export function checkModule(module: Module, signatures: ReadonlyMap<string, Sign
   const declarations = new Declarations(module, signatures, diagnostics);
   const params = new Map<string, Param>();
   const questions: OpenQuestion[] = [];
-  const context: Context = { declarations, params, diagnostics, questions, read: new Set(), textOf: options.textOf };
+  const context: Context = { declarations, params, diagnostics, questions, read: new Set(), readParams: new Set(), textOf: options.textOf };
   for (const param of module.params) addParam(param, context, params);
 
   const entry = findEntry(module, options, diagnostics);
@@ -39,6 +39,8 @@ export function checkModule(module: Module, signatures: ReadonlyMap<string, Sign
   const shell = checked.find(({ pipeline }) => pipeline === entry)?.shell;
   const failed = diagnostics.some(({ severity }) => severity === "error");
   if (!failed) for (const { shell: one } of checked) reportUnread(one, context);
+  for (const { plan, span } of failed ? [] : params.values())
+    if (!context.readParams.has(plan.name)) context.diagnostics.push(unread(plan.name, span));
   if (!shell?.body || failed) return { program: null, diagnostics, questions };
   return {
     program: { module, entry: shell, params: [...params.values()].map(({ plan, doc, span }) => ({ plan, doc, span })) },
@@ -55,16 +57,16 @@ export interface Checked {
   readonly questions: readonly OpenQuestion[];
 }
 
+const unread = (name: string, span: Span): Diagnostic =>
+  report("HR116", { name }, [primary(span, "read by nobody")], { help: "leave it out, or use it" });
+
 /** Values that were given a name for nothing: they are left out of the plan, which their author should know. */
 function reportUnread(pipeline: CheckedPipeline, context: Context): void {
   const visit = (node: unknown): void => {
     if (typeof node !== "object" || node === null) return;
     if ("kind" in node && node.kind === "let" && "depth" in node) {
       const binding = node as Binding;
-      if (!context.read.has(binding))
-        context.diagnostics.push(
-          report("HR116", { name: binding.name }, [primary(binding.span, "read by nobody")], { help: "leave it out, or use it" }),
-        );
+      if (!context.read.has(binding)) context.diagnostics.push(unread(binding.name, binding.span));
       return;
     }
     for (const [name, child] of Object.entries(node)) {
