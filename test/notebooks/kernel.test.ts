@@ -1,5 +1,8 @@
 // The kernel as Jupyter's own clients see it.
 import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Jupyter } from "../harness/jupyter.ts";
@@ -66,6 +69,55 @@ describe("kernel", () => {
     expect(result(found[2])?.["text/plain"]).toBe("4");
     expect(traceback(found[3])).toContain("never closed");
   }, 60_000);
+
+  it("talks with a front end: prints, is interrupted, drops what waits behind a failure, refuses forgeries", () => {
+    const folder = mkdtempSync(join(tmpdir(), "headrace-notebook-"));
+    try {
+      writeFileSync(
+        join(folder, "stages.ts"),
+        `export function loud(x: number): number { console.log("got", x); console.error("odd"); return x; }
+export function endless(x: number): number { while (x < 10); return x; }
+`,
+      );
+      const text = execFileSync(client.python, [here("conversation.py"), folder], { env: client.env, encoding: "utf8" });
+      expect(JSON.parse(text)).toEqual({
+        printed: expect.arrayContaining([
+          ["stdout", "heard │ got 3\n"],
+          ["stderr", "heard │ odd\n"],
+        ]),
+        interrupted: ["Cancelled"],
+        "after interrupt": "ok",
+        alive: true,
+        "all at once": ["ok", "error", "aborted"],
+        "going on": ["error", "ok"],
+        afterwards: "ok",
+        completed: [["heard"], 'let note = "😀😀" + heard'],
+        inspected: "heard: float\nlet heard = loud(3)\n(cell 2)",
+        history: ["let heard = loud(3)"],
+        "forged is run": false,
+        ended: true,
+      });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
+
+  it("is taken away again", () => {
+    const folder = join(client.prefix, "elsewhere");
+    const verb = (...args: string[]) =>
+      spawnSync(process.execPath, [here("../../dist/cli/main.js"), "kernel", ...args], { encoding: "utf8" });
+    expect(verb("install", "--prefix", folder, "--name", "mine").status).toBe(0);
+    const file = join(folder, "share/jupyter/kernels/mine/kernel.json");
+    const spec = JSON.parse(readFileSync(file, "utf8"));
+    expect(spec).toMatchObject({ display_name: "Headrace (mine)", interrupt_mode: "message" });
+    expect(spec.argv[0]).toBe(process.execPath);
+    expect(verb("uninstall", "--prefix", folder, "--name", "mine").status).toBe(0);
+    expect(existsSync(file)).toBe(false);
+    expect(verb("uninstall", "--prefix", folder, "--name", "mine").status).toBe(3);
+    expect(verb("install", "--prefix", folder, "--user").stderr).toContain("name two places");
+    writeFileSync(join(folder, "connection.json"), '{"transport": "tcp"}');
+    expect(verb("start", join(folder, "connection.json"))).toMatchObject({ status: 3, stderr: expect.stringContaining("no text `ip`") });
+  });
 
   it("passes Jupyter's own suite", () => {
     const run = spawnSync(client.python, [here("conformance.py")], { env: client.env, encoding: "utf8", cwd: digits });
