@@ -6,10 +6,24 @@ export type MimeBundle = Readonly<Record<string, unknown>>;
 const SHOWN_ROWS = 20;
 const SHOWN_COLUMNS = 12;
 
+/** A data set's size and its first rows, where the rest stayed with the engine. */
+export class DataSetPreview {
+  readonly rows: number;
+  readonly first: readonly unknown[];
+
+  constructor(of: unknown) {
+    const { rows, first } = of as { rows: number; first: readonly unknown[] };
+    this.rows = rows;
+    this.first = first;
+  }
+}
+
 /** A value as text, and as a table where it is rows of records. */
 export function displayValue(value: unknown): MimeBundle {
   const text = { "text/plain": showText(value) };
-  const rows = Array.isArray(value) && value.length > 0 && value.every(isRecord) ? (value as Record<string, unknown>[]) : null;
+  const items = value instanceof DataSetPreview ? value.first : value;
+  const count = value instanceof DataSetPreview ? value.rows : Array.isArray(value) ? value.length : 0;
+  const rows = Array.isArray(items) && items.length > 0 && items.every(isRecord) ? (items as Record<string, unknown>[]) : null;
   if (!rows) return text;
   const columns = [...new Set(rows.slice(0, SHOWN_ROWS).flatMap((row) => Object.keys(row)))];
   const shown = columns.slice(0, SHOWN_COLUMNS);
@@ -18,7 +32,7 @@ export function displayValue(value: unknown): MimeBundle {
     .slice(0, SHOWN_ROWS)
     .map((row) => `<tr>${shown.map((name) => `<td>${inHtml(showText(row[name], 1))}</td>`).join("")}</tr>`);
   const more = [
-    ...(rows.length > SHOWN_ROWS ? [`${rows.length - SHOWN_ROWS} more rows`] : []),
+    ...(count > SHOWN_ROWS ? [`${count - SHOWN_ROWS} more rows`] : []),
     ...(columns.length > shown.length ? [`${columns.length - shown.length} more columns`] : []),
   ];
   const note = more.length > 0 ? `<p>${more.join(", ")}</p>` : "";
@@ -43,14 +57,17 @@ function showText(value: unknown, depth = 3): string {
     return `Tensor<${dtype}, [${shape.join(", ")}]> ${someOf(data)}`;
   if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${lengthOf(value)}) ${someOf(value)}`;
   if (value instanceof Map || value instanceof Set) return `${value.constructor.name}(${value.size}) ${showText([...value], depth)}`;
-  if (Array.isArray(value)) {
-    if (depth === 0) return `[${value.length} items]`;
-    const items = value.slice(0, 10).map((item) => showText(item, depth - 1));
-    return `[${items.join(", ")}${value.length > 10 ? `, … ${value.length - 10} more` : ""}]`;
-  }
+  if (value instanceof DataSetPreview) return showItems(value.first, value.rows, depth);
+  if (Array.isArray(value)) return showItems(value, value.length, depth);
   const fields = Object.entries(value);
   if (depth === 0) return `{ ${fields.map(([name]) => name).join(", ")} }`;
   return fields.length === 0 ? "{}" : `{ ${fields.map(([name, field]) => `${name}: ${showText(field, depth - 1)}`).join(", ")} }`;
+}
+
+function showItems(items: readonly unknown[], count: number, depth: number): string {
+  if (depth === 0) return `[${count} items]`;
+  const shown = items.slice(0, 10).map((item) => showText(item, depth - 1));
+  return `[${shown.join(", ")}${count > shown.length ? `, … ${count - shown.length} more` : ""}]`;
 }
 
 const lengthOf = (array: ArrayBufferView): number => ("length" in array ? Number(array.length) : array.byteLength);

@@ -98,18 +98,23 @@ export interface CellModule {
 
 /**
  * The module that runs a cell: of the whole program just what the cell names, at once or by way of others, so that a name which
- * doesn't fit any more harms only those who read it. A cell with schedules is checked against the whole program, others if `all`.
+ * doesn't fit any more harms only those who read it. A cell with schedules is checked against the whole program, others if `all`. Of data
+ * sets whose names are in `previews` (`result` for a single value) only the number of rows and the first ones are asked for.
  */
-export function moduleOf(program: Program, cell: Cell, all = false): CellModule {
+export function moduleOf(
+  program: Program,
+  cell: Cell,
+  { all = false, previews = new Set() }: { readonly all?: boolean; readonly previews?: ReadonlySet<string> } = {},
+): CellModule {
   const { statements, declared, span } = cell;
   const last = statements.at(-1);
-  const own = declared.lets.flatMap(boundNames);
   const schedules = declared.schedules.length > 0;
-  const shown: Expr | null = last?.kind === "expression" ? last.value : own.length > 0 ? recordOf(own, span) : null;
+  const shown = shownOf(cell, previews);
   const others = statements.filter((statement) => statement.kind !== "let" && !(statement === last && statement.kind === "expression"));
-  const used = schedules || all ? program : needed(program, declared, [...others, shown]);
+  const used = schedules || all ? program : needed(program, declared, [...others, ...shown.before, shown.value]);
   const everything = used.lets.flatMap(boundNames).filter((name) => !name.startsWith("older "));
-  const value: Expr = shown ?? (schedules && everything.length > 0 ? recordOf(everything, span) : { kind: "bool", value: true, span });
+  const value: Expr =
+    shown.value ?? (schedules && everything.length > 0 ? recordOf(everything, span) : { kind: "bool", value: true, span });
   const module: Module = {
     ...used,
     schedules: declared.schedules,
@@ -124,19 +129,59 @@ export function moduleOf(program: Program, cell: Cell, all = false): CellModule 
         doc: null,
         parameters: [],
         returns: { kind: "type", type: { kind: "any" } },
-        body: { statements: [...inOrder(used.lets), ...others, { kind: "expression", value, span: value.span }], span },
+        body: { statements: [...inOrder(used.lets), ...others, ...shown.before, { kind: "expression", value, span: value.span }], span },
         span,
       },
     ],
   };
-  return { module, runs: statements.length > 0, shows: shown !== null };
+  return { module, runs: statements.length > 0, shows: shown.value !== null };
 }
 
-/** A cell that ends in a `let` shows what it named. */
-function recordOf(names: readonly string[], span: Span): Expr {
-  const read = (name: string): Expr => ({ kind: "name", name, span });
+export const PREVIEW_ROWS = 20;
+/** Names a single value that is previewed; another stage's name where the notebook has one of that. */
+const RESULT = "result";
+
+/** What a cell shows: its last expression, or what its `let`s named. */
+function shownOf(
+  { statements, declared, span }: Cell,
+  previews: ReadonlySet<string>,
+): { readonly before: readonly Let[]; readonly value: Expr | null } {
+  const last = statements.at(-1);
+  const own = declared.lets.flatMap(boundNames);
+  const single = own.length === 1 ? own[0]! : null;
+  if (last?.kind === "expression") {
+    if (!previews.has(RESULT)) return { before: [], value: last.value };
+    const pattern = { kind: "name", name: { text: RESULT, span: last.span }, span: last.span } as const;
+    const held: Let = { kind: "let", doc: null, pattern, type: null, value: last.value, span: last.span };
+    return { before: [held], value: previewOf({ kind: "name", name: RESULT, span }) };
+  }
+  if (own.length === 0) return { before: [], value: null };
+  if (single !== null && previews.has(RESULT)) return { before: [], value: previewOf({ kind: "name", name: single, span }) };
+  return { before: [], value: recordOf(own, span, previews) };
+}
+
+function recordOf(names: readonly string[], span: Span, previews: ReadonlySet<string> = new Set()): Expr {
+  const read = (name: string): Expr => {
+    const value: Expr = { kind: "name", name, span };
+    return previews.has(name) ? previewOf(value) : value;
+  };
   if (names.length === 1) return read(names[0]!);
   return { kind: "record", fields: names.map((text) => ({ kind: "field", name: { text, span }, value: read(text), span })), span };
+}
+
+/** Of a data set, `{ rows, first }`. */
+function previewOf(rows: Expr): Expr {
+  const { span } = rows;
+  const call = (callee: string, ...values: readonly Expr[]): Expr => ({
+    kind: "call",
+    callee: { text: callee, span },
+    receiver: null,
+    args: values.map((value) => ({ name: null, value, span })),
+    span,
+  });
+  const field = (text: string, value: Expr) => ({ kind: "field", name: { text, span }, value, span }) as const;
+  const first = call("first", rows, { kind: "number", value: PREVIEW_ROWS, numeric: "int", span });
+  return { kind: "record", fields: [field("rows", call("count", rows)), field("first", call("collect", first))], span };
 }
 
 /** What the cell declares, and what that and the nodes name, and so on. */

@@ -11,6 +11,7 @@ import { parseStatements } from "../lang/parse.ts";
 import type { RunEvent, TaskError } from "../runtime/events/events.ts";
 import type { Engine } from "../runtime/index.ts";
 import { localEngine, ParamError } from "../runtime/index.ts";
+import { DataSetPreview } from "./display.ts";
 import type { Cell, Program } from "./program.ts";
 import { boundNames, EMPTY, ENTRY, join, localOf, moduleOf, readCell, scheduleFor, scheduleOf, textOf } from "./program.ts";
 
@@ -104,7 +105,7 @@ export class Session implements AsyncDisposable {
     const { module, runs, shows } = moduleOf(program, cell);
     const compiled = await this.#compile(module, program, cell);
     const problems = [...diagnostics, ...compiled.diagnostics];
-    if (!compiled.plan) return { kind: "wrong", diagnostics: await this.#knowing(problems, moduleOf(program, cell, true).module) };
+    if (!compiled.plan) return { kind: "wrong", diagnostics: await this.#knowing(problems, moduleOf(program, cell, { all: true }).module) };
 
     this.#program = program;
     const own = cell.declared.lets.flatMap(boundNames);
@@ -114,14 +115,20 @@ export class Session implements AsyncDisposable {
     const names = [...own, "result"];
     if (!runs) return { kind: "ok", value: null, remarks, names };
     if (options.signal.aborted) return { kind: "failed", error: CANCELLED };
-    const ran = await this.#execute(compiled, options);
+    const types = compiled.plan.about.outputs;
+    const previews = new Set(shows ? Object.keys(types).filter((name) => types[name]!.type.startsWith("Dataset<")) : []);
+    // Whole data sets stay where they are. Where the preview can't be made (a user's own `result`), rows come as they are.
+    const preview = previews.size > 0 ? await this.#compile(moduleOf(program, cell, { previews }).module, program, cell) : null;
+    const ran = await this.#execute(preview?.plan ? preview : compiled, options);
     if (ran.kind === "failed") return ran;
     if (!shows) return { kind: "ok", value: null, remarks, names };
-    const { outputs } = ran;
-    const types = compiled.plan.about.outputs;
-    const single = Object.keys(outputs).length === 1 && "result" in outputs;
+    const single = Object.keys(types).length === 1 && "result" in types;
     if (cell.statements.at(-1)?.kind === "let") for (const name of own) this.#note(name, types[single ? "result" : name]?.type);
-    return { kind: "ok", value: { shown: single ? outputs.result : outputs }, remarks, names };
+    const { outputs } = ran;
+    if (!preview?.plan) return { kind: "ok", value: { shown: single ? outputs.result : outputs }, remarks, names };
+    const shorten = ([name, value]: [string, unknown]) => [name, previews.has(name) ? new DataSetPreview(value) : value];
+    const shown = single ? new DataSetPreview(outputs) : Object.fromEntries(Object.entries(outputs).map(shorten));
+    return { kind: "ok", value: { shown }, remarks, names };
   }
 
   #note(name: string, type: string | undefined): void {

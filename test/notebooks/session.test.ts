@@ -100,6 +100,23 @@ describe("cells of one program", () => {
     expect(await notebook.refuses("extra")).toContain("there is no value `extra`");
   });
 
+  it("show the first rows of a data set, and how many there are", async () => {
+    const notebook = new Notebook();
+    const first = Array.from({ length: 20 }, (_, x) => ({ x }));
+    const preview = (rows: number) => expect.objectContaining({ rows, first });
+    expect(await notebook.shows("let xs = range(5000) |> map(x => { x: x })")).toEqual(preview(5000));
+    expect(await notebook.shows("let { big, small } = xs |> split(big: 0.8, small: 0.2, seed: 1)\nlet n = big |> count")).toEqual({
+      big: expect.objectContaining({ rows: expect.any(Number) }),
+      small: expect.objectContaining({ rows: expect.any(Number) }),
+      n: expect.any(Number),
+    });
+    expect(await notebook.shows("xs |> filter(r => r.x < 4000)")).toEqual(preview(4000));
+    expect(await notebook.shows("xs |> first(3) |> collect")).toEqual(first.slice(0, 3));
+    await notebook.shows("let result = 7");
+    expect(await notebook.shows("xs |> map(r => r.x + result)")).toHaveLength(5000);
+    expect(notebook.session.describe("xs")).toContain("xs: Dataset<{ x: int }>");
+  });
+
   it("import from the notebook's folder, and see a file that changed", async () => {
     const notebook = new Notebook();
     writeFileSync(join(folder, "changing.ts"), "export function now(): number { return 1; }\n");
