@@ -2,15 +2,15 @@
 // read; chains of row-wise operations join the stage that consumes them, unless they call the user's functions for several; a
 // reduction is a fold of each block and one combination. What no output needs is left out.
 //
-// Two levels: `Graph` gives values that stand between tasks; `tasks.ts` writes what happens inside one.
+// Two levels: `Lowering` gives values that stand between tasks; `tasks.ts` writes what happens inside one.
 import type { Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
-import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { print } from "../../lang/types.ts";
 import { dataOperations } from "../2-check/operations.ts";
 import type { Binding, CheckedProgram, StageFunction, Typed, TypedBlock, TypedLet } from "../2-check/typed.ts";
 import type { Expr, Scalar } from "../plan.ts";
+import { crossing } from "./crossing.ts";
 import type { DraftSource } from "./draft.ts";
 import { Draft, finish } from "./draft.ts";
 import type { Flow, FlowFunction, FlowOutput } from "./flow.ts";
@@ -64,10 +64,10 @@ export interface Lowered {
 
 /** `apart`: rows that get a stage of their own though their consumer could compute them on the way, since a schedule names them. */
 export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new Set()): Lowered {
-  const graph = new Graph(program, apart);
+  const lowering = new Lowering(program, apart);
   const env = new Env(null);
-  const result = graph.block(program.entry.body!, env, "");
-  const outputs = graph.outputs(result, program.entry.body!.value);
+  const result = lowering.block(program.entry.body!, env, "");
+  const outputs = lowering.outputs(result, program.entry.body!.value);
   const { stages, drafts, indexOf } = finish(outputs.flatMap((output) => (output.from.kind === "stage" ? [output.from.draft] : [])));
   const diagnostics = drafts.flatMap((draft) => crossing(draft));
   const called = new Set(stages.flatMap((stage) => calledIds(stage.body)));
@@ -75,7 +75,7 @@ export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new 
     name: program.entry.name,
     params: program.params.map(({ plan }) => plan),
     functions: Object.fromEntries(
-      [...graph.functions]
+      [...lowering.functions]
         .filter(([id]) => called.has(id))
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([id, stage]) => [id, flowFunction(stage)]),
@@ -95,7 +95,7 @@ export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new 
             : from,
       }),
     ),
-    onTheWay: [...graph.onTheWay].filter((name) => !stages.some((stage) => stage.name === name)),
+    onTheWay: [...lowering.onTheWay].filter((name) => !stages.some((stage) => stage.name === name)),
   };
   return { flow, diagnostics };
 }
@@ -123,7 +123,7 @@ interface DraftOutput {
 
 const join = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);
 
-export class Graph {
+export class Lowering {
   readonly functions = new Map<string, StageFunction>();
   private readonly ids = new Map<string, number>();
   private readonly reads = new Map<Binding, number>();
@@ -181,7 +181,7 @@ export class Graph {
     const found = this.value(value, env, name, name, null);
     if (pattern.kind === "fields") {
       for (const { field, binding } of pattern.fields) {
-        const part = this.field(found, field, value.type.kind === "record" ? fieldType(value.type, field) : binding.type, value, env);
+        const part = this.field(found, field, value.type.kind === "record" ? fieldType(value.type, field) : binding.type, value);
         env.set(binding, this.named(part, join(path, binding.name), this.reads.get(binding) ?? 0));
       }
       return;
@@ -218,7 +218,7 @@ export class Graph {
     return { typed: { kind: "local", binding, type: written.type, span: written.span }, env };
   }
 
-  private field(value: Value, name: string, type: Type, written: Typed, _env: Env): Value {
+  private field(value: Value, name: string, type: Type, written: Typed): Value {
     if (value.kind === "record") {
       const found = value.fields.get(name);
       if (found) return found;
@@ -246,7 +246,7 @@ export class Graph {
             const spread = this.value(field.spread, env, name, path, "spread");
             const type = field.spread.type;
             if (type.kind === "record")
-              for (const one of type.fields) fields.set(one.name, this.field(spread, one.name, one.type, field.spread, env));
+              for (const one of type.fields) fields.set(one.name, this.field(spread, one.name, one.type, field.spread));
           }
         }
         return { kind: "record", fields, type: typed.type };
@@ -456,38 +456,6 @@ function sizeOf(value: Value & { kind: "cheap" }, most: number): number {
   };
   visit(value.typed, value.env);
   return size;
-}
-
-/** Whatever a stage gives is stored and sent: a message where that can't be. */
-function crossing({ type, span, name }: Draft): Diagnostic[] {
-  const stuck = stays(type);
-  if (!stuck) return [];
-  return [
-    report("HR207", { stage: name, is: print(stuck) }, [{ span, label: `gives ${print(type)}`, role: "primary" }], {
-      help: stuck.kind === "opaque" && stuck.why !== undefined ? stuck.why : "a function stays where it was made",
-    }),
-  ];
-}
-
-/** The part of a type that can't leave its process. */
-function stays(type: Type): (Type & { kind: "opaque" | "function" }) | null {
-  const first = (types: readonly Type[]) => types.reduce<ReturnType<typeof stays>>((found, one) => found ?? stays(one), null);
-  switch (type.kind) {
-    case "function":
-      return type;
-    case "opaque":
-      return type.crosses ? null : type;
-    case "list":
-      return stays(type.item);
-    case "dataset":
-      return stays(type.row);
-    case "record":
-      return first(type.fields.map((field) => field.type));
-    case "union":
-      return first(type.members);
-    default:
-      return null;
-  }
 }
 
 /** The stage of a data set that has no name of its own goes by the function that makes it. */

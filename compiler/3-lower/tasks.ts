@@ -1,10 +1,9 @@
 // What happens inside one task, as the plan's expressions: names become inputs or locals, arguments get their passing. Locals are
 // numbered in the order in which they come, so that two programs that differ in names alone have one plan.
-import type { Type } from "../../lang/types.ts";
 import type { Binding, Typed, TypedBlock, TypedFitStatement, TypedLambda, TypedLet } from "../2-check/typed.ts";
 import type { Expr, FitStatement, Passing } from "../plan.ts";
 import type { Draft } from "./draft.ts";
-import type { Graph, Rows, Value } from "./lower.ts";
+import type { Lowering, Rows, Value } from "./lower.ts";
 import { Env, labelOf } from "./lower.ts";
 import { isFresh, onlyRead } from "./ownership.ts";
 
@@ -29,7 +28,7 @@ function some(typed: Typed, test: (one: Typed) => boolean): boolean {
 }
 
 export class TaskWriter {
-  private readonly graph: Graph;
+  private readonly lowering: Lowering;
   private readonly draft: Draft;
   private readonly locals = new Map<Binding, string>();
   private count = 0;
@@ -38,8 +37,8 @@ export class TaskWriter {
   /** Arguments whose callee is the last to see them. */
   private readonly moves = new Set<Typed>();
 
-  constructor(graph: Graph, draft: Draft) {
-    this.graph = graph;
+  constructor(lowering: Lowering, draft: Draft) {
+    this.lowering = lowering;
     this.draft = draft;
   }
 
@@ -68,7 +67,7 @@ export class TaskWriter {
         if (local !== undefined) return { op: "local", name: local };
         const value = env.get(typed.binding);
         if (!value) throw new Error(`bug: \`${typed.binding.name}\` has no value inside a task`);
-        return this.read(value, typed.type);
+        return this.read(value);
       }
       case "field":
         return { op: "field", of: inner(typed.of), name: typed.name, optional: typed.optional };
@@ -100,7 +99,7 @@ export class TaskWriter {
       case "builtin":
         return { op: "builtin", name: typed.name, args: typed.args.map(inner) };
       case "call":
-        this.graph.functions.set(typed.function.id, typed.function);
+        this.lowering.functions.set(typed.function.id, typed.function);
         return {
           op: "call",
           function: typed.function.id,
@@ -126,10 +125,10 @@ export class TaskWriter {
   /** A stage of its own, which this one reads. */
   private hoisted(typed: Typed, env: Env): Expr {
     const { name } = this.draft;
-    return this.read(this.graph.value(typed, env, name, name, labelOf(typed)), typed.type);
+    return this.read(this.lowering.value(typed, env, name, name, labelOf(typed)));
   }
 
-  read(value: Value, _type: Type): Expr {
+  read(value: Value): Expr {
     switch (value.kind) {
       case "cheap":
         return this.write(value.typed, value.env);
@@ -138,7 +137,7 @@ export class TaskWriter {
       case "rows":
         return { op: "data", name: "collect", source: this.wholeRows(value.rows, false), args: {} };
       case "record":
-        return { op: "record", fields: [...value.fields].map(([name, field]) => ({ name, value: this.read(field, _type) })) };
+        return { op: "record", fields: [...value.fields].map(([name, field]) => ({ name, value: this.read(field) })) };
     }
   }
 
@@ -199,7 +198,7 @@ export class TaskWriter {
   rows(typed: Typed, env: Env): Expr {
     if (typed.kind === "data" || typed.kind === "range") {
       if (this.inline > 0) return this.data(typed, env);
-      return this.wholeRows(this.graph.rows(typed, env, this.draft.name, this.draft.name, labelOf(typed)), false);
+      return this.wholeRows(this.lowering.rows(typed, env, this.draft.name, this.draft.name, labelOf(typed)), false);
     }
     if (typed.kind === "local" && !this.locals.has(typed.binding)) {
       const value = env.get(typed.binding);
@@ -210,7 +209,7 @@ export class TaskWriter {
 
   /** Rows that a task reads all of. Chains with the user's functions run over the slots first. */
   wholeRows(rows: Rows, needsKeys: boolean): Expr {
-    if (rows.material === null && rows.steps.some((step) => step.heavy)) this.graph.materialise(rows);
+    if (rows.material === null && rows.steps.some((step) => step.heavy)) this.lowering.materialise(rows);
     if (rows.material) {
       if (needsKeys) rows.material.needKeys();
       return this.draft.use({ kind: "blocks", of: rows.material });
@@ -301,7 +300,7 @@ export class TaskWriter {
       const value = env.get(typed.binding);
       if (value?.kind === "rows") return this.wholeRows(value.rows, true);
       if (value?.kind === "stage" && value.draft.work.kind !== "value")
-        return this.wholeRows(this.graph.rows(typed, env, this.draft.name, this.draft.name, labelOf(typed)), true);
+        return this.wholeRows(this.lowering.rows(typed, env, this.draft.name, this.draft.name, labelOf(typed)), true);
     }
     if (typed.kind === "data" && typed.name !== "shuffle" && typed.name !== "batches" && typed.name !== "sortBy")
       return this.data(typed, env);

@@ -1,0 +1,57 @@
+// What the phases found, as it is told: each problem once, by file and place, without what follows from another. Knows places in
+// texts; must not know what the problems are about.
+import type { Span } from "../lang/ast.ts";
+import type { Diagnostic } from "../lang/diagnostics.ts";
+import type { Module } from "./module.ts";
+import type { AboutSpan } from "./plan.ts";
+import type { Sources } from "./sources.ts";
+
+export const hasError = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some(({ severity }) => severity === "error");
+
+/** By file and place, those without one first; each once. */
+export function told(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  // What nobody reads says little where reading it may be what is wrong.
+  const worth = hasError(diagnostics) ? diagnostics.filter(({ code }) => code !== "HR116") : diagnostics;
+  const unique = [...new Map(worth.map((one) => [JSON.stringify([one.code, one.message, one.frames[0]?.span]), one])).values()];
+  const place = (one: Diagnostic) => one.frames[0]?.span;
+  return unique.sort((a, b) => {
+    const [x, y] = [place(a), place(b)];
+    if (!x || !y) return x ? 1 : y ? -1 : 0;
+    return x.file === y.file ? x.start - y.start : x.file < y.file ? -1 : 1;
+  });
+}
+
+/** Where brackets don't match, what stands between them is guesswork: only the parser speaks of that pipeline. */
+export function withoutGuesses(found: readonly Diagnostic[], parsed: readonly Diagnostic[], module: Module): Diagnostic[] {
+  const torn = parsed.filter(({ code }) => code === "HR007" || code === "HR008" || code === "HR010").map((one) => one.frames[0]?.span);
+  const guessed = module.pipelines.filter(({ span }) => torn.some((at) => at !== undefined && within(at, span)));
+  return found.filter((one) => {
+    const at = one.frames[0]?.span;
+    return at === undefined || !guessed.some(({ span }) => within(at, span));
+  });
+}
+
+const within = (at: Span, span: Span): boolean => at.file === span.file && at.start >= span.start && at.start <= span.end;
+
+/** Line and column of places; each text is read and measured once. */
+export function locator(sources: Sources): (span: Span) => AboutSpan | null {
+  const starts = new Map<string, number[]>();
+  return ({ file, start }) => {
+    let lines = starts.get(file);
+    if (!lines) {
+      const text = sources.read(file);
+      if (text === null) return null;
+      lines = [0];
+      for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) lines.push(i + 1);
+      starts.set(file, lines);
+    }
+    let low = 0;
+    let high = lines.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (lines[middle]! <= start) low = middle;
+      else high = middle - 1;
+    }
+    return { file, line: low + 1, column: start - lines[low]! + 1 };
+  };
+}
