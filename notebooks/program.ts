@@ -98,8 +98,8 @@ export interface CellModule {
 
 /**
  * The module that runs a cell: of the whole program just what the cell names, at once or by way of others, so that a name which
- * doesn't fit any more harms only those who read it. A cell with schedules is checked against the whole program, others if `all`. Of data
- * sets whose names are in `previews` (`result` for a single value) only the number of rows and the first ones are asked for.
+ * doesn't fit any more harms only those who read it. A cell with schedules is checked against the whole program, others if `all`. Of the
+ * rows whose names are in `previews` (`result` for a single value) only the number of rows and the first ones are asked for.
  */
 export function moduleOf(
   program: Program,
@@ -169,7 +169,7 @@ function recordOf(names: readonly string[], span: Span, previews: ReadonlySet<st
   return { kind: "record", fields: names.map((text) => ({ kind: "field", name: { text, span }, value: read(text), span })), span };
 }
 
-/** Of a data set, `{ rows, first }`. */
+/** Of a data set or list, `{ rows, first }`. */
 function previewOf(rows: Expr): Expr {
   const { span } = rows;
   const call = (callee: string, ...values: readonly Expr[]): Expr => ({

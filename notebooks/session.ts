@@ -116,7 +116,7 @@ export class Session implements AsyncDisposable {
     if (!runs) return { kind: "ok", value: null, remarks, names };
     if (options.signal.aborted) return { kind: "failed", error: CANCELLED };
     const types = compiled.plan.about.outputs;
-    const previews = new Set(shows ? Object.keys(types).filter((name) => types[name]!.type.startsWith("Dataset<")) : []);
+    const previews = new Set(shows ? Object.keys(types).filter((name) => ROWS.test(types[name]!.type)) : []);
     // Whole data sets stay where they are. Where the preview can't be made (a user's own `result`), rows come as they are.
     const preview = previews.size > 0 ? await this.#compile(moduleOf(program, cell, { previews }).module, program, cell) : null;
     const ran = await this.#execute(preview?.plan ? preview : compiled, options);
@@ -194,6 +194,9 @@ export class Session implements AsyncDisposable {
     await engine?.[Symbol.asyncDispose]();
   }
 }
+
+/** Types, as printed, of data sets and lists that aren't null. */
+const ROWS = /^(Dataset<|\[).*[^?]$/s;
 
 const CANCELLED: TaskError = {
   kind: "cancelled",

@@ -111,7 +111,9 @@ describe("cells of one program", () => {
       n: expect.any(Number),
     });
     expect(await notebook.shows("xs |> filter(r => r.x < 4000)")).toEqual(preview(4000));
-    expect(await notebook.shows("xs |> first(3) |> collect")).toEqual(first.slice(0, 3));
+    expect(await notebook.shows("xs |> first(3) |> collect")).toEqual({ rows: 3, first: first.slice(0, 3) });
+    expect(await notebook.shows('["a", "b"]')).toEqual({ rows: 2, first: ["a", "b"] });
+    expect(await notebook.shows("let none = range(0) |> collect")).toEqual({ rows: 0, first: [] });
     await notebook.shows("let result = 7");
     expect(await notebook.shows("xs |> map(r => r.x + result)")).toHaveLength(5000);
     expect(notebook.session.describe("xs")).toContain("xs: Dataset<{ x: int }>");
