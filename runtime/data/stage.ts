@@ -4,7 +4,7 @@ import type { Plan } from "../../compiler/plan.ts";
 import type { Body, Params, TaskContext, UserFunction } from "./expressions.ts";
 import { calledFunctions, compileBody } from "./expressions.ts";
 import type { StoredBlock } from "./rows.ts";
-import { DataSet, fromIterable, storeBlock } from "./rows.ts";
+import { DataSet, fromAsyncIterable, fromIterable, storeBlock } from "./rows.ts";
 
 export type { TaskContext, UserFunction } from "./expressions.ts";
 export { type StoredBlock, storedRows } from "./rows.ts";
@@ -26,6 +26,7 @@ export function neededFunctions(plan: Plan, stage: number): string[] {
 export function prepareStage(plan: Plan, stage: number, functions: ReadonlyMap<string, UserFunction>): StageRunner {
   const body: Body = compileBody(plan, stage, functions);
   const { output, keyed = false } = plan.stages[stage]!;
+  const storeAll = (set: DataSet) => set.blocks.map((block): StoredBlock => storeBlock(block, keyed));
   const store = (value: unknown): unknown => {
     switch (output) {
       case "value":
@@ -35,7 +36,8 @@ export function prepareStage(plan: Plan, stage: number, functions: ReadonlyMap<s
       case "block":
         return storeBlock(onlyBlock(value), keyed);
       case "blocks":
-        return fromIterable(value).blocks.map((block): StoredBlock => storeBlock(block, keyed));
+        if (isAsyncIterable(value)) return fromAsyncIterable(value).then(storeAll);
+        return storeAll(fromIterable(value));
     }
   };
   return {
@@ -44,6 +46,10 @@ export function prepareStage(plan: Plan, stage: number, functions: ReadonlyMap<s
       return value instanceof Promise ? value.then(store) : store(value);
     },
   };
+}
+
+function isAsyncIterable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !(value instanceof DataSet) && Symbol.asyncIterator in value;
 }
 
 function onlyBlock(value: unknown) {

@@ -86,6 +86,15 @@ describe("blocks", () => {
     expect(blocks.map((block) => block.length)).toEqual([256, 256, 88]);
   });
 
+  it("an asynchronous source may be the whole of a stage", async () => {
+    const plan = planOf([stage({ inputs: [], body: call("rows", []), output: "blocks" })], { rows: { iterates: "async" } });
+    const rows = async function* () {
+      for (let i = 0; i < 300; i++) yield i;
+    };
+    const blocks = (await run(plan, [], { functions: { rows } })) as number[][];
+    expect(blocks.map((block) => block.length)).toEqual([256, 44]);
+  });
+
   it("range makes its integers in the task", () => {
     const plan = planOf([
       stage({
