@@ -73,7 +73,8 @@ export async function execute(program: Program, argv: readonly string[], runtime
     write: (text) => process.stderr.write(text),
     live,
     color: wantsColor(process.stderr),
-    size: () => ({ columns: process.stderr.columns ?? 80, rows: process.stderr.rows ?? 24 }),
+    // A terminal that doesn't know its size says 0.
+    size: () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 }),
   });
   try {
     const result = await run(plan, program.code, {

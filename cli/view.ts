@@ -62,6 +62,7 @@ export function createView(plan: Plan, target: ViewTarget): View {
   const nameWidth = Math.max(0, ...[...lines.keys()].map((name) => name.length));
 
   let drawn = 0;
+  let closed = false;
   let timer: NodeJS.Timeout | null = null;
   /** Added to this process's clock, gives the run's. */
   let offsetMs = -performance.now();
@@ -69,8 +70,10 @@ export function createView(plan: Plan, target: ViewTarget): View {
 
   function describe(line: Line): string {
     const parts = [...line.parts.values()];
-    const tasks = parts.reduce((sum, part) => sum + part.tasks, 0);
-    const done = parts.reduce((sum, part) => sum + part.done, 0);
+    // What a stage gathers or combines in one task is no progress worth counting beside its blocks.
+    const counted = parts.some((part) => part.tasks > 1) ? parts.filter((part) => part.tasks > 1) : parts;
+    const tasks = counted.reduce((sum, part) => sum + part.tasks, 0);
+    const done = counted.reduce((sum, part) => sum + part.done, 0);
     const count = line.progress ?? (tasks > 1 ? `${done}/${tasks}` : "");
     const metrics = [...line.metrics].map(([name, value]) => `${name} ${show(value)}`).join("  ");
     const time =
@@ -189,6 +192,8 @@ export function createView(plan: Plan, target: ViewTarget): View {
   return {
     event,
     close() {
+      if (closed) return;
+      closed = true;
       if (timer) clearInterval(timer);
       if (target.live) draw();
     },
