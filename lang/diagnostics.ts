@@ -454,6 +454,15 @@ function once has nothing to split. Without \`!\` it falls back to \`task\`.`,
     schedule lab for scoring { model: task }     of no use where \`digits\` runs
     headrace run digits.pipe:scoring --schedule lab`,
   }),
+  HR410: entry<{ stage: string }>({
+    severity: "error",
+    title: "a stage whose expression is nested too deeply",
+    message: (p) => `the expression of \`${p.stage}\` is nested more deeply than a task can be sent`,
+    explain: `What a task computes is sent to the slot that computes it, as a tree. A sum of hundreds of terms is a tree of hundreds of levels.
+
+    let total = a + b + … + z                     too deep
+    let total = [a, b, …, z] |> sum`,
+  }),
   // --- Files and TypeScript ---
   HR501: entry<{ file: string }>({
     severity: "error",

@@ -51,8 +51,12 @@ export function readStatements(statements: readonly ast.Statement[]): {
   return { statements: statements.map((statement) => reader.statement(statement)), diagnostics: reader.diagnostics };
 }
 
+const DEEPEST = 1000;
+
 class PipeReader {
   readonly diagnostics: Diagnostic[] = [];
+  private depth = 0;
+  private saidTooDeep = false;
 
   pipeline(declaration: ast.PipelineDeclaration): module.Pipeline {
     const { kind, name, doc, span } = declaration;
@@ -144,6 +148,25 @@ class PipeReader {
   }
 
   expression(expression: ast.Expression): module.Expr {
+    if (this.depth > DEEPEST) return this.tooDeep(expression.span);
+    this.depth++;
+    const read = this.read(expression);
+    this.depth--;
+    return read;
+  }
+
+  /** A sum of thousands is thousands deep; the phases that follow walk trees by recursion. */
+  private tooDeep(span: ast.Span): module.Expr {
+    if (!this.saidTooDeep) {
+      const at = { span: { ...span, end: span.start + 1 }, label: "starts here", role: "primary" as const };
+      const help = "give parts of it names with `let`";
+      this.diagnostics.push(report("HR001", { what: "this is nested more deeply than can be read" }, [at], { help }));
+    }
+    this.saidTooDeep = true;
+    return { kind: "error", span };
+  }
+
+  private read(expression: ast.Expression): module.Expr {
     const { span } = expression;
     const read = (one: ast.Expression) => this.expression(one);
     switch (expression.kind) {

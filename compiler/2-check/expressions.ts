@@ -84,7 +84,7 @@ export function check(expr: Expr, scope: Scope, context: Context): Typed {
         operator: expr.operator,
         operand,
         int: isInt(type),
-        type: partly(expr.operator === "!" ? BOOL : isInt(type) ? INT : FLOAT, operand),
+        type: partly(expr.operator === "!" ? BOOL : type.kind === "error" ? ERROR : isInt(type) ? INT : FLOAT, operand),
         span,
       };
     }
@@ -288,6 +288,7 @@ function checkBinary(expr: Expr & { kind: "binary" }, left: Typed, right: Typed,
       break;
   }
   if (!isNumber(a) || !isNumber(b)) return wrong();
+  if (a.kind === "error" || b.kind === "error") return errorAt(span);
   if (silent(a) || silent(b)) return give(FLOAT);
   return operator !== "/" && isInt(a) && isInt(b) ? give(INT, true) : give(FLOAT);
 }

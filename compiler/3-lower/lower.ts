@@ -5,6 +5,7 @@
 // Two levels: `Lowering` gives values that stand between tasks; `tasks.ts` writes what happens inside one.
 import type { Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
+import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { print } from "../../lang/types.ts";
 import { dataOperations } from "../2-check/operations.ts";
@@ -69,7 +70,7 @@ export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new 
   const result = lowering.block(program.entry.body!, env, "");
   const outputs = lowering.outputs(result, program.entry.body!.value);
   const { stages, drafts, indexOf } = finish(outputs.flatMap((output) => (output.from.kind === "stage" ? [output.from.draft] : [])));
-  const diagnostics = drafts.flatMap((draft) => crossing(draft));
+  const diagnostics = drafts.flatMap((draft) => [...crossing(draft), ...tooDeep(draft)]);
   const called = new Set(stages.flatMap((stage) => calledIds(stage.body)));
   const flow: Flow = {
     name: program.entry.name,
@@ -199,7 +200,8 @@ export class Lowering {
 
   /** Rows that cost something and are read more than once are made once; so is what would be long to write out at each reader. */
   private named(value: Value, name: string, reads: number): Value {
-    if (value.kind === "cheap" && reads > 1 && sizeOf(value, MOST_WRITTEN_OUT) > MOST_WRITTEN_OUT)
+    const most = reads > 1 ? MOST_WRITTEN_OUT : MOST_WRITTEN_ONCE;
+    if (value.kind === "cheap" && sizeOf(value, most) > most)
       return { kind: "stage", draft: this.task(value.typed, value.env, name, null) };
     if (value.kind === "cheap" || value.kind === "rows") this.onTheWay.add(name);
     if (value.kind !== "rows") return value;
@@ -431,6 +433,22 @@ function fieldType(type: Type & { kind: "record" }, name: string): Type {
   return type.fields.find((field) => field.name === name)?.type ?? { kind: "any" };
 }
 
+/** Plans are sent as messages, which are at most 500 levels deep. */
+const DEEPEST = 400;
+
+function tooDeep({ body, name, span }: Draft): Diagnostic[] {
+  const depth = (node: unknown, most: number): number => {
+    if (typeof node !== "object" || node === null || most === 0) return 0;
+    return 1 + Math.max(0, ...Object.values(node).map((child) => depth(child, most - 1)));
+  };
+  if (depth(body, DEEPEST + 1) <= DEEPEST) return [];
+  return [
+    report("HR410", { stage: name }, [{ span: { ...span, end: span.start + 1 }, label: "starts here", role: "primary" }], {
+      help: "give parts of it names with `let`, or compute it in TypeScript",
+    }),
+  ];
+}
+
 /** What a helper is called beside the stage that it serves: by what makes it. */
 export function labelOf(typed: Typed): string {
   if (typed.kind === "data" || typed.kind === "reduce") return typed.name;
@@ -438,8 +456,9 @@ export function labelOf(typed: Typed): string {
   return typed.kind === "field" || typed.kind === "index" ? labelOf(typed.of) : typed.kind;
 }
 
-/** Values that are read several times are written out at each reader up to this many nodes. */
+/** Values that are read several times are written out at each reader up to this many nodes, those that are read once up to more. */
 const MOST_WRITTEN_OUT = 40;
+const MOST_WRITTEN_ONCE = 200;
 
 /** Nodes of a cheap value with all that it reads written out; stops counting above `most`. */
 function sizeOf(value: Value & { kind: "cheap" }, most: number): number {
