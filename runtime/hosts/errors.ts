@@ -33,7 +33,7 @@ export function inUserTerms(text: string, folder: string): string {
 /** Slices lie in `folder`, against which source maps resolve the names of the user's files. */
 function stackLines(error: Error, folder: string): string[] {
   const frames = (error.stack ?? "").split("\n").filter(isUserFrame);
-  return frames.map((line) => line.trim().replace(`file://${folder}/`, "").replace("file:///", "/"));
+  return frames.map((line) => line.trim().replace(`file://${folder}/`, "").replace(`${folder}/`, "").replace("file:///", "/"));
 }
 
 export function thrownError(thrown: unknown, folder: string): ThrownError {
