@@ -207,6 +207,19 @@ describe("check, plan, explain", () => {
   });
 });
 
+describe("fmt", () => {
+  it("writes canonical text, tells what isn't, and leaves a broken file alone", () => {
+    write("messy.pipe", "pipeline messy( ) -> int {\n1+2 // three\n}\n");
+    expect(headrace("fmt", "--check", "messy.pipe")).toMatchObject({ status: 1, stdout: "messy.pipe\n" });
+    expect(headrace("fmt", "messy.pipe").status).toBe(0);
+    expect(readFileSync(join(folder, "messy.pipe"), "utf8")).toBe("pipeline messy() -> int {\n  1 + 2 // three\n}\n");
+    expect(headrace("fmt", "--check", "messy.pipe", "digits/digits.pipe").status).toBe(0);
+    write("broken.pipe", "pipeline broken( -> int {\n1\n}\n");
+    expect(headrace("fmt", "broken.pipe").status).toBe(3);
+    expect(readFileSync(join(folder, "broken.pipe"), "utf8")).toBe("pipeline broken( -> int {\n1\n}\n");
+  });
+});
+
 describe("build", () => {
   it("one file runs in an empty folder, the same each time it is built", () => {
     for (const name of ["one.mjs", "two.mjs"]) expect(headrace("build", "digits/digits.pipe", "-o", name).status).toBe(0);
