@@ -1,6 +1,9 @@
 // `headrace check FILE …`: every problem, and nothing is run.
+import { writeFileSync } from "node:fs";
 import { check } from "../../compiler/compile.ts";
-import { nodeSources } from "../../compiler/sources.ts";
+import type { Sources } from "../../compiler/sources.ts";
+import { absolutePath, nodeSources } from "../../compiler/sources.ts";
+import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import { printProblems } from "../execute.ts";
 import type { Flag } from "../flags.ts";
@@ -10,9 +13,33 @@ import { diagnosticsJson, readTarget } from "../program.ts";
 const flags: readonly Flag[] = [
   { name: "json", value: null, summary: "problems on stdout as JSON" },
   { name: "schedule", value: "NAME", summary: "as it would run under that schedule" },
+  { name: "fix", value: null, summary: "mend what can be mended mechanically, then say what is left" },
 ];
 
+/** A mend may bring out what it hid; a program that is never done is told as it is. */
+const FIX_ROUNDS = 10;
+
 export const help = `Reports every problem of each FILE without running anything. Prints nothing where all is well.\n\n${describeFlags(flags)}\n`;
+
+/** Applies the fixes of a program's own files, none within another; gives how many. */
+function applyFixes(diagnostics: readonly Diagnostic[], sources: Sources): number {
+  const byFile = new Map<string, NonNullable<Diagnostic["fix"]>[]>();
+  for (const { fix } of diagnostics) if (fix) byFile.set(fix.span.file, [...(byFile.get(fix.span.file) ?? []), fix]);
+  let count = 0;
+  for (const [file, fixes] of byFile) {
+    let text = sources.read(file);
+    if (text === null) continue;
+    let before = Number.POSITIVE_INFINITY;
+    for (const { span, text: mend } of fixes.sort((a, b) => b.span.start - a.span.start)) {
+      if (span.end > before) continue;
+      text = text.slice(0, span.start) + mend + text.slice(span.end);
+      before = span.start;
+      count++;
+    }
+    writeFileSync(absolutePath(sources.root, file), text);
+  }
+  return count;
+}
 
 export async function run(argv: readonly string[]): Promise<number> {
   const given = readArguments(argv, flags);
@@ -21,12 +48,28 @@ export async function run(argv: readonly string[]): Promise<number> {
     problems.push(report("HR605", { what: "`headrace check` needs a FILE" }, [], { help: "headrace check FILE" }));
   const sources = nodeSources();
   const schedule = given.flags.get("schedule");
-  if (problems.length === 0) {
+  const checkAll = async () => {
+    const found: Diagnostic[] = [];
     for (const operand of given.operands) {
       const { file, entry } = readTarget(operand);
       const { diagnostics } = await check(file, { sources, entry, ...(typeof schedule === "string" ? { schedule } : {}) });
-      problems.push(...diagnostics);
+      found.push(...diagnostics);
     }
+    return found;
+  };
+  if (problems.length === 0) {
+    let found = await checkAll();
+    if (given.flags.has("fix")) {
+      let mended = 0;
+      for (let round = 0; round < FIX_ROUNDS; round++) {
+        const now = applyFixes(found, sources);
+        if (now === 0) break;
+        mended += now;
+        found = await checkAll();
+      }
+      if (mended > 0) process.stderr.write(`mended ${mended === 1 ? "one place" : `${mended} places`}\n`);
+    }
+    problems.push(...found);
   }
   if (given.flags.has("json")) process.stdout.write(`${JSON.stringify(diagnosticsJson(problems, sources))}\n`);
   else printProblems(problems, (file) => sources.read(file));

@@ -41,7 +41,7 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
   if (laterOperations.includes(name)) return later(`\`${name}\``, call.callee.span, context);
   checkLoosely(call.args, scope, context);
   const known = [...declarations.functions.keys(), ...declarations.pipelines.keys(), ...operationNames];
-  const near = meant(name, known);
+  const near = meant(name, known, call.callee.span);
   context.diagnostics.push(
     report(
       "HR103",
@@ -111,6 +111,7 @@ function place<P extends { readonly name: string; readonly optional?: boolean | 
         const near = meant(
           arg.name.text,
           parameters.map((one) => one.name),
+          arg.name.span,
         );
         const help = near.help
           ? near

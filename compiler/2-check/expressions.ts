@@ -143,7 +143,7 @@ function checkName(name: string, span: Span, scope: Scope, context: Context): Ty
     return errorAt(span);
   }
   context.diagnostics.push(
-    report("HR102", { name }, [primary(span, "no such value")], meant(name, [...scope.names(), ...context.params.keys()])),
+    report("HR102", { name }, [primary(span, "no such value")], meant(name, [...scope.names(), ...context.params.keys()], span)),
   );
   return errorAt(span);
 }
@@ -211,7 +211,7 @@ function checkField(expr: Expr & { kind: "field" }, of: Typed, context: Context)
       return built(expr.optional ? optionalOf(found) : found);
     }
     const names = present.fields.map((one) => one.name);
-    const near = meant(name, names);
+    const near = meant(name, names, expr.name.span);
     context.diagnostics.push(
       report(
         "HR111",
@@ -400,6 +400,7 @@ export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context:
                   meant(
                     field.text,
                     of.fields.map((one) => one.name),
+                    field.span,
                   ),
                 ),
               );

@@ -14,9 +14,10 @@ export const primary = (span: Span, label: string): Frame => ({ span, label, rol
 export const secondary = (span: Span, label: string): Frame => ({ span, label, role: "secondary" });
 
 /** `did you mean …`, or nothing. */
-export function meant(name: string, candidates: readonly string[]): { help?: string } {
+export function meant(name: string, candidates: readonly string[], span?: Span): { help?: string; fix?: { span: Span; text: string } } {
   const near = nearest(name, candidates);
-  return near === null ? {} : { help: `did you mean \`${near}\`?` };
+  if (near === null) return {};
+  return { help: `did you mean \`${near}\`?`, ...(span ? { fix: { span, text: near } } : {}) };
 }
 
 /** The values in sight; a block's scope stands in that of the block around it. */
@@ -162,7 +163,7 @@ export class Declarations {
     if (found) return found;
     if (!this.broken.has(name)) {
       const known = [...Object.keys(plainTypes), "Dataset", "Tensor", ...this.types.keys(), ...this.aliases.keys()];
-      this.diagnostics.push(report("HR105", { name }, [primary(node.name.span, "no such type")], meant(name, known)));
+      this.diagnostics.push(report("HR105", { name }, [primary(node.name.span, "no such type")], meant(name, known, node.name.span)));
     }
     return ERROR;
   }

@@ -181,6 +181,25 @@ describe("check, plan, explain", () => {
     expect(stderr).toContain("help: w <- sgd(w, mean(g.grad), lr)");
   });
 
+  it("check --fix mends what it can, and says what is left", () => {
+    const text = readFileSync(join(folder, "digits", "digits.pipe"), "utf8");
+    write(
+      "digits/mend.pipe",
+      text
+        .replace("sgd(w, mean(g.grad), lr)", "sdg(w, g.grad, lr)")
+        .replace("init(seed: seed)", "init(sed: seed)")
+        .replace("accuracy: float }", "accuracy: flaot }"),
+    );
+    const { status, stderr } = headrace("check", "--fix", "digits/mend.pipe");
+    expect([status, stderr]).toEqual([0, "mended 4 places\n"]);
+    expect(readFileSync(join(folder, "digits", "mend.pipe"), "utf8")).toBe(text);
+    write("digits/mend.pipe", text.replace("init(seed: seed)", "init(sed: seed)").replace("lr)", '"lr")'));
+    const left = headrace("check", "--fix", "digits/mend.pipe");
+    expect(left.status).toBe(3);
+    expect(left.stderr).toContain("HR201");
+    expect(left.stderr).not.toContain("HR108");
+  });
+
   it("a missing file names the nearest", () => {
     const { status, stderr } = headrace("check", "digits/digit.pipe");
     expect(status).toBe(3);
