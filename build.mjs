@@ -34,7 +34,7 @@ await build({
   },
   splitting: true,
   // Large, native or rarely needed: loaded from node_modules on demand.
-  external: ["ts-morph", "esbuild", "zeromq"],
+  external: ["ts-morph", "esbuild", "zeromq", "@hpcc-js/wasm-graphviz"],
   banner,
 });
 

@@ -18,6 +18,7 @@ const verbs: readonly Verb[] = [
   { name: "run", use: "FILE [--PARAM VALUE …]", summary: "check, plan and run a program", load: () => import("./verbs/run.ts") },
   { name: "check", use: "FILE …", summary: "report every problem without running anything", load: () => import("./verbs/check.ts") },
   { name: "plan", use: "FILE", summary: "show what would run: stages, tasks, strategies and why", load: () => import("./verbs/plan.ts") },
+  { name: "graph", use: "FILE", summary: "the stages as a picture: SVG, DOT, Mermaid, JSON", load: () => import("./verbs/graph.ts") },
   { name: "fmt", use: "FILE …", summary: "give .pipe files their canonical form", load: () => import("./verbs/fmt.ts") },
   {
     name: "build",

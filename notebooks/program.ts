@@ -137,7 +137,7 @@ export function moduleOf(
   return { module, runs: statements.length > 0, shows: shown.value !== null };
 }
 
-export const PREVIEW_ROWS = 20;
+const PREVIEW_ROWS = 20;
 /** Names a single value that is previewed; another stage's name where the notebook has one of that. */
 const RESULT = "result";
 

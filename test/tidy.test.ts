@@ -82,6 +82,7 @@ describe("each large dependency lives in one place, so that it can be replaced a
     "graphology-dag": ["compiler/graph.ts"],
     esbuild: ["compiler/code.ts", "build.mjs"],
     zeromq: ["notebooks/wire.ts"],
+    "@hpcc-js/wasm-graphviz": ["cli/verbs/graph.ts"],
     msgpackr: ["runtime/objects", "runtime/hosts", "runtime/engines/nats"],
     "@nats-io/transport-node": ["runtime/engines/nats"],
   };
@@ -93,6 +94,7 @@ describe("each large dependency lives in one place, so that it can be replaced a
   const heavy: Record<string, RegExp> = {
     "ts-morph": /^compiler\/1-read\/typescript/,
     esbuild: /^build\.mjs$/,
+    "@hpcc-js/wasm-graphviz": /^$/,
     zeromq: /^notebooks\/wire\.ts$/,
     "@nats-io/transport-node": /^runtime\/engines\/nats\//,
   };
