@@ -13,9 +13,14 @@ export interface Start {
 /** More blocks than this are refused: columns are allocated for each. */
 const MAX_BLOCKS = 1 << 26;
 
-/** A plan can't be run with these params. */
-class StartError extends Error {
+/** A plan can't be run with these params; `stage` is the one that says so. */
+export class StartError extends Error {
   override readonly name = "StartError";
+  readonly stage: string;
+  constructor(stage: string, message: string) {
+    super(message);
+    this.stage = stage;
+  }
 }
 
 export function createState({ plan, params, settings }: Start): State {
@@ -90,7 +95,7 @@ function blankStage(stage: PlanStage, index: number, pinned: boolean): Stage {
 function scalar(value: Scalar, planned: PlanStage, params: Start["params"]): number {
   const found = value.kind === "const" ? value.value : params[value.name];
   if (typeof found !== "number" || !Number.isInteger(found) || found < 0 || found > MAX_BLOCKS) {
-    throw new StartError(`${planned.name}: a range has between 0 and ${MAX_BLOCKS} blocks, not ${String(found)}`);
+    throw new StartError(planned.name, `a range has between 0 and ${MAX_BLOCKS} blocks, not ${String(found)}`);
   }
   return found;
 }

@@ -3,7 +3,7 @@
 import type { CodeStore, Json, Plan, PlanInput } from "../../compiler/plan.ts";
 import type { Command, CoreEvent, Outcome, State } from "../core/model.ts";
 import { ENGINE, Live } from "../core/model.ts";
-import { createState } from "../core/state.ts";
+import { createState, StartError } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import type { StoredBlock } from "../data/stage.ts";
 import { storedRows } from "../data/stage.ts";
@@ -34,9 +34,18 @@ export function drive(pool: WorkerPool, plan: Plan, code: CodeStore, options: Dr
     try {
       new RunDriver(pool, plan, code, options, resolve, reject).start();
     } catch (error) {
-      reject(error);
+      if (error instanceof StartError) resolve(neverStarted(plan, options, error));
+      else reject(error);
     }
   });
+}
+
+/** Params that no check of types can refuse, such as a negative number of rows. */
+function neverStarted(plan: Plan, { engine, run, params, onEvent }: DriverOptions, { message, stage }: StartError): DriverResult {
+  const error: TaskError = { kind: "thrown", name: "RangeError", message, stack: [], stage, block: null, attempt: null };
+  onEvent({ atMs: 0, type: "run.started", format: EVENTS_FORMAT, run, plan: plan.name, hash: plan.hash, engine, params });
+  onEvent({ atMs: 0, type: "run.finished", status: "failed", ms: 0, error });
+  return { status: "failed", outputs: {}, error, ms: 0 };
 }
 
 class RunDriver implements RunListener {

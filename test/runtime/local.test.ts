@@ -116,6 +116,14 @@ describe("local engine", () => {
     expect((await engine.run(good, goodCode, { params: { n: 4, ms: 1 } })).outputs).toEqual(result(4));
   }, 30_000);
 
+  it("a number of rows that can't be is a failure of its stage", async () => {
+    const { plan, code } = await compile(fileURLToPath(new URL("../cluster/fixtures/slow.pipe", import.meta.url)));
+    const events: RunEvent[] = [];
+    const result = await engine.run(plan!, code, { params: { n: -3 }, onEvent: (event) => events.push(event) });
+    expect(result).toMatchObject({ status: "failed", error: { stage: "rows", message: expect.stringContaining("not -3") } });
+    expect(events.map(({ type }) => type)).toEqual(["run.started", "run.finished"]);
+  });
+
   it("params that the plan doesn't have, or of another type, are misuse", async () => {
     const { plan, code } = await program();
     await expect(engine.run(plan, code, { params: { m: 1 } })).rejects.toThrow(ParamError);
