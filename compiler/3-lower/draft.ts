@@ -31,6 +31,8 @@ export class Draft {
     | { readonly kind: "rows" | "fold"; readonly over: DraftSource }
     | { readonly kind: "combine"; readonly of: Draft };
   keyed = false;
+  /** Whose rows these are, where a stage that isn't row-wise hands them on with their keys. */
+  handsOn: Draft | null = null;
 
   constructor(id: string, name: string, span: Span, type: Type, work: Draft["work"]) {
     this.id = id;
@@ -55,6 +57,7 @@ export class Draft {
     if (this.keyed) return;
     this.keyed = true;
     if ((this.work.kind === "rows" || this.work.kind === "fold") && this.work.over.kind === "stage") this.work.over.stage.needKeys();
+    this.handsOn?.needKeys();
   }
 }
 

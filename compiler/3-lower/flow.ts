@@ -10,7 +10,7 @@ export interface Flow {
   /** In an order in which every stage stands after those it reads. */
   readonly stages: readonly FlowStage[];
   readonly outputs: readonly FlowOutput[];
-  /** Names of values without a stage: whoever reads them computes them. A schedule that names rows among them gives them one. */
+  /** Names of values without a stage: whoever reads them computes them, or nobody needs them. A schedule that names rows among them gives them one. */
   readonly onTheWay: readonly string[];
 }
 

@@ -32,6 +32,8 @@ export interface Rows {
   /** Stands for these rows once they are a stage of their own. */
   material: Draft | null;
   readonly name: string;
+  /** Tells that stage from the named one, if it only serves that. */
+  readonly helper: string | null;
   readonly span: Span;
   readonly type: Type;
 }
@@ -129,7 +131,7 @@ export class Lowering {
   private readonly ids = new Map<string, number>();
   private readonly reads = new Map<Binding, number>();
   private readonly apart: ReadonlySet<string>;
-  /** Names of values that their readers compute. */
+  /** Names of values; those that turn out to be stages are left out at the end. */
   readonly onTheWay = new Set<string>();
 
   constructor(program: CheckedProgram, apart: ReadonlySet<string>) {
@@ -200,12 +202,12 @@ export class Lowering {
 
   /** Rows that cost something and are read more than once are made once; so is what would be long to write out at each reader. */
   private named(value: Value, name: string, reads: number): Value {
+    this.onTheWay.add(name);
     const most = reads > 1 ? MOST_WRITTEN_OUT : MOST_WRITTEN_ONCE;
     if (value.kind === "cheap" && sizeOf(value, most) > most)
       return { kind: "stage", draft: this.task(value.typed, value.env, name, null) };
-    if (value.kind === "cheap" || value.kind === "rows") this.onTheWay.add(name);
     if (value.kind !== "rows") return value;
-    const rows = { ...value.rows, name, material: value.rows.material };
+    const rows: Rows = { ...value.rows, name, helper: null };
     const costly = reads > 1 && rows.steps.some((step) => step.heavy);
     if (rows.material === null && (costly || this.apart.has(name))) this.materialise(rows);
     return { kind: "rows", rows };
@@ -288,7 +290,7 @@ export class Lowering {
             }),
           };
           const type = typed.type.kind === "record" ? fieldType(typed.type, part) : typed.type;
-          return [part, { kind: "rows", rows: this.step(rows, step, join(path, part), typed.span, type) }];
+          return [part, { kind: "rows", rows: this.step(rows, step, { span: typed.span, type }, join(path, part), null) }];
         });
         return { kind: "record", fields: new Map(fields), type: typed.type };
       }
@@ -304,7 +306,9 @@ export class Lowering {
 
   /** A stage of one task. */
   private task(typed: Typed, env: Env, name: string, helper: string | null): Draft {
-    const draft = this.draft(name, helper, typed.span, typed.type, { kind: typed.kind === "fit" ? "fit" : "value" });
+    // A call that gives a data set may give an iterator, which is cut into blocks where it is made.
+    const kind = typed.kind === "fit" ? "fit" : typed.type.kind === "dataset" ? "source" : "value";
+    const draft = this.draft(name, helper, typed.span, typed.type, { kind });
     draft.body = new TaskWriter(this, draft).write(typed, env);
     return draft;
   }
@@ -315,10 +319,10 @@ export class Lowering {
     if (typed.kind === "range") {
       const rows = scalar(typed.rows);
       const source: DraftSource = { kind: "range", rows, blocks: typed.blocks ? scalar(typed.blocks) : defaultBlocks(rows) };
-      return { source, steps: [], material: null, name, span: typed.span, type: typed.type };
+      return { source, steps: [], material: null, name, helper, span: typed.span, type: typed.type };
     }
     if (typed.kind === "data") return this.dataRows(typed, env, name, path, helper);
-    return this.rowsOf(this.value(typed, env, name, path, helper), typed, name);
+    return this.rowsOf(this.value(typed, env, name, path, helper), typed, name, helper);
   }
 
   private dataRows(typed: Typed & { kind: "data" }, env: Env, name: string, path: string, helper: string | null): Rows {
@@ -338,25 +342,33 @@ export class Lowering {
     });
     const heavy = lambdas.some(([, lambda]) => callsUser(lambda.body));
     const needsKeys = typed.name === "withIndex" || typed.name === "shuffle";
-    if (dataOperations[typed.name]!.rowWise) return this.step(source, { write, heavy, needsKeys }, name, typed.span, typed.type);
+    if (dataOperations[typed.name]!.rowWise) return this.step(source, { write, heavy, needsKeys }, typed, name, helper);
     // Rows leave their blocks: one task, whose list is cut anew.
     const draft = this.draft(name, helper, typed.span, typed.type, { kind: "source" });
     const writer = new TaskWriter(this, draft);
     draft.body = write(writer, writer.wholeRows(source, needsKeys));
-    return { source: { kind: "stage", stage: draft }, steps: [], material: draft, name, span: typed.span, type: typed.type };
+    if (handsOnKeys(typed.name)) draft.handsOn = source.material ?? (source.source.kind === "stage" ? source.source.stage : null);
+    return { source: { kind: "stage", stage: draft }, steps: [], material: draft, name, helper, span: typed.span, type: typed.type };
   }
 
-  private step(rows: Rows, step: RowStep, name: string, span: Span, type: Type): Rows {
+  private step(
+    rows: Rows,
+    step: RowStep,
+    { span, type }: { readonly span: Span; readonly type: Type },
+    name: string,
+    helper: string | null,
+  ): Rows {
     const before = rows.material ? { source: { kind: "stage", stage: rows.material } as const, steps: [] } : rows;
-    return { source: before.source, steps: [...before.steps, step], material: null, name, span, type };
+    return { source: before.source, steps: [...before.steps, step], material: null, name, helper, span, type };
   }
 
-  private rowsOf(value: Value, typed: Typed, name: string): Rows {
+  private rowsOf(value: Value, typed: Typed, name: string, helper: string | null): Rows {
     const of = (draft: Draft): Rows => ({
       source: { kind: "stage", stage: draft },
       steps: [],
       material: draft,
       name,
+      helper,
       span: typed.span,
       type: typed.type,
     });
@@ -375,7 +387,7 @@ export class Lowering {
   /** A stage that holds these rows. */
   materialise(rows: Rows): Draft {
     if (rows.material) return rows.material;
-    const draft = this.draft(rows.name, null, rows.span, rows.type, { kind: "rows", over: rows.source });
+    const draft = this.draft(rows.name, rows.helper, rows.span, rows.type, { kind: "rows", over: rows.source });
     const writer = new TaskWriter(this, draft);
     draft.body = writer.steps(rows, draft.use({ kind: "block" }));
     rows.material = draft;
@@ -476,6 +488,9 @@ function sizeOf(value: Value & { kind: "cheap" }, most: number): number {
   visit(value.typed, value.env);
   return size;
 }
+
+/** Operations on all rows that leave each its key; the others give rows in a new order, whose places are their keys. */
+const handsOnKeys = (operation: string): boolean => operation === "take" || operation === "first";
 
 /** The stage of a data set that has no name of its own goes by the function that makes it. */
 function sourceName(typed: Typed): string {

@@ -34,6 +34,8 @@ export class TaskWriter {
   private count = 0;
   /** Lambdas and branches compute where they stand; elsewhere what deserves tasks of its own gets them. */
   private inline = 0;
+  /** Writing what a `fit` goes over. */
+  private inOver = false;
   /** Arguments whose callee is the last to see them. */
   private readonly moves = new Set<Typed>();
 
@@ -197,12 +199,14 @@ export class TaskWriter {
   /** All rows, as the source of an operation. */
   rows(typed: Typed, env: Env): Expr {
     if (typed.kind === "data" || typed.kind === "range") {
-      if (this.inline > 0) return this.data(typed, env);
+      if (this.inline > 0 && !this.sameInEveryEpoch(typed)) return this.data(typed, env);
       return this.wholeRows(this.lowering.rows(typed, env, this.draft.name, this.draft.name, labelOf(typed)), false);
     }
     if (typed.kind === "local" && !this.locals.has(typed.binding)) {
       const value = env.get(typed.binding);
       if (value?.kind === "rows") return this.wholeRows(value.rows, false);
+      if (value?.kind === "stage" && value.draft.work.kind !== "value")
+        return this.wholeRows(this.lowering.rows(typed, env, this.draft.name, this.draft.name, null), false);
     }
     return { op: "dataset", list: this.write(typed, env) };
   }
@@ -295,7 +299,14 @@ export class TaskWriter {
     };
   }
 
+  /** Rows of `over` that don't know the epoch are worth computing once, over all slots, where the user's functions make them. */
+  private sameInEveryEpoch(typed: Typed): boolean {
+    return this.inOver && callsUser(typed) && !some(typed, (one) => one.kind === "local" && this.locals.has(one.binding));
+  }
+
   private keyedRows(typed: Typed, env: Env): Expr {
+    if (this.sameInEveryEpoch(typed))
+      return this.wholeRows(this.lowering.rows(typed, env, this.draft.name, this.draft.name, labelOf(typed)), true);
     if (typed.kind === "local" && !this.locals.has(typed.binding)) {
       const value = env.get(typed.binding);
       if (value?.kind === "rows") return this.wholeRows(value.rows, true);
@@ -315,7 +326,9 @@ export class TaskWriter {
     // These two the runtime binds itself.
     this.locals.set(typed.epoch, "epoch");
     this.locals.set(typed.step, "step");
+    this.inOver = true;
     const over = this.inlined(() => this.rows(typed.over, env));
+    this.inOver = false;
     const carried = this.local(typed.carried);
     const batch = this.local(typed.batch);
     const next = typed.body.find((statement) => statement.kind === "next");

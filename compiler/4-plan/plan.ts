@@ -8,6 +8,7 @@ import type { Flow, FlowInput, FlowStage, RowSource } from "../3-lower/flow.ts";
 import type { AboutSpan, Expr, Plan, PlanInput, PlanStage, Scalar, Strategy, TaskCount } from "../plan.ts";
 import { PLAN_FORMAT } from "../plan.ts";
 import type { Choice } from "./schedule.ts";
+import { autoReason } from "./schedule.ts";
 
 export interface PlanFacts {
   readonly program: CheckedProgram;
@@ -22,6 +23,7 @@ export function makePlan(flow: Flow, facts: PlanFacts): Plan {
   const gathered = gather(flow, facts.choices);
   const stages = gathered.stages.map((stage) => planStage(stage, facts.choices.get(stage.name)!));
   const { program, schedule, locate } = facts;
+  const byId = new Map(flow.stages.map((stage) => [stage.id, stage]));
   const body = {
     format: PLAN_FORMAT,
     name: flow.name,
@@ -44,7 +46,10 @@ export function makePlan(flow: Flow, facts: PlanFacts): Plan {
       schedule,
       doc: program.entry.doc ?? program.module.doc,
       stages: Object.fromEntries(
-        gathered.stages.map(({ id, name, span, type }) => [id, { span: locate(span), type, why: facts.choices.get(name)!.why }]),
+        gathered.stages.map(({ id, name, span, type }) => [
+          id,
+          { span: locate(span), type, why: facts.choices.get(name)!.why ?? autoReason(byId.get(id)!) },
+        ]),
       ),
       functions: Object.fromEntries(Object.entries(flow.functions).map(([id, { span }]) => [id, { span: locate(span) }])),
       params: Object.fromEntries(program.params.map(({ plan, doc, span }) => [plan.name, { doc, span: locate(span) }])),

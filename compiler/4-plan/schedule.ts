@@ -12,7 +12,8 @@ export interface Choice {
   /** `task` gathers the stage's blocks in one task. */
   readonly strategy: { readonly kind: "task" } | { readonly kind: "data"; readonly slots: number | null };
   readonly options: PlanStage["options"];
-  readonly why: string;
+  /** Null where nobody asked. */
+  readonly why: string | null;
 }
 
 export interface Chosen {
@@ -20,7 +21,7 @@ export interface Chosen {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-const AUTO: Choice = { strategy: { kind: "data", slots: null }, options: {}, why: "auto" };
+const AUTO: Choice = { strategy: { kind: "data", slots: null }, options: {}, why: null };
 
 /** Names that a schedule says of by themselves, not by a `*`. */
 export function namedStages(schedule: Schedule | null): ReadonlySet<string> {
@@ -136,7 +137,7 @@ function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen:
   const stages = flow.stages.filter((stage) => stage.name === name);
   const options = entry ? readOptions(entry, diagnostics) : {};
   const strategy = entry?.strategy;
-  if (!strategy || strategy.name.text === "auto") return { ...AUTO, options, why: autoReason(stages) };
+  if (!strategy || strategy.name.text === "auto") return { ...AUTO, options };
   const problem = (diagnostic: Diagnostic): Choice => {
     diagnostics.push(diagnostic);
     return { ...AUTO, options };
@@ -145,7 +146,7 @@ function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen:
   if (architecture) {
     const wrong = architectureProblem(architecture, name, stages, chosen);
     if (wrong) return problem(wrong);
-    return { ...AUTO, options, why: autoReason(stages) };
+    return { ...AUTO, options, why: "by the schedule" };
   }
   switch (strategy.name.text) {
     case "task":
@@ -166,7 +167,8 @@ function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen:
       if (strategy.demanded)
         return problem(report("HR404", { stage: name, why }, [at(strategy.span, "demanded here")], { help: `${name}: task` }));
       if (chosen) diagnostics.push(report("HR405", { stage: name, why }, [at(strategy.span, "can't be split")]));
-      return { strategy: { kind: "task" }, options, why: `one task: ${why}` };
+      const strategyLeft = stages.some(isFit) ? AUTO.strategy : ({ kind: "task" } as const);
+      return { strategy: strategyLeft, options, why: `one task: ${why}` };
     }
     case "model":
       if (!chosen) return { ...AUTO, options };
@@ -184,14 +186,18 @@ function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen:
 
 const isSplit = (stage: FlowStage) => stage.work.kind === "rows" || stage.work.kind === "fold";
 
-function autoReason(stages: readonly FlowStage[]): string {
-  if (stages.some(isSplit)) return "auto: row by row, over all slots";
-  return stages.some((stage) => stage.work.kind === "fit") ? "auto: a fit runs sequentially" : "auto: nothing to split";
+const isFit = (stage: FlowStage) => stage.work.kind === "fit";
+
+/** Why a stage runs as it does where no schedule speaks of it. */
+export function autoReason(stage: FlowStage): string {
+  if (isSplit(stage)) return "auto: row by row, over all slots";
+  if (stage.work.kind === "combine") return "auto: combines what the slots folded";
+  return isFit(stage) ? "auto: a fit runs sequentially" : "auto: nothing to split";
 }
 
 function unsplittable(stages: readonly FlowStage[]): string | null {
+  if (stages.some(isFit)) return "a `fit` is split by naming a training architecture";
   if (stages.some(isSplit)) return null;
-  if (stages.some((stage) => stage.work.kind === "fit")) return "a `fit` is split by naming a training architecture";
   const stage = stages[stages.length - 1]!;
   let { body } = stage;
   while (body.op === "let") body = body.body;
@@ -220,7 +226,7 @@ function architectureProblem({ text, span }: Name, stage: string, stages: readon
       help: near ? `did you mean \`${near}\`?` : `architectures: ${architectures.join(", ")}`,
     });
   }
-  if (!stages.some(({ work }) => work.kind === "fit"))
+  if (!stages.some(isFit))
     return report("HR403", { what: `\`${stage}\` isn't a \`fit\`, so it has no training architecture` }, [at(span, "for a `fit`")], {
       help: `${stage}: data(2)`,
     });

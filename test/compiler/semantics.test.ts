@@ -119,6 +119,11 @@ describe("rows", () => {
     expect(await outputs(program)).toEqual({ squares: [0, 1, 4, 9, 16, 25, 36, 49, 64, 81], total: 285 });
     expect(await outputs(program, { n: 2 })).toEqual({ squares: [0, 1], total: 1 });
   });
+  it("an iterator that only a lambda reads; keys through operations on all rows", async () => {
+    expect(await resultOf("let all = numbers(3)\n[1, 2] |> map(k => all |> map(x => x * k) |> sum)", "Dataset<int>")).toEqual([3, 6]);
+    const shuffled = (await resultOf("load(9) |> take(6) |> shuffle(seed: 3) |> map(r => r.id)", "Dataset<int>")) as number[];
+    expect(shuffled.toSorted()).toEqual([0, 1, 2, 3, 4, 5]);
+  });
   it("rows inside rows", async () => {
     expect(
       await resultOf("load(3) |> map(r => load(r.id) |> filter(x => x.id != r.id) |> sum(x => x.size + r.size))", "Dataset<float>"),

@@ -21,3 +21,19 @@ export function weights(seed: int): Float32Array {
 export function normalised(weights: Float32Array): Float32Array {
   return weights.fill(1);
 }
+export interface Weights {
+  w: Float32Array;
+}
+export function cleaned(row: Row): Row {
+  return { ...row, size: row.size / 2 };
+}
+export function init(seed: int): Weights {
+  return { w: Float32Array.of(seed) };
+}
+export function gradient(w: View<Weights>, batch: readonly Row[]): { loss: float; grad: Weights } {
+  return { loss: batch.length, grad: { w: w.w.slice() } };
+}
+export function step(w: Weights, grad: View<Weights>, rate: number): Weights {
+  w.w[0]! -= rate * grad.w[0]!;
+  return w;
+}
