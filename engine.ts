@@ -5,4 +5,4 @@ export { memorySources, nodeSources, type Sources } from "./compiler/sources.ts"
 export type { Diagnostic, Frame, Severity } from "./lang/diagnostics.ts";
 export { render } from "./lang/render.ts";
 export type { RunEvent, RunStatus, TaskError } from "./runtime/events/events.ts";
-export { type Engine, localEngine, natsEngine, ParamError, type RunOptions, type RunResult, run } from "./runtime/index.ts";
+export { type Engine, KeptResults, localEngine, natsEngine, ParamError, type RunOptions, type RunResult, run } from "./runtime/index.ts";

@@ -181,6 +181,7 @@ export function createView(plan: Plan, target: ViewTarget): View {
         );
         break;
       }
+      case "stage.reused":
       case "run.started":
       case "worker.joined":
       case "run.finished":

@@ -10,7 +10,7 @@ import type { Diagnostic } from "../lang/diagnostics.ts";
 import { parseStatements } from "../lang/parse.ts";
 import type { RunEvent, TaskError } from "../runtime/events/events.ts";
 import type { Engine } from "../runtime/index.ts";
-import { localEngine, ParamError } from "../runtime/index.ts";
+import { KeptResults, localEngine, ParamError } from "../runtime/index.ts";
 import { DataSetPreview } from "./display.ts";
 import type { Cell, Program } from "./program.ts";
 import { boundNames, EMPTY, ENTRY, join, localOf, moduleOf, readCell, scheduleFor, scheduleOf, textOf } from "./program.ts";
@@ -41,6 +41,8 @@ export class Session implements AsyncDisposable {
   readonly #types = new Map<string, string>();
   #program: Program = EMPTY;
   #engine: Promise<Engine> | null = null;
+  /** What a cell computed needn't be computed again by the next. */
+  readonly #kept = new KeptResults();
 
   constructor({ folder, engine = () => localEngine() }: SessionOptions) {
     this.#folder = folder;
@@ -171,7 +173,7 @@ export class Session implements AsyncDisposable {
       return { kind: "failed", error: { ...CANCELLED, kind: "infrastructure", name: "InfrastructureError", message: messageOf(error) } };
     }
     try {
-      const { status, outputs, error } = await engine.run(plan!, code, options);
+      const { status, outputs, error } = await engine.run(plan!, code, { ...options, keep: this.#kept });
       return status === "ok" ? { kind: "ok", outputs } : { kind: "failed", error: error ?? CANCELLED };
     } catch (error) {
       if (!(error instanceof ParamError)) throw error;

@@ -1,12 +1,14 @@
 // The only door to the runtime: a plan and its code in, a run out.
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CodeStore, Json, Plan } from "../compiler/plan.ts";
+import type { KeptResults } from "./engines/kept.ts";
 import { localEngine } from "./engines/local/engine.ts";
 import type { NatsEngineOptions } from "./engines/nats/engine.ts";
 import type { RunningWorker, WorkerOptions } from "./engines/nats/worker.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
 export type { CodeStore } from "../compiler/plan.ts";
+export { KeptResults } from "./engines/kept.ts";
 export { localEngine } from "./engines/local/engine.ts";
 export { ParamError } from "./engines/options.ts";
 export { startedAsHost } from "./hosts/roles.ts";
@@ -19,6 +21,8 @@ export interface RunOptions {
   readonly slots?: number;
   readonly onEvent?: (event: RunEvent) => void;
   readonly signal?: AbortSignal;
+  /** Small values of earlier runs, used where nothing that they were made from has changed; this run's are added. */
+  readonly keep?: KeptResults;
 }
 
 export interface RunResult {

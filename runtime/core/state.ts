@@ -1,13 +1,15 @@
 // A run's state at its start, made from the plan: edges as patterns, and the order in which ready stages get slots.
 import type { Plan, PlanStage, Scalar } from "../../compiler/plan.ts";
 import type { Settings, Stage, State } from "./model.ts";
-import { DEFAULTS } from "./model.ts";
+import { Committed, DEFAULTS, ENGINE, Live } from "./model.ts";
 import { RangeQueue } from "./ranges.ts";
 
 export interface Start {
   readonly plan: Plan;
   readonly params: { readonly [name: string]: unknown };
   readonly settings?: Partial<Settings>;
+  /** Stages of one task whose value the engine has from an earlier run. */
+  readonly given?: ReadonlySet<number>;
 }
 
 /** More blocks than this are refused: columns are allocated for each. */
@@ -23,7 +25,7 @@ export class StartError extends Error {
   }
 }
 
-export function createState({ plan, params, settings }: Start): State {
+export function createState({ plan, params, settings, given = new Set() }: Start): State {
   const pinned = new Set(plan.outputs.flatMap((output) => (output.from.kind === "stage" ? [output.from.stage] : [])));
   const stages = plan.stages.map((stage, index) => blankStage(stage, index, pinned.has(index)));
   for (const stage of stages) {
@@ -37,6 +39,16 @@ export function createState({ plan, params, settings }: Start): State {
     if (tasks.kind !== "perBlock") allocateTasks(stage, tasks.kind === "one" ? 1 : scalar(tasks.blocks, plan.stages[stage.index]!, params));
     else if (stages[tasks.of]!.blocks >= 0) allocateTasks(stage, stages[tasks.of]!.blocks);
   }
+  for (const index of given) {
+    const stage = stages[index]!;
+    stage.state.fill(Committed);
+    stage.pending = 0;
+    stage.output.fill(Live);
+    stage.holder.fill(ENGINE);
+    stage.available = 1;
+    stage.started = true;
+    for (const consumer of stage.wholeConsumers) stages[consumer]!.gate--;
+  }
   const byPriority = orderByCriticalPath(stages);
   byPriority.forEach((index, place) => {
     stages[index]!.priority = place;
@@ -47,7 +59,7 @@ export function createState({ plan, params, settings }: Start): State {
     workers: new Map(),
     byPriority,
     suspects: [],
-    unfinished: stages.length,
+    unfinished: stages.length - given.size,
     begun: false,
     status: "running",
     story: [],

@@ -24,7 +24,9 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
   switch (event.type) {
     case "begin":
       state.begun = true;
-      for (const stage of state.stages) if (stage.tasks >= 0) opened(state, stage, commands);
+      // A stage whose value is given has nothing to do.
+      for (const stage of state.stages)
+        if (stage.tasks >= 0 && !(stage.pending === 0 && stage.available > 0)) opened(state, stage, commands);
       return;
     case "workerJoined": {
       const slots = Array.from({ length: event.slots }, (_, slot): Slot => ({ worker: event.worker, slot, queue: [] }));

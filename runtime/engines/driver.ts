@@ -11,6 +11,8 @@ import type { RunEvent, RunStatus, TaskError, Unstamped } from "../events/events
 import { EVENTS_FORMAT } from "../events/events.ts";
 import type { FromHost, InputFeed, ProvidedValue } from "../hosts/link.ts";
 import { columnReader, columnValues, decode, encode } from "../objects/codec.ts";
+import type { KeptResults, Reduced } from "./kept.ts";
+import { reduce } from "./kept.ts";
 import type { PoolWorker, RunListener, WorkerPool } from "./pool.ts";
 import { InlineValues } from "./values.ts";
 
@@ -20,6 +22,7 @@ export interface DriverOptions {
   readonly params: { readonly [name: string]: Json };
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal | undefined;
+  readonly keep: KeptResults | undefined;
 }
 
 export interface DriverResult {
@@ -50,7 +53,11 @@ function neverStarted(plan: Plan, { engine, run, params, onEvent }: DriverOption
 
 class RunDriver implements RunListener {
   readonly #pool: WorkerPool;
+  /** As it was given, for events; what is run may lack what was kept. */
+  readonly #whole: Plan;
   readonly #plan: Plan;
+  readonly #keep: KeptResults | null;
+  readonly #reduced: Reduced;
   readonly #code: CodeStore;
   readonly #options: DriverOptions;
   readonly #resolve: (result: DriverResult) => void;
@@ -74,19 +81,25 @@ class RunDriver implements RunListener {
     reject: (error: unknown) => void,
   ) {
     this.#pool = pool;
-    this.#plan = plan;
+    this.#keep = options.keep ?? null;
+    const reduced = this.#keep ? reduce(plan, options.params, this.#keep) : { plan, given: new Map(), keys: [] };
+    this.#plan = reduced.plan;
+    this.#whole = plan;
+    this.#reduced = reduced;
     this.#code = code;
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#state = createState({ plan, params: options.params });
-    this.#values = plan.stages.map(() => new InlineValues());
-    this.#stageStartMs = plan.stages.map(() => 0);
+    this.#state = createState({ plan: reduced.plan, params: options.params, given: new Set(reduced.given.keys()) });
+    this.#values = reduced.plan.stages.map(() => new InlineValues());
+    for (const [stage, column] of reduced.given) this.#values[stage]!.add(0, column);
+    this.#stageStartMs = reduced.plan.stages.map(() => 0);
   }
 
   start(): void {
     const { signal, engine, run, params } = this.#options;
-    this.#event({ type: "run.started", format: EVENTS_FORMAT, run, plan: this.#plan.name, hash: this.#plan.hash, engine, params });
+    this.#event({ type: "run.started", format: EVENTS_FORMAT, run, plan: this.#whole.name, hash: this.#whole.hash, engine, params });
+    for (const stage of this.#reduced.given.keys()) this.#event({ type: "stage.reused", ...this.#stage(stage) });
     this.#run = this.#pool.enter(this);
     if (signal?.aborted) {
       this.#step({ type: "cancel" });
@@ -450,8 +463,20 @@ class RunDriver implements RunListener {
     return rows;
   }
 
+  #keepValues(): void {
+    if (!this.#keep) return;
+    this.#plan.stages.forEach((stage, index) => {
+      const { holder, output } = this.#state.stages[index]!;
+      // Values that were freed meanwhile are still in hand.
+      const here = output[0] === Live ? holder[0] === ENGINE : this.#values[index]!.has(0);
+      if (stage.output === "value" && stage.tasks.kind === "one" && here)
+        this.#keep!.put(this.#reduced.keys[index]!, this.#values[index]!.column(0, 1));
+    });
+  }
+
   #end(outcome: Outcome): void {
     if (outcome.status === "ok") {
+      this.#keepValues();
       this.#finish("ok", this.#outputs, null);
       return;
     }

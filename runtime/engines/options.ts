@@ -2,6 +2,7 @@
 import type { Json, Plan } from "../../compiler/plan.ts";
 import type { RunEvent } from "../events/events.ts";
 import type { RunOptions } from "../index.ts";
+import type { KeptResults } from "./kept.ts";
 
 /** A param that the plan doesn't have, lacks, or has of another type or range. Misuse by code; the command line says it sooner. */
 export class ParamError extends Error {
@@ -11,8 +12,18 @@ export class ParamError extends Error {
 export function runOptions(
   plan: Plan,
   options: Omit<RunOptions, "engine">,
-): { params: { readonly [name: string]: Json }; onEvent: (event: RunEvent) => void; signal: AbortSignal | undefined } {
-  return { params: fullParams(plan, options.params ?? {}), onEvent: options.onEvent ?? (() => {}), signal: options.signal };
+): {
+  params: { readonly [name: string]: Json };
+  onEvent: (event: RunEvent) => void;
+  signal: AbortSignal | undefined;
+  keep: KeptResults | undefined;
+} {
+  return {
+    params: fullParams(plan, options.params ?? {}),
+    onEvent: options.onEvent ?? (() => {}),
+    signal: options.signal,
+    keep: options.keep,
+  };
 }
 
 function fullParams(plan: Plan, given: { readonly [name: string]: Json }): { readonly [name: string]: Json } {

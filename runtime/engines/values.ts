@@ -68,6 +68,11 @@ export class InlineValues {
     }
   }
 
+  has(block: number): boolean {
+    for (const _ of this.runs(block, 1)) return true;
+    return false;
+  }
+
   /** A value that is the caller's own. */
   value(block: number): unknown {
     for (const { column } of this.runs(block, 1)) return columnReader(column, { share: false })(0);

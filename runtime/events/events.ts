@@ -24,6 +24,8 @@ export type RunEvent = { /** Milliseconds since the run started. */ readonly atM
       readonly tasks: number;
     }
   | { readonly type: "stage.started"; readonly stage: string; readonly name: string; readonly tasks: number; readonly strategy: string }
+  /** Its value is there from an earlier run. */
+  | { readonly type: "stage.reused"; readonly stage: string; readonly name: string }
   /** A batch of tasks of one stage that one slot finished: blocks `first` to `first + count`. */
   | {
       readonly type: "tasks.finished";

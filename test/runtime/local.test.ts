@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Engine, RunEvent } from "headrace/engine";
-import { compile, localEngine, ParamError } from "headrace/engine";
+import { compile, KeptResults, localEngine, ParamError } from "headrace/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const file = fileURLToPath(new URL("./fixtures/faults.pipe", import.meta.url));
@@ -75,6 +75,34 @@ describe("local engine", () => {
     const results = await Promise.all(sizes.map((n) => engine.run(plan, code, { params: { n, ms: 2 } })));
     expect(results.map(({ outputs }) => outputs)).toEqual(sizes.map(result));
     expect(new Set(results.map(({ run }) => run)).size).toBe(4);
+  }, 30_000);
+
+  it("values that are kept aren't made again, until something that they were made from changes", async () => {
+    const digits = fileURLToPath(new URL("../../examples/digits/digits.pipe", import.meta.url));
+    const { plan, code } = await compile(digits);
+    const keep = new KeptResults();
+    const run = async (params: { [name: string]: number }) => {
+      const ran = new Set<string>();
+      const reused: string[] = [];
+      const { outputs } = await engine.run(plan!, code, {
+        params,
+        keep,
+        onEvent: (event) => {
+          if (event.type === "tasks.finished") ran.add(event.stage);
+          if (event.type === "stage.reused") reused.push(event.name);
+        },
+      });
+      return { outputs, ran: [...ran].sort(), reused: reused.sort() };
+    };
+    const first = await run({ epochs: 1, seed: 5 });
+    expect(first.ran).toEqual(["accuracy", "accuracy/blocks", "loadDigits", "model"]);
+    const second = await run({ epochs: 1, seed: 5 });
+    expect(second).toEqual({ outputs: first.outputs, ran: [], reused: ["accuracy", "model"] });
+    const other = await run({ epochs: 1, seed: 6 });
+    expect(other.ran).toEqual(first.ran);
+    expect(other.outputs).not.toEqual(first.outputs);
+    // Without what is kept it is the same.
+    expect((await engine.run(plan!, code, { params: { epochs: 1, seed: 6 } })).outputs).toEqual(other.outputs);
   }, 30_000);
 
   it("data(1) keeps to one slot", async () => {
