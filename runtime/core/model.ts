@@ -95,6 +95,16 @@ export type CoreEvent =
       readonly block: number;
       readonly attempt: number;
     }
+  /** A whole batch was never sent: what it reads isn't where it was said to be. */
+  | {
+      readonly type: "unsent";
+      readonly worker: number;
+      readonly slot: number;
+      readonly stage: number;
+      readonly first: number;
+      readonly count: number;
+      readonly attempt: number;
+    }
   | { readonly type: "delayOver"; readonly stage: number; readonly block: number; readonly attempt: number }
   /** The worker holds this block too. */
   | { readonly type: "copied"; readonly stage: number; readonly block: number; readonly to: number }

@@ -62,6 +62,10 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
       readyAgain(state, stage, event.block, event.block + 1);
       return;
     }
+    case "unsent": {
+      unsent(state, event);
+      return;
+    }
     case "delayOver": {
       const stage = state.stages[event.stage]!;
       if (stage.state[event.block] !== Delayed || stage.attempt[event.block] !== event.attempt) return;
@@ -347,6 +351,23 @@ function taskFailed(state: State, index: number, block: number, failure: Failure
   commands.push({ type: "delay", stage: index, block, attempt: attempt + 1, delayMs: ceiling * (0.5 + failure.jitter / 2) });
 }
 
+/** A batch may stand behind others that were sent. */
+function unsent(
+  state: State,
+  { worker, slot: index, stage: stageIndex, first, count, attempt }: Extract<CoreEvent, { type: "unsent" }>,
+): void {
+  const slot = state.workers.get(worker)?.slots[index];
+  const place =
+    slot?.queue.findIndex(
+      (batch) => batch.stage === stageIndex && batch.attempt === attempt && batch.next === first && batch.end === first + count,
+    ) ?? -1;
+  if (!slot || place < 0) return;
+  takeBatch(state, slot, place);
+  const stage = state.stages[stageIndex]!;
+  returnTasks(state, stage, first, first + count);
+  readyAgain(state, stage, first, first + count);
+}
+
 /** Takes the running task off its slot; false where the slot runs another. */
 function takeHead(state: State, slot: Slot, stage: number, block: number, attempt: number): boolean {
   const batch = slot.queue[0];
@@ -357,7 +378,11 @@ function takeHead(state: State, slot: Slot, stage: number, block: number, attemp
 }
 
 function dequeue(state: State, slot: Slot): void {
-  const batch = slot.queue.shift()!;
+  takeBatch(state, slot, 0);
+}
+
+function takeBatch(state: State, slot: Slot, place: number): void {
+  const [batch] = slot.queue.splice(place, 1) as [Batch];
   if (!slot.queue.some(({ stage }) => stage === batch.stage)) state.stages[batch.stage]!.slotsUsing--;
   const worker = state.workers.get(slot.worker)!;
   if (worker.alone && worker.slots.every(({ queue }) => queue.length === 0)) worker.alone = false;

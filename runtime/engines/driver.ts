@@ -113,7 +113,13 @@ class RunDriver implements RunListener {
   readonly #onAbort = () => this.#step({ type: "cancel" });
 
   #event(event: Unstamped<RunEvent>): void {
-    this.#options.onEvent({ atMs: performance.now() - this.#startMs, ...event } as RunEvent);
+    try {
+      this.#options.onEvent({ atMs: performance.now() - this.#startMs, ...event } as RunEvent);
+    } catch (error) {
+      // The listener's own mistake ends its run, and nobody else's.
+      this.#leave();
+      this.#reject(error);
+    }
   }
   #stage(index: number): { readonly stage: string; readonly name: string } {
     const { id, name } = this.#plan.stages[index]!;
@@ -300,20 +306,27 @@ class RunDriver implements RunListener {
     const planned = this.#plan.stages[stage]!;
     const waits: Promise<boolean>[] = [];
     const inputs = planned.inputs.map((input) => this.#feed(worker, input, stage, first, count, waits));
+    // A slot works off what it gets in the order in which the core gave it: nothing overtakes what waits.
+    const key = `${index}.${slot}`;
+    const before = this.#waiting.get(key);
     const send = () => worker.link.send({ type: "assign", run: this.#run, slot, stage, first, count, attempt, inputs });
-    if (waits.length === 0) {
+    if (waits.length === 0 && !before) {
       send();
       return;
     }
-    // Objects come from other workers first. Where one is gone the core hears of it, and takes the tasks back one by one.
-    void Promise.all(waits).then((arrived) => {
-      if (this.#over || !this.#pool.workers.has(index)) return;
+    // Objects come from other workers first. Where one is gone the batch goes back to the core.
+    const sent = Promise.all([Promise.all(waits), before]).then(([arrived]) => {
+      if (this.#waiting.get(key) === sent) this.#waiting.delete(key);
+      const queue = this.#state.workers.get(index)?.slots[slot]?.queue ?? [];
+      const wanted = queue.some((batch) => batch.stage === stage && batch.attempt === attempt && batch.next === first);
+      if (this.#over || !this.#pool.workers.has(index) || !wanted) return;
       if (arrived.every((one) => one)) send();
-      else
-        for (let block = first; block < first + count; block++)
-          this.#step({ type: "inputMissing", worker: index, slot, stage, block, attempt });
+      else this.#step({ type: "unsent", worker: index, slot, stage, first, count, attempt });
     });
+    this.#waiting.set(key, sent);
   }
+  /** By worker and slot: the last batch that waits for objects, or for a batch that does. */
+  readonly #waiting = new Map<string, Promise<void>>();
 
   #feed(worker: PoolWorker, input: PlanInput, stage: number, first: number, count: number, waits: Promise<boolean>[]): InputFeed {
     switch (input.kind) {

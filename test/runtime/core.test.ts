@@ -222,6 +222,23 @@ describe("losses", () => {
     expect(run.done("a", 0, 1, { worker: 1, attempt: 2 })).toEqual(["stageFinished a 1", "collect"]);
   });
 
+  it("a batch that was never sent goes back, from behind one that was", () => {
+    const run = scheduler([
+      { id: "a", tasks: 9, slots: null },
+      { id: "b", tasks: 2, slots: null },
+    ]);
+    run.begin(1);
+    run.done("b", 0, 1, { runMs: 1 });
+    const queued = run.state.workers
+      .get(0)!
+      .slots[0]!.queue.map(({ stage, next, end, attempt }) => ({ stage, first: next, count: end - next, attempt }));
+    expect(queued).toHaveLength(2);
+    const last = queued[1]!;
+    const commands = run.on({ type: "unsent", worker: 0, slot: 0, ...last });
+    expect(commands[0]).toMatch(/^assign /);
+    expect(run.on({ type: "unsent", worker: 0, slot: 0, ...last })).toEqual([]);
+  });
+
   it("a stage that cuts its list otherwise the second time is nondeterministic", () => {
     const run = scheduler([
       { id: "load", output: "blocks" },

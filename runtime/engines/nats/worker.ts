@@ -37,6 +37,8 @@ class Worker {
   readonly #id: string;
   readonly #options: WorkerOptions;
   readonly #conversations = new Map<string, Conversation>();
+  /** The last turn that is over, by engine: whoever hasn't heard so is told again. */
+  readonly #ended = new Map<string, number>();
 
   constructor(connection: NatsConnection, id: string, options: WorkerOptions) {
     this.#connection = connection;
@@ -68,11 +70,23 @@ class Worker {
       conversation.end("the engine began anew");
       conversation = undefined;
     }
+    if (!conversation && (this.#ended.get(engine) ?? 0) >= head.incarnation) {
+      farewell(this.#connection, {
+        engine,
+        worker: this.#id,
+        epoch: head.epoch,
+        incarnation: head.incarnation,
+        slots: this.#options.slots,
+      }).bye();
+      return;
+    }
     if (!conversation) {
+      const { incarnation } = head;
       conversation = new Conversation(
         this.#connection,
         { engine, worker: this.#id, epoch: head.epoch, incarnation: head.incarnation, slots: this.#options.slots },
         (reason) => {
+          this.#ended.set(engine, incarnation);
           if (this.#conversations.get(engine) === conversation) this.#conversations.delete(engine);
           this.#options.say(`engine ${engine.slice(0, 8)} left: ${reason}`);
         },
@@ -96,6 +110,17 @@ interface Facts {
   readonly epoch: number;
   readonly incarnation: number;
   readonly slots: number;
+}
+
+/** A conversation that has nothing more to say. */
+function farewell(connection: NatsConnection, { engine, worker, epoch, incarnation }: Facts): Session {
+  return new Session({
+    epoch,
+    incarnation,
+    frameBytes: frameBytes(connection),
+    send: (bytes) => connection.publish(subjects.toEngine(engine, worker), bytes),
+    deliver: () => {},
+  });
 }
 
 class Conversation {
