@@ -2,15 +2,14 @@
 // files that `headrace build` writes both end here, so both take the same flags. Knows nothing of sources and compilers.
 import type { Program } from "../compiler/bundle.ts";
 import type { Plan } from "../compiler/plan.ts";
-import type { Diagnostic } from "../lang/diagnostics.ts";
 import { report } from "../lang/diagnostics.ts";
-import { render } from "../lang/render.ts";
 import { nearest } from "../lang/suggest.ts";
 import type { RunEvent, RunStatus, TaskError } from "../runtime/events/events.ts";
 import type { RunOptions } from "../runtime/index.ts";
 import { run } from "../runtime/index.ts";
 import type { Flag } from "./flags.ts";
 import { describeFlags, paramFlags, readArguments, readCount, readParams } from "./flags.ts";
+import { printProblems } from "./problems.ts";
 import { duration, plain, show } from "./show.ts";
 import { painter, wantsColor } from "./terminal.ts";
 import { createView } from "./view.ts";
@@ -35,11 +34,6 @@ function summaryOf(plan: Plan, name: string): string {
   const range = param.min !== undefined || param.max !== undefined ? `in ${param.min ?? ""}..${param.max ?? ""}` : "";
   const fallback = param.default === undefined ? (param.optional ? "" : "must be given") : `default ${JSON.stringify(param.default)}`;
   return [plan.about.params[name]?.doc ?? "", range, fallback].filter((text) => text !== "").join("; ");
-}
-
-/** Prints diagnostics where people look for them. */
-export function printProblems(problems: readonly Diagnostic[], read: (file: string) => string | null): void {
-  if (problems.length > 0) process.stderr.write(`${render(problems, read, { color: wantsColor(process.stderr) }).trimEnd()}\n`);
 }
 
 /** Gives the exit code; results and, with `--json`, events are on stdout, all else on stderr. */

@@ -54,6 +54,16 @@ export function readArguments(argv: readonly string[], flags: readonly Flag[], l
   return { flags: found, operands, problems };
 }
 
+/** Arguments of a verb without flags, `most` of them. */
+export function readOperands(argv: readonly string[], most: number): Pick<Arguments, "operands" | "problems"> {
+  const { operands, problems } = readArguments(argv, []);
+  const extra = operands[most];
+  return {
+    operands,
+    problems: extra === undefined ? problems : [...problems, report("HR605", { what: `\`${extra}\` is one argument too many` }, [])],
+  };
+}
+
 /** `digits.pipe`, `lib/digits.pipeline.ts:other`. */
 function looksLikeProgram(text: string): boolean {
   return /\.(pipe|[mc]?ts|tsx)(:[\w$]+)?$/.test(text);
@@ -64,7 +74,12 @@ function unknownFlag(raw: string, flags: readonly Flag[]): Diagnostic {
     raw.replace(/^-+(no-)?/, ""),
     flags.map((flag) => flag.name),
   );
-  return report("HR601", { flag: raw }, [], { help: near ? `--${near}` : `flags: ${flags.map((flag) => `--${flag.name}`).join(" ")}` });
+  return report(
+    "HR601",
+    { flag: raw },
+    [],
+    flags.length === 0 ? {} : { help: near ? `--${near}` : `flags: ${flags.map((flag) => `--${flag.name}`).join(" ")}` },
+  );
 }
 
 /** A whole number from 1, or a problem. */

@@ -11,11 +11,34 @@ export function finish(code: Promise<number>): void {
     });
   }
   code.then(leave, (error: unknown) => {
+    const refused = refusal(error);
     process.stderr.write(
-      `headrace: this is a bug of Headrace's own, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
+      refused !== null
+        ? `headrace: ${refused}\n`
+        : `headrace: this is a bug of Headrace's own, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
     );
     leave(2);
   });
+}
+
+/** What a file system says when it refuses; it is right, so nobody is to blame in our code. */
+const refusals: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  ENOENT: "no such file or folder",
+  ENOTDIR: "a folder in this path is a file",
+  EISDIR: "it is a folder",
+  EEXIST: "it is there already",
+  EMFILE: "too many open files",
+};
+
+function refusal(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  const { code = "", path } = error as NodeJS.ErrnoException;
+  return path !== undefined && Object.hasOwn(refusals, code) ? `${path}: ${refusals[code]}` : null;
 }
 
 function leave(code: number): void {

@@ -6,6 +6,8 @@ import { duration, show } from "./show.ts";
 import { painter } from "./terminal.ts";
 
 const REDRAW_MS = 80;
+/** Off a terminal a stage that goes on says so this often, by the run's clock. */
+const PLAIN_PROGRESS_MS = 10_000;
 
 export interface ViewTarget {
   write(text: string): void;
@@ -28,6 +30,8 @@ interface Line {
     | { readonly kind: "done"; readonly ms: number };
   failed: boolean;
   progress: string | null;
+  /** When a plain line last told of it. */
+  toldMs: number;
   readonly metrics: Map<string, number>;
 }
 
@@ -52,6 +56,7 @@ export function createView(plan: Plan, target: ViewTarget): View {
         state: { kind: "waiting" },
         failed: false,
         progress: null,
+        toldMs: 0,
         metrics: new Map(),
       };
       lines.set(stage.name, line);
@@ -114,8 +119,13 @@ export function createView(plan: Plan, target: ViewTarget): View {
     if (target.live) draw();
   }
 
-  function plainLine(line: Line, what: string): void {
+  function plainLine(line: Line, atMs: number, what: string): void {
+    line.toldMs = atMs;
     if (!target.live) target.write(`${line.name.padEnd(nameWidth)}  ${what}\n`);
+  }
+
+  function plainProgress(line: Line, atMs: number): void {
+    if (!target.live && line.state.kind === "running" && atMs - line.toldMs >= PLAIN_PROGRESS_MS) plainLine(line, atMs, describe(line));
   }
 
   function event(event: RunEvent): void {
@@ -125,24 +135,31 @@ export function createView(plan: Plan, target: ViewTarget): View {
         const line = lineOf.get(event.stage);
         if (!line) return;
         line.parts.set(event.stage, { tasks: event.tasks, done: 0 });
+        // What prepares or combines runs as one task; how the stage itself runs is worth saying.
+        if (line.strategy === "" || event.strategy !== "task") line.strategy = event.strategy;
         if (line.state.kind === "waiting") {
           line.state = { kind: "running", startMs: event.atMs };
-          line.strategy = event.strategy;
           plainLine(
             line,
+            event.atMs,
             [event.strategy, event.tasks > 1 ? `${event.tasks} tasks` : "", "started"].filter((text) => text !== "").join("  "),
           );
         }
         break;
       }
       case "tasks.finished": {
-        const part = lineOf.get(event.stage)?.parts.get(event.stage);
-        if (part) part.done += event.count;
+        const line = lineOf.get(event.stage);
+        const part = line?.parts.get(event.stage);
+        if (!line || !part) return;
+        part.done += event.count;
+        plainProgress(line, event.atMs);
         break;
       }
       case "stage.progress": {
         const line = lineOf.get(event.stage);
-        if (line) line.progress = `${event.done}/${event.total} ${event.unit}`;
+        if (!line) return;
+        line.progress = `${event.done}/${event.total} ${event.unit}`;
+        plainProgress(line, event.atMs);
         break;
       }
       case "metric": {
@@ -154,7 +171,7 @@ export function createView(plan: Plan, target: ViewTarget): View {
         const line = lineOf.get(event.stage);
         if (line?.state.kind !== "running" || --line.left > 0) return;
         line.state = { kind: "done", ms: event.atMs - line.state.startMs };
-        plainLine(line, `${describe(line)}  done`);
+        plainLine(line, event.atMs, `${describe(line)}  done`);
         break;
       }
       case "task.failed": {

@@ -90,6 +90,13 @@ describe("each large dependency lives in one place, so that it can be replaced a
     const wrong = imports.filter(({ file, target }) => target === name && !under(file, ...homes[name]!) && !under(file, "test", "bench"));
     expect(wrong.map(shown)).toEqual([]);
   });
+  it("every package that is installed with ours has such a place", () => {
+    const { dependencies }: { dependencies: Record<string, string> } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    // Types that graphology asks for; nothing imports it by name.
+    const untold = Object.keys(dependencies).filter((name) => !Object.hasOwn(homes, name) && name !== "graphology-types");
+    expect(untold).toEqual([]);
+    expect(Object.keys(homes).filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
+  });
   // These cost 0.1 to 0.8 s to load or have a native part: a warm check and `--help` must not pay for them.
   const heavy: Record<string, RegExp> = {
     "ts-morph": /^compiler\/1-read\/typescript/,

@@ -7,9 +7,9 @@ import { compile } from "../../compiler/compile.ts";
 import type { CodeStore, Plan } from "../../compiler/plan.ts";
 import { nodeSources } from "../../compiler/sources.ts";
 import { report } from "../../lang/diagnostics.ts";
-import { printProblems } from "../execute.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments } from "../flags.ts";
+import { printProblems } from "../problems.ts";
 import { isProblem, oneTarget } from "../program.ts";
 
 const flags: readonly Flag[] = [{ name: "output", short: "o", value: "FILE", summary: "where to write it" }];

@@ -5,9 +5,9 @@ import type { Sources } from "../../compiler/sources.ts";
 import { absolutePath, nodeSources } from "../../compiler/sources.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
-import { printProblems } from "../execute.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments } from "../flags.ts";
+import { printProblems } from "../problems.ts";
 import { diagnosticsJson, readTarget } from "../program.ts";
 
 const flags: readonly Flag[] = [

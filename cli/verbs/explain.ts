@@ -1,13 +1,20 @@
 // `headrace explain CODE`: a page of the catalogue.
 import { catalogue } from "../../lang/diagnostics.ts";
 import { nearest } from "../../lang/suggest.ts";
+import { readOperands } from "../flags.ts";
+import { printProblems } from "../problems.ts";
 import { painter, wantsColor } from "../terminal.ts";
 
 export const help = "Says what a message means, why it is so, and how it is mended. Without a code: the list of all codes.\n";
 
 export async function run(argv: readonly string[]): Promise<number> {
   const paint = painter(wantsColor(process.stdout));
-  const asked = argv[0]?.toUpperCase();
+  const { operands, problems } = readOperands(argv, 1);
+  if (problems.length > 0) {
+    printProblems(problems, () => null);
+    return 3;
+  }
+  const asked = operands[0]?.toUpperCase();
   if (asked === undefined) {
     for (const [code, entry] of Object.entries(catalogue))
       process.stdout.write(`${paint("bold", code)}  ${entry.severity.padEnd(7)}  ${entry.title}\n`);

@@ -4,9 +4,9 @@ import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import { format } from "../../lang/format.ts";
 import { parse } from "../../lang/parse.ts";
-import { printProblems } from "../execute.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments } from "../flags.ts";
+import { printProblems } from "../problems.ts";
 
 const flags: readonly Flag[] = [{ name: "check", value: null, summary: "write nothing; exit 1 where a file isn't formatted" }];
 

@@ -5,9 +5,9 @@ import { pictureOf, toDot, toMermaid } from "../../compiler/picture.ts";
 import type { Plan } from "../../compiler/plan.ts";
 import { nodeSources } from "../../compiler/sources.ts";
 import { report } from "../../lang/diagnostics.ts";
-import { printProblems } from "../execute.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments } from "../flags.ts";
+import { printProblems } from "../problems.ts";
 import { isProblem, oneTarget } from "../program.ts";
 
 const FORMATS = ["svg", "dot", "mermaid", "json"] as const;
@@ -28,7 +28,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const problems = [...given.problems];
   if (isProblem(target)) problems.push(target);
   const format = FORMATS.find((one) => one === asked);
-  if (!format) problems.push(report("HR602", { flag: "--format", wants: FORMATS.join(", "), given: String(asked) }, []));
+  if (!format) problems.push(report("HR602", { flag: "--format", wants: `one of ${FORMATS.join(", ")}`, given: String(asked) }, []));
   if (problems.length > 0 || isProblem(target) || !format) {
     printProblems(problems, () => null);
     return 3;

@@ -1,23 +1,20 @@
 // `headrace init`: a small project that runs as it is. Writes files and nothing else; never over one that stands.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { report } from "../../lang/diagnostics.ts";
-import { printProblems } from "../execute.ts";
-import { readArguments } from "../flags.ts";
+import { readOperands } from "../flags.ts";
 import { packageVersion } from "../package.ts";
+import { printProblems } from "../problems.ts";
 import { projectFiles } from "../project.ts";
 
 export const help = `Writes a small program, its stages in TypeScript and a README into DIR (default: here). Files that stand are kept.\n`;
 
 export async function run(argv: readonly string[]): Promise<number> {
-  const given = readArguments(argv, []);
-  const problems = [...given.problems];
-  if (given.operands.length > 1) problems.push(report("HR605", { what: `\`${given.operands[1]}\` is one argument too many` }, []));
+  const { operands, problems } = readOperands(argv, 1);
   if (problems.length > 0) {
     printProblems(problems, () => null);
     return 3;
   }
-  const target = given.operands[0] ?? ".";
+  const target = operands[0] ?? ".";
   const directory = resolve(target);
   const files = projectFiles(packageName(basename(directory)), packageVersion());
   for (const [name, text] of Object.entries(files)) {

@@ -4,10 +4,10 @@ import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { report } from "../../lang/diagnostics.ts";
-import { printProblems } from "../execute.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments } from "../flags.ts";
 import { packageVersion } from "../package.ts";
+import { printProblems } from "../problems.ts";
 
 const flags: readonly Flag[] = [
   { name: "prefix", value: "DIR", summary: "under DIR/share/jupyter: a virtual environment, or /usr/local for all users" },

@@ -4,9 +4,9 @@ import { planGraph } from "../../compiler/graph.ts";
 import type { Plan, PlanStage, Scalar } from "../../compiler/plan.ts";
 import { nodeSources } from "../../compiler/sources.ts";
 import { report } from "../../lang/diagnostics.ts";
-import { printProblems } from "../execute.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments } from "../flags.ts";
+import { printProblems } from "../problems.ts";
 import { isProblem, oneTarget } from "../program.ts";
 import { painter, wantsColor } from "../terminal.ts";
 
@@ -26,7 +26,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const problems = [...given.problems];
   if (isProblem(target)) problems.push(target);
   if (emit !== undefined && !PHASES.some((phase) => phase === emit))
-    problems.push(report("HR602", { flag: "--emit", wants: PHASES.join(", "), given: String(emit) }, []));
+    problems.push(report("HR602", { flag: "--emit", wants: `one of ${PHASES.join(", ")}`, given: String(emit) }, []));
   if (problems.length > 0 || isProblem(target)) {
     printProblems(problems, () => null);
     return 3;

@@ -1,8 +1,9 @@
 // `headrace run FILE`: compile, then execute.
 import { compile } from "../../compiler/compile.ts";
 import { nodeSources } from "../../compiler/sources.ts";
-import { execute, printProblems, programHelp, runFlags } from "../execute.ts";
+import { execute, programHelp, runFlags } from "../execute.ts";
 import { describeFlags, readArguments } from "../flags.ts";
+import { printProblems } from "../problems.ts";
 import { isProblem, oneTarget } from "../program.ts";
 
 const general = `Checks FILE, plans it and runs it. Every \`param\` of the program is a flag. Results are printed on stdout, all else on stderr.

@@ -2,9 +2,9 @@
 import { availableParallelism, hostname } from "node:os";
 import { report } from "../../lang/diagnostics.ts";
 import { startWorker } from "../../runtime/index.ts";
-import { printProblems } from "../execute.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments, readCount } from "../flags.ts";
+import { printProblems } from "../problems.ts";
 
 const flags: readonly Flag[] = [
   { name: "nats", value: "URL", summary: "the NATS server, as nats://localhost:4222" },

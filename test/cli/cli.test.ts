@@ -200,6 +200,29 @@ describe("check, plan, explain", () => {
     expect(left.stderr).not.toContain("HR108");
   });
 
+  it("a place that can't be written to is named, and isn't called a bug", () => {
+    for (const args of [
+      ["build", "digits/digits.pipe", "-o", "nowhere/digits.mjs"],
+      ["graph", "digits/digits.pipe", "-o", "nowhere/digits.svg"],
+    ]) {
+      const { status, stdout, stderr } = headrace(...args);
+      expect([status, stdout]).toEqual([2, ""]);
+      expect(stderr.trim().split("\n").at(-1)).toBe(`headrace: ${args[3]}: no such file or folder`);
+    }
+  });
+
+  it("verbs without flags take none, nor more than they use", () => {
+    for (const args of [
+      ["version", "--short"],
+      ["version", "now"],
+      ["explain", "HR204", "HR205"],
+    ]) {
+      const { status, stdout, stderr } = headrace(...args);
+      expect([status, stdout]).toEqual([3, ""]);
+      expect(stderr).toContain(args.at(-1));
+    }
+  });
+
   it("a missing file names the nearest", () => {
     const { status, stderr } = headrace("check", "digits/digit.pipe");
     expect(status).toBe(3);

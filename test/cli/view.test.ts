@@ -1,0 +1,153 @@
+// What people see of a run, from events alone: redrawn lines on a terminal, plain lines elsewhere.
+import { describe, expect, it } from "vitest";
+import { createView } from "../../cli/view.ts";
+import type { Plan } from "../../compiler/plan.ts";
+import type { RunEvent } from "../../runtime/events/events.ts";
+
+const stage = (id: string) => ({ id, name: id.split("/")[0]! });
+// All that the view reads of a plan.
+const plan = { stages: ["load", "model", "accuracy/list", "accuracy/blocks", "accuracy"].map(stage) } as unknown as Plan;
+
+function watch(events: readonly RunEvent[], live = false): string {
+  let text = "";
+  const view = createView(plan, {
+    write: (more) => {
+      text += more;
+    },
+    live,
+    color: false,
+    size: () => ({ columns: 60, rows: 24 }),
+  });
+  for (const event of events) view.event(event);
+  view.close();
+  return text;
+}
+const started = (atMs: number, id: string, tasks: number, strategy: string): RunEvent => ({
+  atMs,
+  type: "stage.started",
+  stage: id,
+  name: id.split("/")[0]!,
+  tasks,
+  strategy,
+});
+const finished = (atMs: number, id: string): RunEvent => ({
+  atMs,
+  type: "stage.finished",
+  stage: id,
+  name: id.split("/")[0]!,
+  tasks: 1,
+  ms: 1,
+});
+const done = (atMs: number, id: string, count: number): RunEvent => ({
+  atMs,
+  type: "tasks.finished",
+  stage: id,
+  worker: "w",
+  slot: 0,
+  first: 0,
+  count,
+  startMs: 0,
+  runMs: 1,
+});
+
+describe("off a terminal", () => {
+  it("a line when a stage starts and one when it ends, helpers counted to their stage", () => {
+    const text = watch([
+      started(0, "load", 1, "task"),
+      done(900, "load", 1),
+      finished(1000, "load"),
+      started(1000, "accuracy/list", 1, "task"),
+      finished(1100, "accuracy/list"),
+      started(1100, "accuracy/blocks", 8, "data(2)"),
+      done(1500, "accuracy/blocks", 8),
+      finished(1500, "accuracy/blocks"),
+      started(1500, "accuracy", 1, "task"),
+      done(1600, "accuracy", 1),
+      finished(1600, "accuracy"),
+    ]);
+    expect(text).toBe(
+      ["load      task  started", "load      task  1.0 s  done", "accuracy  task  started", "accuracy  data(2)  8/8  0.6 s  done", ""].join(
+        "\n",
+      ),
+    );
+  });
+
+  it("a long stage says how far it is, now and then", () => {
+    const progress = (atMs: number, step: number): RunEvent => ({
+      atMs,
+      type: "stage.progress",
+      stage: "model",
+      name: "model",
+      done: step,
+      total: 100,
+      unit: "epochs",
+    });
+    const text = watch([
+      started(0, "model", 1, "sequential"),
+      { atMs: 10, type: "metric", stage: "model", name: "loss", steps: [0, 1], values: [2.5, 0.25] },
+      ...Array.from({ length: 25 }, (_, i) => progress((i + 1) * 1000, i + 1)),
+    ]);
+    expect(text.split("\n").slice(1, -1)).toEqual([
+      expect.stringMatching(/^model {5}sequential {2}10\/100 epochs {2}▸ 10\.0 s {2}loss 0\.25$/),
+      expect.stringMatching(/^model {5}sequential {2}20\/100 epochs {2}▸ 20\.0 s {2}loss 0\.25$/),
+    ]);
+  });
+
+  it("what stages print has their name, line by line; losses and second attempts are told", () => {
+    const text = watch([
+      { atMs: 1, type: "log", stage: "model", name: "model", stream: "stdout", text: "one\ntwo\n" },
+      { atMs: 2, type: "worker.lost", worker: "w", reason: "it was killed", tasks: 3 },
+      {
+        atMs: 3,
+        type: "task.failed",
+        stage: "accuracy/blocks",
+        name: "accuracy",
+        block: 4,
+        attempt: 1,
+        retried: true,
+        error: { kind: "lost", name: "Lost", message: "its host is gone", stack: [], stage: "accuracy", block: 4, attempt: 1 },
+      },
+      { atMs: 4, type: "object.lost", stage: "load", blocks: 2 },
+    ]);
+    expect(text).toBe(
+      [
+        "model │ one",
+        "model │ two",
+        "worker w lost: it was killed; 3 tasks go elsewhere",
+        "accuracy block 4, attempt 1: its host is gone; trying again",
+        "load: 2 lost results are made again",
+        "",
+      ].join("\n"),
+    );
+  });
+});
+
+describe("on a terminal", () => {
+  it("redraws one line a stage, and leaves the last state standing", () => {
+    const text = watch(
+      [
+        started(0, "load", 1, "task"),
+        { atMs: 5, type: "log", stage: "load", name: "load", stream: "stderr", text: "reading" },
+        done(900, "load", 1),
+        finished(1000, "load"),
+      ],
+      true,
+    );
+    expect(text.startsWith("load │ reading\n· load")).toBe(true);
+    expect(text.endsWith("\x1b[1A\r\x1b[J✓ load      task  1.0 s\n")).toBe(true);
+  });
+
+  it("never draws a line wider than the terminal", () => {
+    const long: RunEvent[] = Array.from({ length: 9 }, (_, i) => ({
+      atMs: 1,
+      type: "metric",
+      stage: "model",
+      name: `aVeryLongNameOfAMetric${i}`,
+      steps: [0],
+      values: [1 / 3],
+    }));
+    const lines = watch([started(0, "model", 1, "sequential"), ...long], true).split("\n");
+    expect(lines.some((line) => line.includes("aVeryLong"))).toBe(true);
+    for (const line of lines) expect(line.length).toBeLessThan(60);
+  });
+});

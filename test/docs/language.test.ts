@@ -1,0 +1,64 @@
+// docs/language.md says what is built and what isn't: its lists are the compiler's own tables, nothing more and nothing less.
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { combiners, dataOperations, laterOperations, reductions, scalars } from "../../compiler/2-check/operations.ts";
+import { compileFiles, shown } from "../harness/programs.ts";
+
+const page = readFileSync(fileURLToPath(new URL("../../docs/language.md", import.meta.url)), "utf8");
+
+/** The words in code marks behind `lead`, without their arguments. */
+function listed(lead: string): string[] {
+  const found = new RegExp(`${lead}[^\`]*\`([^\`]+)\``).exec(page);
+  if (!found) throw new Error(`docs/language.md has no list behind "${lead}"`);
+  return found[1]!
+    .replace(/\([^)]*\)/g, "")
+    .split(/\s+/)
+    .sort();
+}
+const sorted = (names: Iterable<string>) => [...names].sort();
+const operations = (rowWise: boolean) => Object.keys(dataOperations).filter((name) => dataOperations[name]!.rowWise === rowWise);
+
+describe("docs/language.md lists", () => {
+  it("the operations on data sets", () => {
+    expect(listed("Row by row:")).toEqual(sorted(operations(true)));
+    // `split` gives several data sets, so it isn't in the table of those that give one.
+    expect(listed("Over the whole:")).toEqual(sorted([...operations(false), "split"]));
+    expect(listed("Reductions:")).toEqual(sorted(Object.keys(reductions)));
+  });
+  it("the scalar functions", () => {
+    expect(listed("Scalars:")).toEqual(sorted(Object.keys(scalars)));
+  });
+  it("what makes one value of parts", () => {
+    const sentence = /`Part<T>`, until (.*?) makes it one/s.exec(page)?.[1] ?? "";
+    expect(sorted([...sentence.matchAll(/`(\w+)`/g)].map(([, name]) => name!))).toEqual(sorted(combiners));
+  });
+  it("the operations that aren't built", () => {
+    expect(listed("and the operations")).toEqual(sorted(laterOperations));
+  });
+});
+
+describe("what it says isn't built yet", () => {
+  const program = (body: string, head = "") =>
+    `${head}param n: int = 3\npipeline main() -> float {\n  ${body.replaceAll("\n", "\n  ")}\n}\n`;
+  const fit = (rest: string) =>
+    `fit w = 1.0 over batch in range(9) |> batches(3) for n {\n  w <- w + sum(batch |> map(x => 1.0) |> sum)\n} ${rest}`;
+  const forms: Record<string, string> = {
+    for: program("for x in [1.0] { x }"),
+    loop: program("loop c = 1.0 until c > 2.0 max 3 {\n  c <- c + 1.0\n}"),
+    search: program("search { lr: 0.1..1.0 } trials n minimize loss {\n  track loss = lr\n  lr\n}"),
+    within: program("sqrt(2.0) within 20ms else 1.0"),
+    do: program("do sqrt(2.0)\n1.0"),
+    expect: program('expect n > 1, "few"\n1.0'),
+    "on failure": program("on failure(e) {\n  do sqrt(2.0)\n}\n1.0"),
+    "each epoch": program(fit("each epoch {\n  track a = 1.0\n}")),
+    service: "service main(x: float) -> float {\n  x\n}\n",
+    actor: program("1.0", 'import { actor Sim } from "./stages.ts"\n'),
+    resource: program("1.0", 'import { resource session } from "./stages.ts"\n'),
+  };
+  it.each(Object.keys(forms))("%s", async (form) => {
+    const files = { "main.pipe": forms[form]!, "stages.ts": "export class Sim {}\nexport async function session() { return 1; }\n" };
+    expect(page.slice(page.indexOf("## Not built yet"))).toContain(`\`${form}\``);
+    expect(shown(await compileFiles(files, "main.pipe"), files)).toMatch(/isn't built yet|not built yet/);
+  });
+});
