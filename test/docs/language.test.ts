@@ -41,7 +41,7 @@ describe("docs/language.md lists", () => {
 describe("what it says isn't built yet", () => {
   const program = (body: string, head = "") =>
     `${head}param n: int = 3\npipeline main() -> float {\n  ${body.replaceAll("\n", "\n  ")}\n}\n`;
-  const fit = (rest: string) =>
+  const fitWith = (rest: string) =>
     `fit w = 1.0 over batch in range(9) |> batches(3) for n {\n  w <- w + sum(batch |> map(x => 1.0) |> sum)\n} ${rest}`;
   const forms: Record<string, string> = {
     for: program("for x in [1.0] { x }"),
@@ -51,7 +51,7 @@ describe("what it says isn't built yet", () => {
     do: program("do sqrt(2.0)\n1.0"),
     expect: program('expect n > 1, "few"\n1.0'),
     "on failure": program("on failure(e) {\n  do sqrt(2.0)\n}\n1.0"),
-    "each epoch": program(fit("each epoch {\n  track a = 1.0\n}")),
+    "each epoch": program(fitWith("each epoch {\n  track a = 1.0\n}")),
     service: "service main(x: float) -> float {\n  x\n}\n",
     actor: program("1.0", 'import { actor Sim } from "./stages.ts"\n'),
     resource: program("1.0", 'import { resource session } from "./stages.ts"\n'),
