@@ -321,7 +321,9 @@ function release(_state: State, stage: Stage, first: number, last: number, comma
 // --- Failures and losses --------------------------------------------------------------------------------------------------------------
 
 function fail(state: State, stage: Stage, block: number, why: Why, commands: Command[]): void {
-  end(state, { status: "failed", stage: stage.index, block, attempt: stage.attempt[block] ?? 1, why }, commands);
+  // A task that took its slot with it has been given its next attempt by the time it is blamed.
+  const attempt = (stage.attempt[block] ?? 1) - (why.kind === "poisoned" ? 1 : 0);
+  end(state, { status: "failed", stage: stage.index, block, attempt, why }, commands);
 }
 
 interface Failure {

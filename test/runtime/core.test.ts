@@ -32,7 +32,7 @@ function scheduler(shapes: readonly Shape[], settings: Partial<Settings> = {}, r
       case "collect":
         return "collect";
       case "end":
-        return `end ${command.outcome.status}${command.outcome.status === "failed" ? ` ${ids[command.outcome.stage]}[${command.outcome.block}] ${command.outcome.why.kind}` : ""}`;
+        return `end ${command.outcome.status}${command.outcome.status === "failed" ? ` ${ids[command.outcome.stage]}[${command.outcome.block}] #${command.outcome.attempt} ${command.outcome.why.kind}` : ""}`;
     }
   };
   const on = (event: CoreEvent): string[] => {
@@ -140,13 +140,13 @@ describe("failures", () => {
   it("end the run, unless they are transient", () => {
     const run = scheduler([{ id: "a" }]);
     run.begin(1);
-    expect(run.failed("a", 0)).toEqual(["taskFailed a[0] #1", "end failed a[0] failure"]);
+    expect(run.failed("a", 0)).toEqual(["taskFailed a[0] #1", "end failed a[0] #1 failure"]);
 
     const again = scheduler([{ id: "a" }], { transientRetries: 1 });
     again.begin(1);
     expect(again.failed("a", 0, true)).toEqual(["taskFailed a[0] #1 retried", "delay a[0] #2 100"]);
     expect(again.on({ type: "delayOver", stage: 0, block: 0, attempt: 2 })).toEqual(["assign a[0+1] #2 to 0.0"]);
-    expect(again.failed("a", 0, true, 2)).toEqual(["taskFailed a[0] #2", "end failed a[0] failure"]);
+    expect(again.failed("a", 0, true, 2)).toEqual(["taskFailed a[0] #2", "end failed a[0] #2 failure"]);
   });
 
   it("are retried as often as the schedule says", () => {
@@ -180,7 +180,7 @@ describe("losses", () => {
       run.on({ type: "workerLost", worker, cause: "crash" });
       expect(run.on({ type: "workerJoined", worker: worker + 1, slots: 1 })).toEqual([`assign a[0+1] #${worker + 2} to ${worker + 1}.0`]);
     }
-    expect(run.on({ type: "workerLost", worker: 2, cause: "crash" })).toEqual(["tasksReturned 1 of 2", "end failed a[0] poisoned"]);
+    expect(run.on({ type: "workerLost", worker: 2, cause: "crash" })).toEqual(["tasksReturned 1 of 2", "end failed a[0] #3 poisoned"]);
   });
 
   it("an innocent neighbour of a killer isn't blamed: suspects run alone", () => {
@@ -248,7 +248,7 @@ describe("losses", () => {
     run.done("load", 0, 1, { blocks: 3, held: "worker" });
     run.on({ type: "workerLost", worker: 0, cause: "gone" });
     run.on({ type: "workerJoined", worker: 1, slots: 1 });
-    expect(run.done("load", 0, 1, { worker: 1, attempt: 2, blocks: 4 })).toEqual(["end failed load[0] nondeterministic"]);
+    expect(run.done("load", 0, 1, { worker: 1, attempt: 2, blocks: 4 })).toEqual(["end failed load[0] #2 nondeterministic"]);
   });
 
   it("a timeout is the running task's own failure; what was behind it goes back", () => {
@@ -258,7 +258,7 @@ describe("losses", () => {
     expect(run.on({ type: "slotLost", worker: 0, slot: 0, blame: "failure", cause: "late", jitter: 0 })).toEqual([
       "tasksReturned 1 of 0",
       "taskFailed a[1] #1",
-      "end failed a[1] failure",
+      "end failed a[1] #1 failure",
     ]);
   });
 });
