@@ -1,22 +1,12 @@
 // One task, from submitting its plan to a warm engine to having its result, against a bare message to a thread and back.
-import { fileURLToPath } from "node:url";
-import { compile, localEngine } from "headrace/engine";
 import { percentile, threadRoundTrips } from "./floor.mjs";
+import { withProgram } from "./program.mjs";
 
 const TURNS = 10;
 const RUNS = 400;
 const WARM = 50;
 
-export async function measure() {
-  const { plan, code, diagnostics } = await compile(fileURLToPath(new URL("programs/one.pipe", import.meta.url)));
-  if (!plan) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
-  const engine = await localEngine({ slots: 2 });
-  try {
-    return await measured(engine, plan, code);
-  } finally {
-    await engine[Symbol.asyncDispose]();
-  }
-}
+export const measure = () => withProgram("one", measured);
 
 async function measured(engine, plan, code) {
   // In turns, so that both meet the same machine.

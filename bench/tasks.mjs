@@ -1,21 +1,11 @@
 // A million separately scheduled tasks of one row each, results read back and summed, against a bare DAG loop over two threads.
-import { fileURLToPath } from "node:url";
-import { compile, localEngine } from "headrace/engine";
 import { bareTasks, percentile } from "./floor.mjs";
+import { withProgram } from "./program.mjs";
 
 const TASKS = 1_000_000;
 const ROUNDS = 5;
 
-export async function measure() {
-  const { plan, code, diagnostics } = await compile(fileURLToPath(new URL("programs/tasks.pipe", import.meta.url)));
-  if (!plan) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
-  const engine = await localEngine({ slots: 2 });
-  try {
-    return await measured(engine, plan, code);
-  } finally {
-    await engine[Symbol.asyncDispose]();
-  }
-}
+export const measure = () => withProgram("tasks", measured);
 
 async function measured(engine, plan, code) {
   const rates = [];

@@ -1,22 +1,12 @@
 // 100 MB from a stage on one slot to a stage on the other: from the moment the first has finished to the moment the second has read
 // a thousand places of it, against copying the same bytes once.
-import { fileURLToPath } from "node:url";
-import { compile, localEngine } from "headrace/engine";
 import { percentile } from "./floor.mjs";
+import { withProgram } from "./program.mjs";
 
 const MEGABYTES = 100;
 const RUNS = 25;
 
-export async function measure() {
-  const { plan, code, diagnostics } = await compile(fileURLToPath(new URL("programs/tensor.pipe", import.meta.url)));
-  if (!plan) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
-  const engine = await localEngine({ slots: 2 });
-  try {
-    return await measured(engine, plan, code);
-  } finally {
-    await engine[Symbol.asyncDispose]();
-  }
-}
+export const measure = () => withProgram("tensor", measured);
 
 async function measured(engine, plan, code) {
   const times = [];

@@ -1,5 +1,6 @@
 // Canonical text. Lines stay where their writer put them, since a line end means something here; indentation, spaces and blank lines
 // are ours. Works on tokens, so that the tokens, and with them the meaning, stay what they were, and every comment stays in its place.
+import { continuesLine, isCloser, isInfix, isOpener } from "./layout.ts";
 import { lex } from "./scan.ts";
 import type { Token } from "./tokens.ts";
 import * as t from "./tokens.ts";
@@ -51,40 +52,17 @@ export function format(text: string): string {
   return lines.text();
 }
 
-const isOpener = ({ tokenType }: Token) => tokenType === t.LParen || tokenType === t.LSquare || tokenType === t.LBrace;
-const isCloser = ({ tokenType }: Token) => tokenType === t.RParen || tokenType === t.RSquare || tokenType === t.RBrace;
-
 /** Brackets that opened on one line indent what is in them once. */
 function indentOf(open: readonly number[]): number {
   return new Set(open).size;
 }
-
-const continues = new Set([
-  t.Pipe,
-  t.Dot,
-  t.OptionalDot,
-  t.Coalesce,
-  t.Or,
-  t.And,
-  t.Equal,
-  t.NotEqual,
-  t.Less,
-  t.LessEqual,
-  t.Greater,
-  t.GreaterEqual,
-  t.Plus,
-  t.Times,
-  t.Divide,
-  t.Modulo,
-  t.Bar,
-]);
 
 /** A line that goes on with the one before stands one further in; heads of `fit` and `loop` don't. */
 function continuation(token: Token, previous: Token | null, open: readonly number[]): number {
   if (previous === null || isCloser(token)) return 0;
   // `*: auto` begins an entry of a schedule.
   if (token.tokenType === t.Times && open.length > 0 && (previous.tokenType === t.LBrace || t.endsOperand(previous.tokenType))) return 0;
-  if (continues.has(token.tokenType)) return 1;
+  if (continuesLine.has(token.tokenType) && token.tokenType !== t.Else) return 1;
   const goesOn =
     previous.tokenType === t.Assign ||
     previous.tokenType === t.Next ||
@@ -94,7 +72,6 @@ function continuation(token: Token, previous: Token | null, open: readonly numbe
   return goesOn ? 1 : 0;
 }
 
-const isInfix = (token: Token) => (token.tokenType.CATEGORIES?.includes(t.Infix) ?? false) && !isGeneric(token);
 /** `Dataset<int>`: written close. */
 const isGeneric = (token: Token) => (token.tokenType === t.Less || token.tokenType === t.Greater) && !token.spaced;
 

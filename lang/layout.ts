@@ -1,6 +1,7 @@
 // From tokens to statements: where a line ends a statement, which brace opens a block, and brackets that lack their other half. A
 // block becomes one token that holds its statements, each parsed by itself afterwards. Knows tokens, not grammar: it looks at
 // neighbours only.
+import type { TokenType } from "chevrotain";
 import type { Diagnostic } from "./diagnostics.ts";
 import { report } from "./diagnostics.ts";
 import type { BlockToken, Token } from "./tokens.ts";
@@ -30,8 +31,8 @@ const closers = new Map([
   [t.LSquare, t.RSquare],
   [t.LBrace, t.RBrace],
 ]);
-const isOpener = (token: Token) => closers.has(token.tokenType);
-const isCloser = (token: Token) => token.tokenType === t.RParen || token.tokenType === t.RSquare || token.tokenType === t.RBrace;
+export const isOpener = (token: Token) => closers.has(token.tokenType);
+export const isCloser = (token: Token) => token.tokenType === t.RParen || token.tokenType === t.RSquare || token.tokenType === t.RBrace;
 const images = new Map([
   [t.RParen, ")"],
   [t.RSquare, "]"],
@@ -59,7 +60,7 @@ const opensEnd = new Set([
   t.If,
 ]);
 /** A line that starts with one of these belongs to the line before. */
-const continuesLine = new Set([
+export const continuesLine: ReadonlySet<TokenType> = new Set([
   t.Pipe,
   t.Dot,
   t.OptionalDot,
@@ -82,7 +83,7 @@ const continuesLine = new Set([
   t.Bar,
 ]);
 /** `>` right behind a word closes `Dataset<int>`. */
-const isInfix = (token: Token) =>
+export const isInfix = (token: Token) =>
   (token.tokenType.CATEGORIES?.includes(t.Infix) ?? false) && (token.tokenType !== t.Greater || token.spaced);
 
 const headWords: Readonly<Record<"fit" | "loop" | "search", readonly unknown[]>> = {
