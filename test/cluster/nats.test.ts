@@ -1,6 +1,9 @@
 // Runs over a real NATS server with real worker processes, which are killed, paused and cut off.
 import type { ChildProcess } from "node:child_process";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RunEvent, RunResult } from "headrace/engine";
 import { compile, localEngine, natsEngine, run } from "headrace/engine";
@@ -117,6 +120,34 @@ describe("over NATS", () => {
     expect([...busy].sort()).toEqual(["a", "b"]);
     expect(events.at(-1)).toMatchObject({ type: "run.finished", status: "ok" });
   });
+
+  it("so does a bundle, from an empty folder", async () => {
+    await worker("a");
+    await worker("b");
+    const folder = mkdtempSync(join(tmpdir(), "headrace-bundle-"));
+    try {
+      const built = join(folder, "digits.mjs");
+      execFileSync(process.execPath, [cli, "build", digits, "-o", built], { stdio: "ignore" });
+      const outputs = (...args: string[]) => {
+        const said = execFileSync(process.execPath, [built, "--epochs", "1", "--seed", "4", "--json", ...args], {
+          cwd: folder,
+          encoding: "utf8",
+        });
+        const events: RunEvent[] = said
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line));
+        expect(events[0]).toMatchObject({ type: "run.started", engine: args.length > 0 ? "nats" : "local" });
+        const last = events.at(-1)!;
+        return last.type === "run.finished" ? last.outputs : undefined;
+      };
+      const far = outputs("--nats", server.url);
+      expect(far?.accuracy).toBeGreaterThan(0.5);
+      expect(far).toEqual(outputs());
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
 
   it("a worker that is killed only delays the run", async () => {
     await worker("a");
