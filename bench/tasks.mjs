@@ -3,14 +3,14 @@ import { bareTasks, percentile } from "./floor.mjs";
 import { withProgram } from "./program.mjs";
 
 const TASKS = 1_000_000;
-const ROUNDS = 5;
+const ROUNDS = 8;
 
 export const measure = () => withProgram("tasks", measured);
 
 async function measured(engine, plan, code) {
   const rates = [];
   const floors = [];
-  let leastShare = 1;
+  const shares = [];
   for (let round = 0; round < ROUNDS; round++) {
     floors.push(await bareTasks(TASKS));
     const bySlot = [0, 0];
@@ -29,11 +29,12 @@ async function measured(engine, plan, code) {
     rates.push(TASKS / ((performance.now() - begin) / 1000));
     if (status !== "ok" || sum !== (TASKS * (TASKS - 1)) / 2 || events === 0)
       throw new Error(`the run is wrong: ${status} ${sum} ${error?.message ?? ""}`);
-    if (round > 0) leastShare = Math.min(leastShare, Math.min(...bySlot) / TASKS);
+    if (round > 0) shares.push(Math.min(...bySlot) / TASKS);
   }
   // The first round warms the code up, here and in the floor.
   const rate = percentile(rates.slice(1), 0.5);
   const floor = percentile(floors.slice(1), 0.5);
+  const share = percentile(shares, 0.5);
   const command = "node bench/run.mjs tasks";
   return [
     {
@@ -46,13 +47,13 @@ async function measured(engine, plan, code) {
       met: rate >= 300_000 && rate / floor >= 0.3,
     },
     {
-      figure: "share of those tasks on the slot that had fewer",
+      figure: "share of those tasks on the slot that had fewer, median of the rounds",
       command,
-      value: `${(leastShare * 100).toFixed(1)} %`,
+      value: `${(share * 100).toFixed(1)} % (least ${(Math.min(...shares) * 100).toFixed(1)} %)`,
       floor: "even: 50 %",
-      ratio: leastShare / 0.5,
+      ratio: share / 0.5,
       goal: "40 %",
-      met: leastShare >= 0.4,
+      met: share >= 0.4,
     },
   ];
 }

@@ -22,18 +22,18 @@ const Failed = 5;
 
 /** Every way a task's state may change, and nothing else: cause, from, to. */
 export const TRANSITIONS = {
-  inputsPresent: { from: [Waiting], to: Ready },
-  inputsLost: { from: [Ready], to: Waiting },
-  assigned: { from: [Ready], to: Sent },
-  committed: { from: [Sent], to: Committed },
+  inputsPresent: { from: Waiting, to: Ready },
+  inputsLost: { from: Ready, to: Waiting },
+  assigned: { from: Ready, to: Sent },
+  committed: { from: Sent, to: Committed },
   /** Its worker or slot is gone, or an object that it reads. */
-  returned: { from: [Sent], to: Waiting },
-  delayed: { from: [Sent], to: Delayed },
-  delayOver: { from: [Delayed], to: Waiting },
-  failed: { from: [Sent], to: Failed },
+  returned: { from: Sent, to: Waiting },
+  delayed: { from: Sent, to: Delayed },
+  delayOver: { from: Delayed, to: Waiting },
+  failed: { from: Sent, to: Failed },
   /** An output that is needed again is held by nobody. */
-  rebuild: { from: [Committed], to: Waiting },
-} as const satisfies Record<string, { readonly from: readonly number[]; readonly to: number }>;
+  rebuild: { from: Committed, to: Waiting },
+} as const satisfies Record<string, { readonly from: number; readonly to: number }>;
 export type Cause = keyof typeof TRANSITIONS;
 
 // --- Outputs --------------------------------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ export interface Settings {
 export const DEFAULTS: Settings = {
   creditMs: 20,
   batchesQueued: 2,
-  batchTasks: 16_384,
+  batchTasks: 4096,
   maxDeaths: 3,
   transientRetries: 3,
   backoffMs: 100,

@@ -104,7 +104,7 @@ function end(state: State, outcome: Extract<Command, { type: "end" }>["outcome"]
 function move(state: State, stage: Stage, first: number, last: number, cause: Cause): void {
   const { from, to } = TRANSITIONS[cause];
   const column = stage.state;
-  for (let i = first; i < last; i++) if (!(from as readonly number[]).includes(column[i]!)) throw illegal(state, stage, i, cause);
+  for (let i = first; i < last; i++) if (column[i] !== from) throw illegal(state, stage, i, cause);
   column.fill(to, first, last);
   if (state.story.length >= STORY_ENTRIES) state.story.splice(0, STORY_ENTRIES / 2);
   state.story.push({ stage: stage.index, first, end: last, cause });

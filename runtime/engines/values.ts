@@ -21,17 +21,20 @@ export class InlineValues {
     this.pieces.push({ first, count: columnLength(column), column });
   }
 
-  /** A value that is made again replaces the one from before. */
+  /** Slots answer beside each other, so pieces come in any order; a value that is made again replaces the one from before. */
   private order(): void {
     if (this.sorted) return;
+    this.sorted = true;
+    const arrived = this.pieces;
+    this.pieces = [...arrived].sort((a, b) => a.first - b.first);
+    const overlap = this.pieces.some((piece, i) => i > 0 && piece.first < this.pieces[i - 1]!.first + this.pieces[i - 1]!.count);
+    if (!overlap) return;
     const latest = new Map<number, Piece>();
-    for (const piece of this.pieces) {
+    for (const piece of arrived) {
       for (let i = 0; i < piece.count; i++)
         latest.set(piece.first + i, { first: piece.first + i, count: 1, column: sliceColumn(piece.column, i, i + 1) });
     }
-    const overlaps = latest.size !== this.pieces.reduce((sum, { count }) => sum + count, 0);
-    this.pieces = (overlaps ? [...latest.values()] : this.pieces).sort((a, b) => a.first - b.first);
-    this.sorted = true;
+    this.pieces = [...latest.values()].sort((a, b) => a.first - b.first);
   }
 
   /** Index of the piece that holds a block, or of the first one behind it. */
