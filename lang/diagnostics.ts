@@ -56,7 +56,7 @@ often has curly quotes and long dashes.`,
   HR003: entry<{ what: string; closer: string }>({
     severity: "error",
     title: "a string, template or comment without an end",
-    message: (p) => `this ${p.what} has no end: \`${p.closer}\` is missing`,
+    message: (p) => `this ${p.what} has no end: ${p.closer === "`" ? "a backtick" : `\`${p.closer}\``} is missing`,
     explain: `A string ends on its own line; a template, in backticks, may have several lines.
 
     let name = "digits            missing: "`,

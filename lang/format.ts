@@ -1,6 +1,7 @@
 // Canonical text. Lines stay where their writer put them, since a line end means something here; indentation, spaces and blank lines
 // are ours. Works on tokens, so that the tokens, and with them the meaning, stay what they were, and every comment stays in its place.
-import { continuesLine, isCloser, isInfix, isOpener } from "./layout.ts";
+import { continuesLine, isCloser, isOpener } from "./brackets.ts";
+import { isInfix } from "./layout.ts";
 import { lex } from "./scan.ts";
 import type { Token } from "./tokens.ts";
 import * as t from "./tokens.ts";

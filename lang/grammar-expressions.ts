@@ -107,14 +107,7 @@ export class ExpressionGrammar extends TypeGrammar {
     let using: { name: ast.Name; args: readonly ast.Argument[] } | null = null;
     this.CONSUME(t.Search);
     this.CONSUME(t.LBrace);
-    this.MANY({
-      GATE: () => !this.is(1, t.RBrace),
-      DEF: () => {
-        space.push(this.SUBRULE(this.searchField));
-        this.OPTION(() => this.CONSUME(t.Comma));
-      },
-    });
-    this.CONSUME(t.RBrace);
+    this.commas(t.RBrace, () => space.push(this.SUBRULE(this.searchField)), { lines: true });
     this.CONSUME(t.Trials);
     const trials = this.SUBRULE(this.pipe);
     this.OR([
@@ -199,38 +192,35 @@ export class ExpressionGrammar extends TypeGrammar {
           return this.ACTION((): ast.Pattern => ({ kind: "name", name, span: this.from(start) }));
         },
       },
-      {
-        ALT: () => {
-          const fields: { field: ast.Name; name: ast.Name }[] = [];
-          this.CONSUME(t.LBrace);
-          this.AT_LEAST_ONE({
-            GATE: () => !this.is(1, t.RBrace),
-            DEF: () => {
-              const field = this.SUBRULE(this.word);
-              let name = field;
-              this.OPTION(() => {
-                this.CONSUME(t.Colon);
-                name = this.SUBRULE1(this.name);
-              });
-              fields.push({ field, name });
-              this.OPTION1({ GATE: () => !this.is(1, t.RBrace), DEF: () => this.CONSUME(t.Comma) });
-              this.OPTION2(() => this.CONSUME1(t.Comma));
-            },
-          });
-          this.CONSUME(t.RBrace);
-          return this.ACTION((): ast.Pattern => ({ kind: "fields", fields, span: this.from(start) }));
-        },
-      },
-      {
-        ALT: () => {
-          const names: ast.Name[] = [];
-          this.CONSUME(t.LSquare);
-          this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => names.push(this.SUBRULE2(this.name)) });
-          this.CONSUME(t.RSquare);
-          return this.ACTION((): ast.Pattern => ({ kind: "items", names, span: this.from(start) }));
-        },
-      },
+      { ALT: () => this.SUBRULE(this.fieldsPattern) },
+      { ALT: () => this.SUBRULE(this.itemsPattern) },
     ]);
+  });
+  protected fieldsPattern = this.RULE("fieldsPattern", (): ast.Pattern => {
+    const start = this.next(1);
+    const fields: { field: ast.Name; name: ast.Name }[] = [];
+    this.CONSUME(t.LBrace);
+    this.commas(
+      t.RBrace,
+      () => {
+        const field = this.SUBRULE(this.word);
+        let name = field;
+        this.OPTION(() => {
+          this.CONSUME(t.Colon);
+          name = this.SUBRULE1(this.name);
+        });
+        fields.push({ field, name });
+      },
+      { some: true },
+    );
+    return this.ACTION((): ast.Pattern => ({ kind: "fields", fields, span: this.from(start) }));
+  });
+  protected itemsPattern = this.RULE("itemsPattern", (): ast.Pattern => {
+    const start = this.next(1);
+    const names: ast.Name[] = [];
+    this.CONSUME(t.LSquare);
+    this.commas(t.RSquare, () => names.push(this.SUBRULE(this.name)), { some: true });
+    return this.ACTION((): ast.Pattern => ({ kind: "items", names, span: this.from(start) }));
   });
 
   // --- Operators ----------------------------------------------------------------------------------------------------------------------
@@ -414,14 +404,7 @@ export class ExpressionGrammar extends TypeGrammar {
   protected args = this.RULE("args", (): readonly ast.Argument[] => {
     const args: ast.Argument[] = [];
     this.CONSUME(t.LParen);
-    this.MANY({
-      GATE: () => !this.is(1, t.RParen),
-      DEF: () => {
-        args.push(this.SUBRULE(this.argument));
-        this.OPTION({ GATE: () => !this.is(1, t.RParen), DEF: () => this.CONSUME(t.Comma) });
-      },
-    });
-    this.CONSUME(t.RParen);
+    this.commas(t.RParen, () => args.push(this.SUBRULE(this.argument)));
     return args;
   });
   protected argument = this.RULE("argument", (): ast.Argument => {
@@ -454,8 +437,7 @@ export class ExpressionGrammar extends TypeGrammar {
       {
         ALT: () => {
           this.CONSUME(t.LParen);
-          this.MANY_SEP({ SEP: t.Comma, DEF: () => parameters.push(this.SUBRULE1(this.name)) });
-          this.CONSUME(t.RParen);
+          this.commas(t.RParen, () => parameters.push(this.SUBRULE1(this.name)));
         },
       },
     ]);
@@ -543,14 +525,7 @@ export class ExpressionGrammar extends TypeGrammar {
         ALT: () => {
           const items: ast.Expression[] = [];
           this.CONSUME(t.LSquare);
-          this.MANY({
-            GATE: () => !this.is(1, t.RSquare),
-            DEF: () => {
-              items.push(this.SUBRULE1(this.expr));
-              this.OPTION({ GATE: () => !this.is(1, t.RSquare), DEF: () => this.CONSUME(t.Comma) });
-            },
-          });
-          this.CONSUME(t.RSquare);
+          this.commas(t.RSquare, () => items.push(this.SUBRULE1(this.expr)));
           return built(() => ({ kind: "list", items, span: this.from(start) }));
         },
       },
@@ -577,14 +552,7 @@ export class ExpressionGrammar extends TypeGrammar {
     const start = this.next(1);
     const fields: ast.RecordField[] = [];
     this.CONSUME(t.LBrace);
-    this.MANY({
-      GATE: () => !this.is(1, t.RBrace),
-      DEF: () => {
-        fields.push(this.SUBRULE(this.recordField));
-        this.OPTION({ GATE: () => !this.is(1, t.RBrace), DEF: () => this.CONSUME(t.Comma) });
-      },
-    });
-    this.CONSUME(t.RBrace);
+    this.commas(t.RBrace, () => fields.push(this.SUBRULE(this.recordField)));
     return this.ACTION(() => ({ kind: "record", fields, span: this.from(start) }));
   });
   protected recordField = this.RULE("recordField", (): ast.RecordField => {

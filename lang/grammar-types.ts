@@ -19,7 +19,8 @@ export class TypeGrammar extends EmbeddedActionsParser {
   protected pending: Pending[] = [];
 
   constructor() {
-    super(t.vocabulary, { maxLookahead: 3, recoveryEnabled: false, skipValidations: true });
+    // One token decides everywhere, or a gate that looks further: the analysis is quick, and what can't be read is told where it stands.
+    super(t.vocabulary, { maxLookahead: 1, recoveryEnabled: false, skipValidations: true });
   }
 
   // --- Small things ---------------------------------------------------------------------------------------------------------------
@@ -29,7 +30,7 @@ export class TypeGrammar extends EmbeddedActionsParser {
   }
   protected is(ahead: number, ...types: readonly TokenType[]): boolean {
     const type = this.LA(ahead).tokenType;
-    return types.some((one) => type === one || (type.CATEGORIES?.includes(one) ?? false));
+    return types.some((one) => t.isA(type, one));
   }
   protected from(start: Token): ast.Span {
     const last = this.next(0);
@@ -48,6 +49,29 @@ export class TypeGrammar extends EmbeddedActionsParser {
     const into: ast.Statement[] = [];
     this.pending.push({ kind: "statements", token: token as BlockToken, into });
     return { statements: into, span: { file: this.file, start: token.startOffset, end: token.endOffset + 1 } };
+  }
+
+  /** Items up to a closing bracket, with a comma between them and maybe one behind the last; a rule may have one such list. */
+  protected commas(closer: TokenType, item: () => void, { some = false, lines = false }: { some?: boolean; lines?: boolean } = {}): void {
+    let more = true;
+    const items = {
+      GATE: () => more && !this.is(1, closer),
+      DEF: () => {
+        item();
+        more = false;
+        this.OPTION9(() => {
+          this.CONSUME9(t.Comma);
+          more = true;
+        });
+        // A new line separates too.
+        this.ACTION(() => {
+          more ||= lines && this.next(1).first;
+        });
+      },
+    };
+    if (some) this.AT_LEAST_ONE9(items);
+    else this.MANY9(items);
+    this.CONSUME9(closer);
   }
 
   protected name = this.RULE("name", (): ast.Name => {
@@ -127,23 +151,17 @@ export class TypeGrammar extends EmbeddedActionsParser {
     const start = this.next(1);
     const fields: { name: ast.Name; optional: boolean; type: ast.TypeNode }[] = [];
     this.CONSUME(t.LBrace);
-    this.MANY({
-      GATE: () => !this.is(1, t.RBrace),
-      DEF: () => {
-        const name = this.SUBRULE(this.word);
-        let optional = false;
-        this.OPTION(() => {
-          this.CONSUME(t.Question);
-          optional = true;
-        });
-        this.CONSUME(t.Colon);
-        const type = this.SUBRULE(this.type);
-        fields.push({ name, optional, type });
-        this.OPTION1({ GATE: () => !this.is(1, t.RBrace), DEF: () => this.CONSUME(t.Comma) });
-        this.OPTION2(() => this.CONSUME1(t.Comma));
-      },
+    this.commas(t.RBrace, () => {
+      const name = this.SUBRULE(this.word);
+      let optional = false;
+      this.OPTION(() => {
+        this.CONSUME(t.Question);
+        optional = true;
+      });
+      this.CONSUME(t.Colon);
+      const type = this.SUBRULE(this.type);
+      fields.push({ name, optional, type });
     });
-    this.CONSUME(t.RBrace);
     return this.ACTION(() => ({ kind: "record", fields, span: this.from(start) }));
   });
   protected namedType = this.RULE("namedType", (): ast.TypeNode => {
@@ -152,9 +170,9 @@ export class TypeGrammar extends EmbeddedActionsParser {
     const args: ast.TypeArgument[] = [];
     this.OPTION(() => {
       this.CONSUME(t.Less);
-      this.AT_LEAST_ONE_SEP({
-        SEP: t.Comma,
-        DEF: () => {
+      this.commas(
+        t.Greater,
+        () => {
           const argument = this.OR({
             DEF: [
               // The second argument of a tensor is its dimensions; elsewhere brackets make a list type.
@@ -170,8 +188,8 @@ export class TypeGrammar extends EmbeddedActionsParser {
           });
           args.push(argument);
         },
-      });
-      this.CONSUME(t.Greater);
+        { some: true },
+      );
     });
     return this.ACTION(() => ({ kind: "named", name, args, span: this.from(start) }));
   });
@@ -179,8 +197,7 @@ export class TypeGrammar extends EmbeddedActionsParser {
     const start = this.next(1);
     const dims: ast.DimNode[] = [];
     this.CONSUME(t.LSquare);
-    this.MANY_SEP({ SEP: t.Comma, DEF: () => dims.push(this.SUBRULE(this.dim)) });
-    this.CONSUME(t.RSquare);
+    this.commas(t.RSquare, () => dims.push(this.SUBRULE(this.dim)));
     return this.ACTION(() => ({ kind: "dims", dims, span: this.from(start) }));
   });
   protected dim = this.RULE("dim", (): ast.DimNode => {

@@ -50,15 +50,7 @@ export class Grammar extends ExpressionGrammar {
     const items: ast.ImportItem[] = [];
     this.CONSUME(t.Import);
     this.CONSUME(t.LBrace);
-    this.MANY({
-      GATE: () => !this.is(1, t.RBrace),
-      DEF: () => {
-        items.push(this.SUBRULE(this.importItem));
-        this.OPTION({ GATE: () => !this.is(1, t.RBrace), DEF: () => this.CONSUME(t.Comma) });
-        this.OPTION1(() => this.CONSUME1(t.Comma));
-      },
-    });
-    this.CONSUME(t.RBrace);
+    this.commas(t.RBrace, () => items.push(this.SUBRULE(this.importItem)));
     this.CONSUME(t.From);
     const from = this.CONSUME(t.Str);
     return this.ACTION(() => ({ kind: "import", items, from: { ...this.toName(from), text: textOf(from.image) }, span: this.from(start) }));
@@ -67,7 +59,8 @@ export class Grammar extends ExpressionGrammar {
     const start = this.next(1);
     let what: ast.ImportItem["what"] = "function";
     this.OPTION({
-      GATE: () => this.is(2, t.Word),
+      // `type as T` imports what is called `type`.
+      GATE: () => this.is(2, t.Word) && !(this.is(2, t.As) && this.is(3, t.Word) && !(this.is(3, t.As) && this.is(4, t.Word))),
       DEF: () =>
         this.OR([
           {
@@ -106,8 +99,7 @@ export class Grammar extends ExpressionGrammar {
     const name = this.SUBRULE(this.name);
     this.OPTION(() => {
       this.CONSUME(t.Less);
-      this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => parameters.push(this.SUBRULE1(this.name)) });
-      this.CONSUME(t.Greater);
+      this.commas(t.Greater, () => parameters.push(this.SUBRULE1(this.name)), { some: true });
     });
     this.CONSUME(t.Assign);
     const type = this.SUBRULE(this.type);
@@ -151,14 +143,7 @@ export class Grammar extends ExpressionGrammar {
     const name = this.SUBRULE(this.name);
     const parameters: ast.Parameter[] = [];
     this.CONSUME(t.LParen);
-    this.MANY({
-      GATE: () => !this.is(1, t.RParen),
-      DEF: () => {
-        parameters.push(this.SUBRULE(this.parameter));
-        this.OPTION({ GATE: () => !this.is(1, t.RParen), DEF: () => this.CONSUME(t.Comma) });
-      },
-    });
-    this.CONSUME(t.RParen);
+    this.commas(t.RParen, () => parameters.push(this.SUBRULE(this.parameter)));
     let returns: ast.TypeNode | null = null;
     this.OPTION1(() => {
       this.CONSUME(t.Arrow);
@@ -280,18 +265,17 @@ export class Grammar extends ExpressionGrammar {
   protected options = this.RULE("options", (): readonly ast.OptionNode[] => {
     const options: ast.OptionNode[] = [];
     this.CONSUME(t.LBrace);
-    this.MANY({
-      GATE: () => !this.is(1, t.RBrace),
-      DEF: () => {
+    this.commas(
+      t.RBrace,
+      () => {
         const start = this.next(1);
         const name = this.SUBRULE(this.word);
         this.CONSUME(t.Colon);
         const value = this.SUBRULE(this.pipe);
         this.ACTION(() => options.push({ name, value, span: this.from(start) }));
-        this.OPTION(() => this.CONSUME(t.Comma));
       },
-    });
-    this.CONSUME(t.RBrace);
+      { lines: true },
+    );
     return options;
   });
 

@@ -1,7 +1,7 @@
-// From tokens to statements: where a line ends a statement, which brace opens a block, and brackets that lack their other half. A
-// block becomes one token that holds its statements, each parsed by itself afterwards. Knows tokens, not grammar: it looks at
-// neighbours only.
-import type { TokenType } from "chevrotain";
+// From tokens to statements: where a line ends a statement, and which brace opens a block. A block becomes one token that holds its
+// statements, each parsed by itself afterwards. Knows tokens, not grammar: it looks at neighbours only. Brackets that lack their other
+// half are mended before, in `brackets.ts`.
+import { balance, continuesLine, isCloser, isOpener, startsStatement } from "./brackets.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import { report } from "./diagnostics.ts";
 import type { BlockToken, Token } from "./tokens.ts";
@@ -26,19 +26,6 @@ interface Frame {
   typed: boolean;
 }
 
-const closers = new Map([
-  [t.LParen, t.RParen],
-  [t.LSquare, t.RSquare],
-  [t.LBrace, t.RBrace],
-]);
-export const isOpener = (token: Token) => closers.has(token.tokenType);
-export const isCloser = (token: Token) => token.tokenType === t.RParen || token.tokenType === t.RSquare || token.tokenType === t.RBrace;
-const images = new Map([
-  [t.RParen, ")"],
-  [t.RSquare, "]"],
-  [t.RBrace, "}"],
-]);
-
 /** A line that ends in one of these goes on. */
 const opensEnd = new Set([
   t.Assign,
@@ -59,29 +46,6 @@ const opensEnd = new Set([
   t.Do,
   t.If,
 ]);
-/** A line that starts with one of these belongs to the line before. */
-export const continuesLine: ReadonlySet<TokenType> = new Set([
-  t.Pipe,
-  t.Dot,
-  t.OptionalDot,
-  t.Coalesce,
-  t.Or,
-  t.And,
-  t.Equal,
-  t.NotEqual,
-  t.Less,
-  t.LessEqual,
-  t.Greater,
-  t.GreaterEqual,
-  t.Plus,
-  t.Times,
-  t.Divide,
-  t.Modulo,
-  t.Else,
-  t.Arrow,
-  t.FatArrow,
-  t.Bar,
-]);
 /** `>` right behind a word closes `Dataset<int>`. */
 export const isInfix = (token: Token) =>
   (token.tokenType.CATEGORIES?.includes(t.Infix) ?? false) && (token.tokenType !== t.Greater || token.spaced);
@@ -93,8 +57,9 @@ const headWords: Readonly<Record<"fit" | "loop" | "search", readonly unknown[]>>
 };
 
 export function layout(tokens: readonly Token[], file: string): Layout {
-  const pass = new LayoutPass(tokens, file);
-  return pass.run();
+  const balanced = balance(tokens, file);
+  const laid = new LayoutPass(balanced.tokens, file).run();
+  return { statements: laid.statements, diagnostics: [...balanced.diagnostics, ...laid.diagnostics] };
 }
 
 class LayoutPass {
@@ -112,7 +77,6 @@ class LayoutPass {
 
   run(): Layout {
     for (; this.at < this.tokens.length; this.at++) this.token(this.tokens[this.at]!);
-    this.closeUntil(1, null);
     const top = this.stack[0]!;
     return { statements: top.statements.filter((statement) => statement.length > 0), diagnostics: this.diagnostics };
   }
@@ -137,9 +101,6 @@ class LayoutPass {
   }
 
   private token(token: Token): void {
-    if (token.first && token.indent === 0 && this.stack.length > 1 && this.startsDeclaration()) this.closeUntil(1, token);
-    else if (token.first && this.frame.kind === "bracket" && this.startsStatement())
-      this.closeUntil(this.stack.indexOf(this.block) + 1, token);
     if (token.tokenType === t.LineEnd) {
       if (this.frame.kind === "block") this.endStatement();
       else this.push({ ...token, tokenType: t.Comma, tokenTypeIdx: t.Comma.tokenTypeIdx! });
@@ -149,6 +110,9 @@ class LayoutPass {
     if (isOpener(token)) this.open(token);
     else if (isCloser(token)) this.close(token);
     else this.push(token);
+    // Lines mean nothing in the holes of a template.
+    if (token.tokenType === t.TemplateOpen) this.stack.push(newFrame(token, "bracket", false));
+    else if (token.tokenType === t.TemplateClose) this.stack.pop();
   }
 
   private push(token: Token): void {
@@ -177,7 +141,7 @@ class LayoutPass {
     const { frame } = this;
     if (frame.isSchedule) return before.tokenType !== t.Comma && before.tokenType !== t.Colon;
     // Nothing continues with a statement's own beginning: what is missing is missing on the line before.
-    if (this.startsStatement()) return true;
+    if (startsStatement(this.tokens, this.at)) return true;
     if (opensEnd.has(before.tokenType) || isInfix(before)) return false;
     if (continuesLine.has(token.tokenType)) return false;
     if (frame.head !== null && frame.head !== "other" && headWords[frame.head].includes(token.tokenType)) return false;
@@ -201,7 +165,7 @@ class LayoutPass {
 
   private open(token: Token): void {
     if (token.tokenType === t.LBrace && this.opensBlock(token)) {
-      if (token.first && this.previous()) this.report("HR010", token);
+      if (token.first && this.previous()) this.onItsOwn(token);
       const isSchedule = this.statement[0]?.tokenType === t.Schedule && this.stack.length === 1;
       this.frame.head = null;
       this.frame.typed = false;
@@ -217,7 +181,7 @@ class LayoutPass {
     const before = this.previous();
     if (!before) return false;
     const type = before.tokenType;
-    if (type === t.Else) return true;
+    if (type === t.Else || token.inserted || (this.stack.length === 1 && this.statement[0]!.tokenType === t.Schedule)) return true;
     if (type === t.Import || type === t.Let) return false;
     // The space of a search; the options of a schedule's entry.
     if (type === t.Search && this.frame.head === "search") return false;
@@ -226,31 +190,14 @@ class LayoutPass {
     return t.endsOperand(type) || (token.first && this.frame.head !== null && this.isHead());
   }
 
-  private close(token: Token): void {
-    let place = this.stack.length - 1;
-    while (place > 0 && closers.get(this.stack[place]!.opener!.tokenType) !== token.tokenType) place--;
-    if (place === 0) {
-      this.report("HR008", token);
-      return;
-    }
-    this.closeUntil(place + 1, token);
-    this.finish(token);
-  }
-
-  /** Puts in what is missing until so many frames are left; one message, at the innermost bracket. */
-  private closeUntil(count: number, before: Token | null): void {
-    if (this.stack.length > count) this.report("HR007", this.frame.opener!);
-    while (this.stack.length > count) this.finish(this.madeUp(closers.get(this.frame.opener!.tokenType)!, before));
-  }
-
-  /** Ends the innermost frame with its closing bracket. */
-  private finish(closer: Token): void {
+  /** Ends the innermost frame: brackets match here. */
+  private close(closer: Token): void {
     const frame = this.stack.pop()!;
     const opener = frame.opener!;
     opener.closer = closer;
     if (frame.kind === "bracket") {
       this.statement.push(closer);
-      opener.lambda = !closer.inserted && this.look(1)?.tokenType === t.FatArrow;
+      opener.lambda = this.look(1)?.tokenType === t.FatArrow;
       return;
     }
     const block: BlockToken = {
@@ -264,69 +211,11 @@ class LayoutPass {
     this.statement.push(block);
   }
 
-  private madeUp(type: (typeof t)["RParen"], before: Token | null): Token {
-    // It stands right behind the last token that was read.
-    const last = this.previous() ?? this.frame.opener ?? before ?? this.tokens.at(-1)!;
-    const offset = last.endOffset;
-    return {
-      ...last,
-      image: images.get(type) ?? "",
-      startOffset: offset + 1,
-      endOffset: offset,
-      tokenType: type,
-      tokenTypeIdx: type.tokenTypeIdx!,
-      first: false,
-      closer: null,
-      lambda: false,
-      inserted: true,
-    };
-  }
-
-  // --- Where something plainly begins -------------------------------------------------------------------------------------------
-
-  private startsDeclaration(): boolean {
-    const [a, b, c] = [this.look(0), this.look(1), this.look(2)];
-    if (!a || !b) return false;
-    const third = c?.tokenType;
-    switch (a.tokenType) {
-      case t.Import:
-        return b.tokenType === t.LBrace;
-      case t.Param:
-        return t.isName(b.tokenType) && third === t.Colon;
-      case t.Type:
-        return t.isName(b.tokenType) && (third === t.Assign || third === t.Less);
-      case t.Pipeline:
-      case t.Service:
-        return t.isName(b.tokenType) && third === t.LParen;
-      case t.Schedule:
-        return t.isName(b.tokenType) && (third === t.LBrace || third === t.For);
-      default:
-        return false;
-    }
-  }
-
-  /** Inside brackets no statement can begin: where one does, they were left open. */
-  private startsStatement(): boolean {
-    const [a, b, c] = [this.look(0), this.look(1), this.look(2)];
-    if (!a || !b) return false;
-    if (a.tokenType === t.Let) return t.isName(b.tokenType) || b.tokenType === t.LBrace || b.tokenType === t.LSquare;
-    if (a.tokenType === t.Track) return t.isName(b.tokenType) && c?.tokenType === t.Assign;
-    return t.isName(a.tokenType) && b.tokenType === t.Next;
-  }
-
-  private report(code: "HR007" | "HR008" | "HR010", token: Token): void {
-    const span = { file: this.file, start: token.startOffset, end: token.endOffset + 1 };
-    const closer = images.get(closers.get(token.tokenType) ?? token.tokenType) ?? "";
-    if (code === "HR007")
-      this.diagnostics.push(report(code, { opener: token.image, closer }, [{ span, label: `lacks its \`${closer}\``, role: "primary" }]));
-    else if (code === "HR008")
-      this.diagnostics.push(
-        report(code, { closer: token.image }, [{ span, label: "one too many", role: "primary" }], { fix: { span, text: "" } }),
-      );
-    else
-      this.diagnostics.push(
-        report(code, {}, [{ span, label: "on a line of its own", role: "primary" }], { help: "put it at the end of the line before" }),
-      );
+  private onItsOwn(brace: Token): void {
+    const span = { file: this.file, start: brace.startOffset, end: brace.endOffset + 1 };
+    this.diagnostics.push(
+      report("HR010", {}, [{ span, label: "on a line of its own", role: "primary" }], { help: "put it at the end of the line before" }),
+    );
   }
 }
 

@@ -1,14 +1,16 @@
 // The way from text to tree: scan, lay out, parse each statement by itself. Never throws on a user's text: what can't be read is
 // reported once, and the tree has an `error` there or leaves it out.
 import type * as ast from "./ast.ts";
+import { startsStatement } from "./brackets.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import { report } from "./diagnostics.ts";
 import { Grammar } from "./grammar.ts";
 import type { Pending } from "./grammar-types.ts";
 import { layout } from "./layout.ts";
-import { explainProblem } from "./problems.ts";
+import { explainProblem, isReturn } from "./problems.ts";
+import { brokenDeclaration, brokenStatement, spanOf } from "./recover.ts";
 import { lex } from "./scan.ts";
-import type { Docs, Token } from "./tokens.ts";
+import type { BlockToken, Docs, Token } from "./tokens.ts";
 import * as t from "./tokens.ts";
 
 export interface Parsed {
@@ -19,14 +21,7 @@ export interface Parsed {
 /** A whole file. */
 export function parse(text: string, file: string): Parsed {
   const reader = new Reader(text, file);
-  const declarations: ast.Declaration[] = [];
-  for (const tokens of reader.statements) {
-    const first = tokens[0]!;
-    if (startsDeclaration(tokens)) {
-      const declaration = reader.declaration(tokens);
-      if (declaration) declarations.push(declaration);
-    } else reader.outside(tokens, first);
-  }
+  const { declarations } = reader.readTop("declarations");
   return { file: { doc: reader.fileDoc(), declarations, span: { file, start: 0, end: text.length } }, diagnostics: reader.sorted() };
 }
 
@@ -39,15 +34,7 @@ export interface ParsedCell {
 /** A cell of a notebook: declarations and statements, mixed. */
 export function parseStatements(text: string, file: string): ParsedCell {
   const reader = new Reader(text, file);
-  const declarations: ast.Declaration[] = [];
-  const statements: ast.Statement[] = [];
-  for (const tokens of reader.statements) {
-    if (startsDeclaration(tokens)) {
-      const declaration = reader.declaration(tokens);
-      if (declaration) declarations.push(declaration);
-    } else statements.push(reader.statement(tokens));
-  }
-  return { declarations, statements, diagnostics: reader.sorted() };
+  return { ...reader.readTop("cell"), diagnostics: reader.sorted() };
 }
 
 /** Words of declarations are values elsewhere; what follows tells. */
@@ -65,7 +52,7 @@ class Reader {
   readonly statements: readonly Token[][];
   private readonly file: string;
   private readonly docs: Docs;
-  private readonly diagnostics: Diagnostic[];
+  private diagnostics: Diagnostic[];
 
   private readonly text: string;
 
@@ -93,62 +80,84 @@ class Reader {
     return first?.tokenType === t.Import ? (this.docs.above.get(first) ?? null) : null;
   }
 
-  declaration(tokens: readonly Token[]): ast.Declaration | null {
-    return this.read("declaration", tokens) as ast.Declaration | null;
-  }
-
-  statement(tokens: readonly Token[]): ast.Statement {
-    const found = this.read("statement", tokens) as ast.Statement | null;
-    return found ?? this.broken(tokens);
-  }
-
-  /** What can be told of a statement that couldn't be read: the names that it was to bind, so that nothing complains of them. */
-  private broken(tokens: readonly Token[]): ast.Statement {
-    const span = this.spanOf(tokens);
-    const value: ast.Expression = { kind: "error", span };
-    // `const x = 1` has a message of its own, and was to bind `x` all the same.
-    if (tokens[0]!.tokenType === t.Let || /^(const|var)$/.test(tokens[0]!.image)) {
-      const name = tokens[1];
-      if (name && t.isName(name.tokenType))
-        return { kind: "let", doc: null, pattern: { kind: "name", name: this.name(name), span }, type: null, value, span };
-      const end = name?.closer ? tokens.indexOf(name.closer) : -1;
-      if (name?.tokenType === t.LBrace && end > 0) {
-        const fields = tokens.slice(2, end).filter((token, i, all) => t.isName(token.tokenType) && all[i + 1]?.tokenType !== t.Colon);
-        return {
-          kind: "let",
-          doc: null,
-          pattern: { kind: "fields", fields: fields.map((token) => ({ field: this.name(token), name: this.name(token) })), span },
-          type: null,
-          value,
-          span,
-        };
+  /** What stands outside of all blocks: in a cell statements too. */
+  readTop(where: "declarations" | "cell"): { declarations: ast.Declaration[]; statements: ast.Statement[] } {
+    const declarations: ast.Declaration[] = [];
+    const statements: ast.Statement[] = [];
+    this.inOrder(this.statements, (tokens, quiet) => {
+      if (startsDeclaration(tokens)) {
+        const declaration = this.read("declaration", tokens, quiet) as ast.Declaration | null;
+        const known = declaration ?? this.brokenDeclaration(tokens);
+        if (known) declarations.push(known);
+        return declaration !== null;
       }
-    }
-    const [first, second] = tokens;
-    if (first && second && t.isName(first.tokenType) && (second.tokenType === t.Next || second.tokenType === t.Assign))
-      return { kind: "next", name: this.name(first), value, span };
-    return { kind: "expression", value, span };
-  }
-  private name(token: Token): ast.Name {
-    return { text: token.image, span: { file: this.file, start: token.startOffset, end: token.endOffset + 1 } };
-  }
-  private spanOf(tokens: readonly Token[]): ast.Span {
-    return { file: this.file, start: tokens[0]!.startOffset, end: Math.max(tokens.at(-1)!.endOffset + 1, tokens[0]!.startOffset) };
+      if (where === "cell") return this.statement(tokens, statements, quiet);
+      this.outside(tokens, quiet);
+      return false;
+    });
+    return { declarations, statements };
   }
 
-  /** Text between declarations. */
-  outside(tokens: readonly Token[], first: Token): void {
-    const span = this.spanOf([first]);
-    const problem = explainProblem("declaration", tokens, null, this.file);
-    this.diagnostics.push(
-      problem ??
-        report("HR001", { what: STRAY }, [{ span, label: "none of `import type param pipeline service schedule`", role: "primary" }], {
-          help: "statements stand in a pipeline: `pipeline name() -> float { … }`",
-        }),
+  /** Lines that go on with one that couldn't be read are part of its problem: what is wrong with them isn't told again. */
+  private inOrder(all: readonly (readonly Token[])[], read: (tokens: readonly Token[], quiet: boolean) => boolean): void {
+    /** Where the broken one ended; null where the last one could be read. */
+    let brokenLine: number | null = null;
+    /** It lacks something that may stand on the next line. */
+    let isOpen = false;
+    let headIsOpen = false;
+    for (const tokens of all) {
+      const follows: boolean = brokenLine !== null && tokens[0]!.startLine <= brokenLine + 1;
+      const goesOn: boolean = follows && !startsStatement(tokens, 0) && (isOpen || headWords.has(tokens[0]!.tokenType));
+      this.brokenAtItsEnd = false;
+      const fine: boolean = read(tokens, goesOn) && !tokens.some((token) => token.mended || token.inserted);
+      const last = tokens.at(-1)!;
+      const ended = last.tokenType === t.Block;
+      headIsOpen = !ended && (goesOn ? headIsOpen : tokens.some((token) => formWords.has(token.tokenType)));
+      isOpen = headIsOpen || this.brokenAtItsEnd;
+      brokenLine = ended || (fine && !(goesOn && isOpen)) ? null : last.startLine;
+    }
+  }
+  /** What lacks at the end of the last statement may stand on the next line. */
+  private brokenAtItsEnd = false;
+
+  private brokenDeclaration(tokens: readonly Token[]): ast.Declaration | null {
+    return brokenDeclaration(tokens, this.file, (token, into) =>
+      "entries" in into
+        ? this.fill({ kind: "entries", token, into: into.entries })
+        : this.fill({ kind: "statements", token, into: into.statements }),
     );
   }
 
-  private read(rule: "declaration" | "statement" | "entry", tokens: readonly Token[]): unknown {
+  /** Reads one statement into the list; false where it couldn't be read. */
+  private statement(tokens: readonly Token[], into: ast.Statement[], quiet: boolean): boolean {
+    const found = this.read("statement", tokens, quiet) as ast.Statement | null;
+    into.push(found ?? brokenStatement(tokens, this.file));
+    return found !== null;
+  }
+
+  /** Text between declarations. */
+  private outside(tokens: readonly Token[], quiet: boolean): void {
+    const problem = explainProblem("declaration", tokens, null, this.file);
+    if (problem) this.diagnostics.push(problem);
+    else if (!quiet)
+      this.diagnostics.push(
+        report(
+          "HR001",
+          { what: STRAY },
+          [
+            {
+              span: spanOf(tokens.slice(0, 1), this.file),
+              label: "none of `import type param pipeline service schedule`",
+              role: "primary",
+            },
+          ],
+          { help: "statements stand in a pipeline: `pipeline name() -> float { … }`" },
+        ),
+      );
+  }
+
+  /** Null where it can't be read; the problem is told, unless it is to be `quiet`. */
+  private read(rule: "declaration" | "statement" | "entry", tokens: readonly Token[], quiet: boolean): unknown {
     let found: ReturnType<Grammar["read"]>;
     try {
       found = grammar!.read(rule, tokens, this.file, this.docs);
@@ -158,85 +167,86 @@ class Reader {
       grammar = new Grammar();
       this.diagnostics.push(
         report("HR001", { what: "this is nested more deeply than can be read" }, [
-          { span: this.spanOf(tokens.slice(0, 1)), label: "starts here", role: "primary" },
+          { span: spanOf(tokens.slice(0, 1), this.file), label: "starts here", role: "primary" },
         ]),
       );
       return null;
     }
-    // Brackets that were put in have their own message.
-    const madeUp = tokens.some((token) => token.inserted);
-    if (found.problem && !(madeUp && this.diagnostics.some(({ code }) => code === "HR007"))) {
-      const problem = explainProblem(rule, tokens, found.problem, this.file);
-      if (problem && !this.alreadyTold(problem)) this.diagnostics.push(problem);
+    if (!found.problem && !(rule === "statement" && isReturn(tokens))) {
+      for (const each of found.pending) this.fill(each);
+      return found.tree;
     }
-    if (found.problem) {
-      for (const token of tokens) if (token.tokenType === t.Block) this.insideOfBroken(token as t.BlockToken, rule);
-      return null;
+    // Brackets that were put in or left out have their own message.
+    const guessed = tokens.some((token) => token.inserted || token.mended);
+    const problem = explainProblem(rule, tokens, found.problem, this.file);
+    if (problem) {
+      const isClear = problem.code === "HR009";
+      if (!guessed && (isClear || !quiet) && !this.alreadyTold(tokens, problem)) {
+        this.diagnostics = this.diagnostics.filter((one) => one.code !== "HR010" || !isWithin(one, tokens));
+        this.diagnostics.push(problem);
+      }
+      this.brokenAtItsEnd = guessed || (!isClear && (problem.frames[0]?.span.end ?? 0) > tokens.at(-1)!.startOffset);
     }
-    for (const each of found.pending) this.fill(each);
-    return found.tree;
+    // A head that can't be read doesn't hide what is wrong inside its block.
+    if (rule === "statement")
+      for (const token of tokens.filter((one): one is BlockToken => one.tokenType === t.Block && holdsStatements(one as BlockToken)))
+        this.fill({ kind: "statements", token, into: [] });
+    return null;
   }
 
-  /** The scan has a message for this very text. */
-  private alreadyTold(problem: Diagnostic): boolean {
-    const at = problem.frames[0]?.span;
-    return (
-      at !== undefined &&
-      this.diagnostics.some(
-        ({ code, frames }) =>
-          code < "HR007" && code > "HR001" && frames[0] !== undefined && frames[0].span.start <= at.end && at.start <= frames[0].span.end,
-      )
-    );
-  }
-
-  /** A head that can't be read doesn't hide what is wrong inside its block. */
-  private insideOfBroken(token: t.BlockToken, rule: string): void {
-    if (rule === "declaration" && token.statements.some(([first, second]) => first?.tokenType !== t.Let && second?.tokenType === t.Colon))
-      return;
-    this.fill({ kind: "statements", token, into: [] });
+  /** The scan has a message for text of this statement that stands before the problem, or where it is. */
+  private alreadyTold(tokens: readonly Token[], problem: Diagnostic): boolean {
+    const start = tokens[0]!.startOffset;
+    const end = problem.frames[0]?.span.end ?? start;
+    return this.diagnostics.some(({ code, frames }) => {
+      const at = frames[0]?.span;
+      return scanCodes.has(code) && at !== undefined && at.end >= start && at.start <= end;
+    });
   }
 
   private fill(pending: Pending): void {
-    // Lines that go on with a head which couldn't be read are part of its problem.
-    let broken = false;
-    for (const tokens of pending.token.statements) {
-      if (pending.kind === "entries") {
-        const entry = this.read("entry", tokens) as ast.ScheduleEntry | null;
+    if (pending.kind === "entries") {
+      for (const tokens of pending.token.statements) {
+        const entry = this.read("entry", tokens, false) as ast.ScheduleEntry | null;
         if (entry) pending.into.push(entry);
-        continue;
       }
-      const told = this.diagnostics.length;
-      const statement = this.statement(tokens);
-      if (broken && goesOn(tokens)) this.diagnostics.length = told;
-      else broken = this.diagnostics.length > told;
-      pending.into.push(statement);
+      return;
     }
+    this.inOrder(pending.token.statements, (tokens, quiet) => this.statement(tokens, pending.into, quiet));
   }
 }
 
+/** `===` is read as what it means; the others leave a hole. */
+const scanCodes: ReadonlySet<string> = new Set(["HR002", "HR003", "HR004", "HR005"]);
 const headWords = new Set([t.Over, t.For, t.Until, t.Max, t.Trials, t.Minimize, t.Maximize, t.Using]);
-function goesOn([first, second]: readonly Token[]): boolean {
-  return headWords.has(first!.tokenType) && (second === undefined || t.endsOperand(second.tokenType));
+const formWords = new Set([t.Fit, t.Loop, t.Search, t.For, t.If]);
+
+/** Rather than the fields of a record behind an operand that shouldn't be there. */
+function holdsStatements({ statements }: BlockToken): boolean {
+  return statements.some((tokens) => startsStatement(tokens, 0) || tokens[0]!.tokenType === t.Do);
 }
 
 const startOf = (diagnostic: Diagnostic) => diagnostic.frames[0]?.span.start ?? 0;
-const isBracket = ({ code }: Diagnostic) => code === "HR007" || code === "HR008" || code === "HR010";
-/** A block that never opened, or never closed: what it held stands at the top of the file. */
-const spillsOut = (diagnostic: Diagnostic) =>
-  diagnostic.code === "HR007" || diagnostic.code === "HR008" || diagnostic.message.endsWith("a block in braces was expected");
+const isWithin = (diagnostic: Diagnostic, tokens: readonly Token[]) =>
+  startOf(diagnostic) >= tokens[0]!.startOffset && startOf(diagnostic) <= tokens.at(-1)!.endOffset;
+const isText = ({ code }: Diagnostic) => code === "HR001" || (code >= "HR007" && code <= "HR010");
+const isStray = ({ code, message }: Diagnostic) => code === "HR001" && message === STRAY;
 
-/** A bracket too many or too few says itself again wherever its other half was to be; the first message is enough. */
+/** A block that never opened, or ended too early: what it held stands at the top of the file. */
+const spillsOut = ({ code, message }: Diagnostic) =>
+  code === "HR007" || code === "HR008" || message.endsWith("a block in braces was expected");
+
+/** What is wrong with a line says itself again at its end; and a block that never opened leaves its lines at the top of the file. */
 function withoutEchoes(diagnostics: readonly Diagnostic[], text: string): Diagnostic[] {
   const lineOf = (diagnostic: Diagnostic) => text.lastIndexOf("\n", startOf(diagnostic) - 1);
   const kept: Diagnostic[] = [];
   let spilled = false;
   for (const diagnostic of diagnostics) {
-    const stray = diagnostic.message === STRAY || (diagnostic.code === "HR008" && diagnostic.message.includes("}"));
-    const before = kept[kept.length - 1];
-    const echo = before !== undefined && (isBracket(before) || isBracket(diagnostic)) && lineOf(before) === lineOf(diagnostic);
-    if (echo || (spilled && stray)) continue;
+    const before = kept.at(-1);
+    if (before && isText(before) && isText(diagnostic) && lineOf(before) === lineOf(diagnostic)) continue;
+    if (isStray(diagnostic) && spilled) continue;
     kept.push(diagnostic);
-    spilled ||= spillsOut(diagnostic);
+    spilled = isStray(diagnostic) || spillsOut(diagnostic);
   }
   return kept;
 }

@@ -33,40 +33,44 @@ function renderOne(diagnostic: Diagnostic, fileOf: (name: string) => SourceFile 
   const names = [...new Set(frames.map(({ span }) => span.file))];
   const shown = names.map((name) => ({ name, file: fileOf(name), frames: frames.filter(({ span }) => span.file === name) }));
   const width = Math.max(
-    1,
+    2,
     ...shown.flatMap(({ file, frames: here }) => here.map(({ span }) => String(file ? file.lineOf(span.start) + 1 : 1).length)),
   );
+  const gutter = `${" ".repeat(width)}${paint("dim", "│")}`;
   for (const { name, file, frames: here } of shown) {
     const first = here.find(({ role }) => role === "primary") ?? here[0]!;
-    const place = file ? `${name}:${file.lineOf(first.span.start) + 1}:${file.columnOf(first.span.start) + 1}` : name;
-    lines.push(`${" ".repeat(width)} ${paint("dim", "┌")} ${place}`);
-    if (file) lines.push(...renderFrames(file, here, width, severity, paint));
+    lines.push(`${" ".repeat(width)}${paint("dim", "┌")} ${file ? `${name}:${file.lineOf(first.span.start) + 1}` : name}`);
+    if (file) lines.push(...renderFrames(file, here, { width, gutter, severity, paint }));
   }
-  if (help !== null)
-    lines.push(
-      `${" ".repeat(width)} ${paint("dim", "=")} ${paint("green", "help")}: ${help.split("\n").join(`\n${" ".repeat(width + 9)}`)}`,
-    );
+  if (help !== null) {
+    const [line, ...more] = help.split("\n");
+    lines.push(`${" ".repeat(width)}${paint("green", "help")}: ${line}`, ...more.map((one) => `${" ".repeat(width + 6)}${one}`));
+  }
   return `${lines.join("\n")}\n`;
 }
 
-function renderFrames(file: SourceFile, frames: readonly Frame[], width: number, severity: Severity, paint: Paint): string[] {
+interface Look {
+  readonly width: number;
+  readonly gutter: string;
+  readonly severity: Severity;
+  readonly paint: Paint;
+}
+
+function renderFrames(file: SourceFile, frames: readonly Frame[], { width, gutter, severity, paint }: Look): string[] {
   const byLine = new Map<number, Frame[]>();
   for (const frame of [...frames].sort((a, b) => a.span.start - b.span.start)) {
     const line = file.lineOf(frame.span.start);
     byLine.set(line, [...(byLine.get(line) ?? []), frame]);
   }
   const lines: string[] = [];
-  let before: number | null = null;
   for (const [line, here] of [...byLine].sort(([a], [b]) => a - b)) {
-    if (before !== null && line > before + 1) lines.push(`${" ".repeat(width)} ${paint("dim", "·")}`);
-    before = line;
-    lines.push(`${paint("dim", `${String(line + 1).padStart(width)} │`)} ${file.shown(line)}`.trimEnd());
+    lines.push(`${paint("dim", `${String(line + 1).padStart(width)}│`)} ${file.shown(line)}`.trimEnd());
     // One line of marks a frame, from the left: labels never run into each other.
     for (const { span, label, role } of here) {
       const { from, to } = file.columns(line, span.start, span.end);
       const mark = (role === "primary" ? "^" : "-").repeat(Math.max(1, to - from));
       const style = role === "primary" ? COLORS[severity] : "blue";
-      lines.push(`${" ".repeat(width)} ${paint("dim", "│")} ${" ".repeat(from)}${paint(style, `${mark} ${label}`.trimEnd())}`.trimEnd());
+      lines.push(`${gutter} ${" ".repeat(from)}${paint(style, `${mark} ${label}`.trimEnd())}`);
     }
   }
   return lines;
@@ -91,9 +95,6 @@ class SourceFile {
       else high = middle - 1;
     }
     return low;
-  }
-  columnOf(offset: number): number {
-    return offset - this.starts[this.lineOf(offset)]!;
   }
   private line(line: number): string {
     return this.text.slice(this.starts[line], this.starts[line + 1] ?? this.text.length).replace(/\r?\n$/, "");

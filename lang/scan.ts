@@ -158,7 +158,7 @@ export function lex(text: string, file: string): Lexed {
       first,
       indent,
       spaced,
-      depth: 0,
+      mended: false,
       closer: null,
       lambda: false,
       inserted: false,

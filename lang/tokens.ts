@@ -1,5 +1,5 @@
 // The token types that the grammar is written in, and what a token knows of its surroundings. Made by `scan.ts`, marked by
-// `layout.ts`.
+// `brackets.ts` and `layout.ts`.
 import type { IToken, TokenType } from "chevrotain";
 import { createToken } from "chevrotain";
 
@@ -14,13 +14,13 @@ export interface Token extends IToken {
   readonly indent: number;
   /** White space stands before it. */
   readonly spaced: boolean;
-  /** Open brackets around it; set by the layout pass, as is the next one. */
-  depth: number;
-  /** Of an opening bracket: its closing one. */
+  /** A bracket beside it was left out: what can't be read here has been told. */
+  mended: boolean;
+  /** Of an opening bracket: its closing one; set by the layout pass, as is the next one. */
   closer: Token | null;
   /** Of an opening bracket: `=>` follows its closing one. */
   lambda: boolean;
-  /** Put in by the layout pass; not in the text. */
+  /** A bracket that was put in; not in the text. */
   readonly inserted: boolean;
 }
 
@@ -34,7 +34,7 @@ const kind = (name: string, label: string, categories: TokenType[] = []): TokenT
   createToken({ name, label, pattern: none, categories });
 
 /** Anything that may stand after a dot, or name a field, an argument or an option: reserved words too. */
-export const Word = kind("Word", "a word");
+export const Word = kind("Word", "a name");
 /** Anything that may name a value: all words but the reserved ones. */
 export const Name = kind("Name", "a name", [Word]);
 /** An operator between two operands. `|>` isn't one: it takes a step. */
@@ -293,15 +293,36 @@ const operandEnds = new Set<TokenType>([
   Block,
 ]);
 
+const operandStarts = new Set<TokenType>([
+  True,
+  False,
+  Null,
+  Num,
+  Quantity,
+  Str,
+  Template,
+  TemplateOpen,
+  LParen,
+  LSquare,
+  LBrace,
+  Minus,
+  Not,
+  If,
+]);
+
 /** An operand may end with a token of this type, so an operator, `{` of a block or the line's end may follow. */
 export function endsOperand(type: TokenType): boolean {
   return operandEnds.has(type) || isName(type);
 }
 
-export function isName(type: TokenType): boolean {
-  return type === Name || (type.CATEGORIES?.includes(Name) ?? false);
+/** An operand may begin with a token of this type. */
+export function startsOperand(type: TokenType): boolean {
+  return operandStarts.has(type) || isName(type);
 }
 
-export function isReserved(type: TokenType): boolean {
-  return type !== Name && (type.CATEGORIES?.includes(Word) ?? false);
+/** Of this type, or of one in its category: `log` is a name, and a name is a word. */
+export function isA(type: TokenType, category: TokenType): boolean {
+  return type === category || (type.CATEGORIES?.some((one) => isA(one, category)) ?? false);
 }
+export const isName = (type: TokenType): boolean => isA(type, Name);
+export const isReserved = (type: TokenType): boolean => isA(type, Word) && !isName(type);

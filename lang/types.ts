@@ -115,17 +115,21 @@ function printDim(dim: Dim): string {
 /** The type of a value that is one or the other. */
 export function join(left: Type, right: Type): Type {
   if (left.kind === "error" || right.kind === "error") return { kind: "error" };
-  if (fits(left, right)) return right;
-  if (fits(right, left)) return left;
-  const members = [left, right].flatMap((type) => (type.kind === "union" ? type.members : [type]));
-  return unionOf(members);
+  return covers(right, left) ? right : covers(left, right) ? left : unionOf([left, right]);
 }
 
 export function unionOf(members: readonly Type[]): Type {
-  const kept = members.filter(
-    (member, index) => !members.some((other, place) => place !== index && fits(member, other) && (place < index || !fits(other, member))),
+  const flat = members.flatMap((member) => (member.kind === "union" ? member.members : [member]));
+  const kept = flat.filter(
+    (member, index) => !flat.some((other, place) => place !== index && covers(other, member) && (place < index || !covers(member, other))),
   );
   return kept.length === 1 ? kept[0]! : { kind: "union", members: kept };
+}
+
+/** All that `part` says is said by `all`. A type parameter says only itself, whatever it may turn out to be. */
+function covers(all: Type, part: Type): boolean {
+  if (all.kind === "variable" || part.kind === "variable") return all.kind === part.kind && print(all) === print(part);
+  return fits(part, all);
 }
 
 export const optionalOf = (type: Type): Type => join(type, { kind: "null" });
@@ -178,7 +182,7 @@ export function mismatch(from: Type, to: Type): string | null {
       return from.kind === "array" && from.dtype === to.dtype ? null : no;
     case "tensor":
       if (from.kind !== "tensor" || from.dtype !== to.dtype) return no;
-      return dimsAgree(from.dims, to.dims) ? null : no;
+      return mismatchOfDims(from.dims, to.dims);
     case "part":
       return from.kind === "part" ? mismatch(from.of, to.of) : mismatch(from, to.of);
     case "function":
@@ -211,28 +215,54 @@ function mismatchOfFields(from: Type & { kind: "record" }, to: Type & { kind: "r
   });
 }
 
-function dimsAgree(from: readonly Dim[] | null, to: readonly Dim[] | null): boolean {
-  if (from === null || to === null) return true;
-  if (from.length !== to.length) return false;
-  return from.every((dim, i) => {
+/** Only what can't be equal, whatever the symbols stand for, disagrees. */
+function mismatchOfDims(from: readonly Dim[] | null, to: readonly Dim[] | null): string | null {
+  if (from === null || to === null) return null;
+  if (from.length !== to.length) return `it has ${dimensions(from.length)}, not ${to.length}`;
+  for (const [i, dim] of from.entries()) {
     const other = to[i]!;
-    if (dim.kind === "any" || other.kind === "any") return true;
-    // A symbol may stand for any number; only two numbers can disagree.
-    if (dim.symbols.length > 0 || other.symbols.length > 0) return true;
-    return dim.literal === other.literal;
-  });
+    if (!dimsAgree(dim, other)) return `its dimension ${i + 1} is ${printDim(dim)}, not ${printDim(other)}`;
+  }
+  return null;
+}
+
+const dimensions = (n: number): string => (n === 1 ? "1 dimension" : `${n} dimensions`);
+
+function dimsAgree(left: Dim, right: Dim): boolean {
+  if (left.kind === "any" || right.kind === "any") return true;
+  if (left.symbols.length > 0 && right.symbols.length > 0)
+    return left.literal === right.literal || [...left.symbols].sort().join() !== [...right.symbols].sort().join();
+  if (left.symbols.length === 0 && right.symbols.length === 0) return left.literal === right.literal;
+  const [number, product] = left.symbols.length === 0 ? [left, right] : [right, left];
+  return number.literal % product.literal === 0;
 }
 
 // --- Type parameters -----------------------------------------------------------------------------------------------------
 
-/** Binds the type parameters of `pattern` so that `given` fits; what is bound already is widened. */
-export function bind(pattern: Type, given: Type, bound: Map<string, Type>): void {
+/** What the type parameters and the dimension symbols of a signature stand for in one call. */
+export interface Bindings {
+  readonly types: Map<string, Type>;
+  readonly dims: Map<string, Dim>;
+}
+export const bindings = (): Bindings => ({ types: new Map(), dims: new Map() });
+
+/**
+ * Binds the type parameters and dimension symbols of `pattern` so that `given` fits. A type that is bound already is widened; a dimension
+ * stays what it was first, so that an argument that disagrees with an earlier one doesn't fit.
+ */
+export function bind(pattern: Type, given: Type, bound: Bindings): void {
   switch (pattern.kind) {
     case "variable": {
-      const before = bound.get(pattern.name);
-      bound.set(pattern.name, before ? join(before, given) : given);
+      const before = bound.types.get(pattern.name);
+      bound.types.set(pattern.name, before ? join(before, given) : given);
       return;
     }
+    case "tensor":
+      if (given.kind !== "tensor" || pattern.dims?.length !== given.dims?.length) return;
+      pattern.dims?.forEach((dim, i) => {
+        bindDim(dim, given.dims![i]!, bound.dims);
+      });
+      return;
     case "list":
       if (given.kind === "list") bind(pattern.item, given.item, bound);
       return;
@@ -249,7 +279,7 @@ export function bind(pattern: Type, given: Type, bound: Map<string, Type>): void
       return;
     case "union": {
       const open = pattern.members.find((member) => member.kind === "variable");
-      for (const member of pattern.members) if (member !== open) bind(member, given, bound);
+      for (const member of pattern.members) if (member !== open) bind(member, presentOf(given), bound);
       if (open) bind(open, pattern.members.some((member) => member.kind === "null") ? presentOf(given) : given, bound);
       return;
     }
@@ -266,25 +296,62 @@ export function bind(pattern: Type, given: Type, bound: Map<string, Type>): void
   }
 }
 
-/** With its type parameters replaced; unbound ones become `any`. */
-export function substitute(type: Type, bound: ReadonlyMap<string, Type>): Type {
+/** Solves a product with one open symbol: `2*B` against 128 binds `B` to 64. */
+function bindDim(pattern: Dim, given: Dim, bound: Map<string, Dim>): void {
+  if (pattern.kind === "any" || given.kind === "any") return;
+  const open = pattern.symbols.filter((symbol) => !bound.has(symbol));
+  if (open.length !== 1) return;
+  const known = substituteDim({ ...pattern, symbols: pattern.symbols.filter((symbol) => symbol !== open[0]) }, bound, "any");
+  if (known.kind === "any" || given.literal % known.literal !== 0) return;
+  const rest = [...given.symbols];
+  for (const symbol of known.symbols) {
+    const place = rest.indexOf(symbol);
+    if (place < 0) return;
+    rest.splice(place, 1);
+  }
+  bound.set(open[0]!, { kind: "product", literal: given.literal / known.literal, symbols: rest });
+}
+
+/** Unbound symbols make the dimension unknown, or stay as they are. */
+function substituteDim(dim: Dim, bound: ReadonlyMap<string, Dim>, open: "any" | "kept"): Dim {
+  if (dim.kind === "any") return dim;
+  let { literal } = dim;
+  const symbols: string[] = [];
+  for (const symbol of dim.symbols) {
+    const found = bound.get(symbol);
+    if (!found && open === "kept") symbols.push(symbol);
+    else if (!found || found.kind === "any") return { kind: "any" };
+    else {
+      literal *= found.literal;
+      symbols.push(...found.symbols);
+    }
+  }
+  return { kind: "product", literal, symbols };
+}
+
+/**
+ * With its type parameters replaced; unbound ones become `any`. Unbound dimension symbols become `?`, so that a result doesn't carry the
+ * callee's symbols to its caller; for a parameter that is still to be compared they are `kept`.
+ */
+export function substitute(type: Type, bound: Bindings, open: "any" | "kept" = "any"): Type {
+  const inner = (one: Type): Type => substitute(one, bound, open);
   switch (type.kind) {
     case "variable":
-      return bound.get(type.name) ?? { kind: "any" };
+      return bound.types.get(type.name) ?? { kind: "any" };
+    case "tensor":
+      return { ...type, dims: type.dims?.map((dim) => substituteDim(dim, bound.dims, open)) ?? null };
     case "list":
-      return { kind: "list", item: substitute(type.item, bound) };
+      return { kind: "list", item: inner(type.item) };
     case "dataset":
-      return { kind: "dataset", row: substitute(type.row, bound) };
+      return { kind: "dataset", row: inner(type.row) };
+    case "part":
+      return { kind: "part", of: inner(type.of) };
     case "record":
-      return { ...type, fields: type.fields.map((field) => ({ ...field, type: substitute(field.type, bound) })) };
+      return { ...type, fields: type.fields.map((field) => ({ ...field, type: inner(field.type) })) };
     case "union":
-      return unionOf(type.members.map((member) => substitute(member, bound)));
+      return unionOf(type.members.map(inner));
     case "function":
-      return {
-        kind: "function",
-        parameters: type.parameters.map((one) => substitute(one, bound)),
-        returns: substitute(type.returns, bound),
-      };
+      return { kind: "function", parameters: type.parameters.map(inner), returns: inner(type.returns) };
     default:
       return type;
   }

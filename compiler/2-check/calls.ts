@@ -3,7 +3,7 @@ import type { Name, Span } from "../../lang/ast.ts";
 import type { Frame } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
-import { bind, join, mismatch, print, substitute } from "../../lang/types.ts";
+import { bind, bindings, join, mismatch, print, substitute } from "../../lang/types.ts";
 import type { Argument, Expr, SignatureParameter } from "../module.ts";
 import type { Context } from "./expressions.ts";
 import { check, checkLambda, errorAt, isInt, isNumber, later, partly } from "./expressions.ts";
@@ -170,7 +170,7 @@ function callFunction(call: Call, stage: StageFunction, scope: Scope, context: C
     // What it gives is known all the same.
     return { kind: "error", type: hasVariable(signature.returns) ? ERROR : signature.returns, span: call.span };
   }
-  const bound = new Map<string, Type>();
+  const bound = bindings();
   const args = placed.map(({ parameter, arg }): TypedArgument => {
     if (arg.value.kind === "lambda") {
       context.diagnostics.push(
@@ -188,7 +188,7 @@ function callFunction(call: Call, stage: StageFunction, scope: Scope, context: C
     return { parameter, value };
   });
   for (const { parameter, value } of args) {
-    checkArgument(stage, parameter, value, substitute(parameter.type, bound), context);
+    checkArgument(stage, parameter, value, substitute(parameter.type, bound, "kept"), context);
     remarkCopies(stage, parameter, value, scope, context);
   }
   const ordered = args.toSorted((a, b) => signature.parameters.indexOf(a.parameter) - signature.parameters.indexOf(b.parameter));

@@ -142,7 +142,7 @@ describe("run", () => {
     expect(stdout).toBe("");
     expect(stderr).toContain("error[HR103]");
     expect(stderr).toContain("did you mean `half`?");
-    expect(stderr).toContain("wrong.pipe:3:11");
+    expect(stderr).toContain("wrong.pipe:3\n");
   });
 
   it("flags: unknown, of the wrong type, out of range", () => {
