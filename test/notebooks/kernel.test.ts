@@ -64,7 +64,7 @@ describe("kernel", () => {
     const found = cells(["let size = 3", "let x = 1\nsise + 1", "size + 1", "let y = [1, 2"]);
     expect(traceback(found[1])).toContain("error[HR102]: there is no value `sise`");
     expect(traceback(found[1])).toContain("cell 2:2\n");
-    expect(traceback(found[1])).toContain("2 │ sise + 1");
+    expect(traceback(found[1])).toContain("2│ sise + 1");
     expect(traceback(found[1])).toContain("did you mean `size`?");
     expect(result(found[2])?.["text/plain"]).toBe("4");
     expect(traceback(found[3])).toContain("never closed");
