@@ -39,7 +39,7 @@ export function checkFit(fit: Fit, around: Scope, context: Context): Typed {
   remarkSameOrder(over, epochs, epoch, context);
   const step = bindName(word("step"), INT, "step", scope, context);
   const binding = bindName(carried.name, init.type, "carried", scope, context);
-  const batch = bindName(fit.batch, row ? { kind: "part", of: row } : ERROR, "batch", scope, context);
+  const batch = bindName(fit.batch, { kind: "part", of: row ?? ERROR }, "batch", scope, context);
 
   const body = checkBody(fit, binding, scope, context);
   if (fit.eachEpoch) later("`each epoch`", fit.eachEpoch.span, context);
