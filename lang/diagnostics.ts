@@ -228,12 +228,16 @@ aliases (\`type Row = { … }\`), and types of TypeScript that the file imports.
   }),
   HR113: entry<{ name: string }>({
     severity: "error",
-    title: "a pipeline or type that needs itself",
+    title: "a pipeline, type or value that needs itself",
     message: (p) => `\`${p.name}\` needs itself`,
     explain: `Pipelines are written out where they are called, so that the whole graph is known before it runs. One that calls itself would have no end.
 An alias of a type is written out too; a type that holds itself is declared in TypeScript.
 
-    import { type Tree } from "./trees.ts"`,
+    import { type Tree } from "./trees.ts"
+
+In a notebook, a name that is given again takes the place of its older self everywhere, so it can't be made from that.
+
+    let more = rows |> filter(r => r.ok)     and not: let rows = rows |> …`,
   }),
   HR114: entry<{ name: string; is: string }>({
     severity: "error",

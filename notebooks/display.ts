@@ -160,25 +160,28 @@ export class Progress {
       }
     }
     if (values.length < 2) return null;
-    const names = [...new Set(values.map(({ metric }) => metric))];
+    const stages = new Set(values.map(({ stage }) => stage));
+    // Two stages may track the same name: each has a curve of its own.
+    const named = values.map((point) => ({ ...point, curve: stages.size > 1 ? `${point.stage} ${point.metric}` : point.metric }));
+    const names = [...new Set(named.map(({ curve }) => curve))];
     return {
       "application/vnd.vegalite.v5+json": {
         $schema: "https://vega.github.io/schema/vega-lite/v5.json",
-        data: { values },
+        data: { values: named },
         width: 420,
         height: 200,
         mark: { type: "line", interpolate: "monotone" },
         encoding: {
           x: { field: "step", type: "quantitative" },
-          y: { field: "value", type: "quantitative", title: names.join(", ") },
-          ...(names.length > 1 ? { color: { field: "metric", type: "nominal" } } : {}),
+          y: { field: "value", type: "quantitative", title: [...new Set(values.map(({ metric }) => metric))].join(", ") },
+          ...(names.length > 1 ? { color: { field: "curve", type: "nominal" } } : {}),
         },
       },
       "text/plain": names
-        .map(
-          (name) =>
-            `${name}: ${showText(values.find(({ metric }) => metric === name)?.value)} to ${showText(values.findLast(({ metric }) => metric === name)?.value)}`,
-        )
+        .map((name) => {
+          const points = named.filter(({ curve }) => curve === name);
+          return `${name}: ${showText(points[0]?.value)} to ${showText(points.at(-1)?.value)}`;
+        })
         .join("\n"),
     };
   }

@@ -1,9 +1,10 @@
 // Cells as one growing program: what a cell declares joins what earlier ones did, a name that is given again takes the place of its
 // older self, and a cell is compiled with just what it needs of the others. Pure; must not know how programs are run or shown.
 import { readPipe, readStatements } from "../compiler/1-read/pipe.ts";
-import type { Expr, Module, Schedule, Statement } from "../compiler/module.ts";
+import type { Block, Expr, Module, Pattern, Pipeline, Schedule, Statement } from "../compiler/module.ts";
 import type { Name, Span } from "../lang/ast.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
+import { report } from "../lang/diagnostics.ts";
 import { parseStatements } from "../lang/parse.ts";
 
 /** No pipeline of a user's can be called this. */
@@ -43,8 +44,12 @@ const isLet = (statement: Statement): statement is Let => statement.kind === "le
 
 /** Names that a `let` gives to values. */
 export function boundNames({ pattern }: Let): readonly string[] {
-  if (pattern.kind === "name") return [pattern.name.text];
-  return pattern.kind === "fields" ? pattern.fields.map(({ name }) => name.text) : pattern.names.map(({ text }) => text);
+  return namesOf(pattern).map(({ text }) => text);
+}
+
+function namesOf(pattern: Pattern): readonly Name[] {
+  if (pattern.kind === "name") return [pattern.name];
+  return pattern.kind === "fields" ? pattern.fields.map(({ name }) => name) : pattern.names;
 }
 
 export const textOf = ({ name }: { readonly name: Name }): string => name.text;
@@ -52,24 +57,21 @@ export const localOf = ({ local }: { readonly local: Name }): string => local.te
 
 // --- A cell joins ----------------------------------------------------------------------------------------------------------
 
-/** The program with a cell in it. What is declared again takes the place of its older self, whatever that was. */
+/**
+ * The program with a cell in it. What is declared again takes the place of its older self, whatever that was: imports, types and
+ * pipelines share one name space, params and `let`s another.
+ */
 export function join(before: Program, { declared: now }: Cell): Program {
-  const again = new Set([
-    ...now.imports.map(localOf),
-    ...now.types.map(textOf),
-    ...now.params.map(textOf),
-    ...now.pipelines.map(textOf),
-    ...now.lets.flatMap(boundNames),
-  ]);
+  const declarations = new Set([...now.imports.map(localOf), ...now.types.map(textOf), ...now.pipelines.map(textOf)]);
+  const values = new Set([...now.params.map(textOf), ...now.lets.flatMap(boundNames)]);
   const schedules = new Set(now.schedules.map(textOf));
-  const kept = <T>(items: readonly T[], nameOf: (item: T) => string) => items.filter((item) => !again.has(nameOf(item)));
   return {
-    imports: [...kept(before.imports, localOf), ...now.imports],
-    types: [...kept(before.types, textOf), ...now.types],
-    params: [...kept(before.params, textOf), ...now.params],
-    pipelines: [...kept(before.pipelines, textOf), ...now.pipelines],
+    imports: [...before.imports.filter((each) => !declarations.has(localOf(each))), ...now.imports],
+    types: [...before.types.filter((each) => !declarations.has(textOf(each))), ...now.types],
+    params: [...before.params.filter((each) => !values.has(textOf(each))), ...now.params],
+    pipelines: [...before.pipelines.filter((each) => !declarations.has(textOf(each))), ...now.pipelines],
     schedules: [...before.schedules.filter((schedule) => !schedules.has(textOf(schedule))), ...now.schedules],
-    lets: [...before.lets.flatMap((each) => without(each, again)), ...now.lets],
+    lets: [...before.lets.flatMap((each) => without(each, values)), ...now.lets],
   };
 }
 
@@ -86,6 +88,26 @@ function without(each: Let, again: ReadonlySet<string>): readonly Let[] {
   return [{ ...each, pattern: { ...pattern, names: renamed } }];
 }
 
+/** What is wrong with names that the cell would make from themselves, at once or by way of other cells. */
+export function circles(program: Program, { declared }: Cell): readonly Diagnostic[] {
+  const owner = ownersOf(program.lets);
+  return declared.lets.flatMap((own) => {
+    const seen = new Set<Let>();
+    const open = [own];
+    for (let each = open.pop(); each; each = open.pop()) {
+      const sources = [...reads(each.value)].flatMap((name) => owner.get(name) ?? []);
+      if (sources.includes(own)) {
+        const [name] = namesOf(own.pattern);
+        const from = each === own ? [] : [{ span: namesOf(each.pattern)[0]!.span, label: "is made from it", role: "secondary" } as const];
+        const help = "give the new one another name";
+        return [report("HR113", { name: name!.text }, [{ span: name!.span, label: "needs itself", role: "primary" }, ...from], { help })];
+      }
+      open.push(...sources.filter((source) => !seen.has(source) && seen.add(source)));
+    }
+    return [];
+  });
+}
+
 // --- A cell is compiled ----------------------------------------------------------------------------------------------------
 
 export interface CellModule {
@@ -98,43 +120,52 @@ export interface CellModule {
 
 /**
  * The module that runs a cell: of the whole program just what the cell names, at once or by way of others, so that a name which
- * doesn't fit any more harms only those who read it. A cell with schedules is checked against the whole program, others if `all`. Of the
- * rows whose names are in `previews` (`result` for a single value) only the number of rows and the first ones are asked for.
+ * doesn't fit any more harms only those who read it. Of the rows whose names are in `previews` (`result` for a single value) only
+ * the number of rows and the first ones are asked for.
  */
 export function moduleOf(
   program: Program,
   cell: Cell,
-  { all = false, previews = new Set() }: { readonly all?: boolean; readonly previews?: ReadonlySet<string> } = {},
+  { previews = new Set() }: { readonly previews?: ReadonlySet<string> } = {},
 ): CellModule {
-  const { statements, declared, span } = cell;
-  const last = statements.at(-1);
-  const schedules = declared.schedules.length > 0;
   const shown = shownOf(cell, previews);
-  const others = statements.filter((statement) => statement.kind !== "let" && !(statement === last && statement.kind === "expression"));
-  const used = schedules || all ? program : needed(program, declared, [...others, ...shown.before, shown.value]);
-  const everything = used.lets.flatMap(boundNames).filter((name) => !name.startsWith("older "));
-  const value: Expr =
-    shown.value ?? (schedules && everything.length > 0 ? recordOf(everything, span) : { kind: "bool", value: true, span });
-  const module: Module = {
-    ...used,
-    schedules: declared.schedules,
-    file: cell.file,
-    frontEnd: "pipe",
-    doc: null,
-    pipelines: [
-      ...used.pipelines,
-      {
-        kind: "pipeline",
-        name: { text: ENTRY, span },
-        doc: null,
-        parameters: [],
-        returns: { kind: "type", type: { kind: "any" } },
-        body: { statements: [...inOrder(used.lets), ...others, ...shown.before, { kind: "expression", value, span: value.span }], span },
-        span,
-      },
-    ],
-  };
-  return { module, runs: statements.length > 0, shows: shown.value !== null };
+  const others = othersOf(cell);
+  const used = needed(program, cell.declared, [...others, ...shown.before, shown.value]);
+  const value = shown.value ?? { kind: "bool", value: true, span: cell.span };
+  const module = entry(used, cell, [...inOrder(used.lets), ...others, ...shown.before], value);
+  return { module, runs: cell.statements.length > 0, shows: shown.value !== null };
+}
+
+/** All that the notebook has, with a cell's schedules: for what can be said of a cell only by one who knows every name and stage. */
+export function wholeOf(program: Program, cell: Cell): Module {
+  const { value } = shownOf(cell, new Set());
+  const names = program.lets.flatMap(boundNames).filter(isWritten);
+  const held = value ? [letOf("what the cell shows", value)] : [];
+  const all = names.length > 0 ? recordOf(names, cell.span) : ({ kind: "bool", value: true, span: cell.span } as const);
+  return { ...entry(program, cell, [...inOrder(program.lets), ...othersOf(cell), ...held], all), schedules: cell.declared.schedules };
+}
+
+function entry(used: Program, { file, span }: Cell, before: readonly Statement[], value: Expr): Module {
+  const body = { statements: [...before, { kind: "expression", value, span: value.span } as const], span };
+  const returns = { kind: "type", type: { kind: "any" } } as const;
+  const name = { text: ENTRY, span };
+  const main: Pipeline = { kind: "pipeline", name, doc: null, parameters: [], returns, body, span };
+  const { imports, types, params, pipelines } = used;
+  return { file, frontEnd: "pipe", doc: null, imports, types, params, pipelines: [...pipelines, main], schedules: [] };
+}
+
+/** What a cell does beside naming and showing. */
+function othersOf({ statements }: Cell): readonly Statement[] {
+  const last = statements.at(-1);
+  return statements.filter((statement) => statement.kind !== "let" && !(statement === last && statement.kind === "expression"));
+}
+
+/** Names of ours have spaces. */
+export const isWritten = (name: string): boolean => !name.includes(" ");
+
+function letOf(text: string, value: Expr): Let {
+  const { span } = value;
+  return { kind: "let", doc: null, pattern: { kind: "name", name: { text, span }, span }, type: null, value, span };
 }
 
 const PREVIEW_ROWS = 20;
@@ -151,9 +182,8 @@ function shownOf(
   const single = own.length === 1 ? own[0]! : null;
   if (last?.kind === "expression") {
     if (!previews.has(RESULT)) return { before: [], value: last.value };
-    const pattern = { kind: "name", name: { text: RESULT, span: last.span }, span: last.span } as const;
-    const held: Let = { kind: "let", doc: null, pattern, type: null, value: last.value, span: last.span };
-    return { before: [held], value: previewOf({ kind: "name", name: RESULT, span }) };
+    if (last.value.kind === "name") return { before: [], value: previewOf(last.value) };
+    return { before: [letOf(RESULT, last.value)], value: previewOf({ kind: "name", name: RESULT, span }) };
   }
   if (own.length === 0) return { before: [], value: null };
   if (single !== null && previews.has(RESULT)) return { before: [], value: previewOf({ kind: "name", name: single, span }) };
@@ -186,13 +216,12 @@ function previewOf(rows: Expr): Expr {
 
 /** What the cell declares, and what that and the nodes name, and so on. */
 function needed(program: Program, declared: Program, nodes: readonly unknown[]): Program {
-  const items = [
-    ...program.imports.map((node) => ({ node, names: [localOf(node)] })),
-    ...program.types.map((node) => ({ node, names: [textOf(node)] })),
-    ...program.params.map((node) => ({ node, names: [textOf(node)] })),
-    ...program.pipelines.map((node) => ({ node, names: [textOf(node)] })),
-    ...program.lets.map((node) => ({ node, names: boundNames(node) })),
+  const { imports, types, params, pipelines, lets } = program;
+  const declarations = [
+    ...imports.map((node) => ({ node, name: localOf(node) })),
+    ...[...types, ...pipelines].map((node) => ({ node, name: textOf(node) })),
   ];
+  const values = [...params.map((node) => ({ node, names: [textOf(node)] })), ...lets.map((node) => ({ node, names: boundNames(node) }))];
   const wanted = new Set<unknown>();
   const open: unknown[] = [...nodes];
   const want = (node: unknown): void => {
@@ -203,30 +232,28 @@ function needed(program: Program, declared: Program, nodes: readonly unknown[]):
   for (const own of [declared.imports, declared.types, declared.params, declared.pipelines, declared.lets].flat()) want(own);
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     const mentioned = mentions(node);
-    for (const item of items) if (item.names.some((name) => mentioned.has(name))) want(item.node);
+    for (const { node: item, name } of declarations) if (mentioned.has(name)) want(item);
+    const read = reads(node);
+    for (const { node: item, names } of values) if (names.some((name) => read.has(name))) want(item);
   }
   const kept = <T>(all: readonly T[]) => all.filter((node) => wanted.has(node));
-  return {
-    imports: kept(program.imports),
-    types: kept(program.types),
-    params: kept(program.params),
-    pipelines: kept(program.pipelines),
-    schedules: [],
-    lets: kept(program.lets),
-  };
+  return { imports: kept(imports), types: kept(types), params: kept(params), pipelines: kept(pipelines), schedules: [], lets: kept(lets) };
 }
 
-/** Each after those whose names it reads: a cell that was run again may stand behind cells that read it. */
+const ownersOf = (lets: readonly Let[]) => new Map(lets.flatMap((each) => boundNames(each).map((name) => [name, each] as const)));
+
+/** Each after those of other cells whose names it reads: a cell that was run again may stand behind its readers. */
 function inOrder(lets: readonly Let[]): readonly Let[] {
-  const owner = new Map(lets.flatMap((each) => boundNames(each).map((name) => [name, each] as const)));
+  const owner = ownersOf(lets);
   const order: Let[] = [];
   const seen = new Set<Let>();
   const visit = (each: Let): void => {
     if (seen.has(each)) return;
     seen.add(each);
-    for (const name of mentions(each.value)) {
+    for (const name of reads(each.value)) {
       const source = owner.get(name);
-      if (source) visit(source);
+      // Within a cell the order is its writer's, for better or worse.
+      if (source && (source.span.file !== each.span.file || source.span.start < each.span.start)) visit(source);
     }
     order.push(each);
   };
@@ -234,7 +261,52 @@ function inOrder(lets: readonly Let[]): readonly Let[] {
   return order;
 }
 
-/** Every name that stands in a node; a field's or an argument's too, which costs no more than a needless `let`. */
+/** Names of values that a node reads of what is around it. */
+function reads(node: unknown, bound: ReadonlySet<string> = new Set(), found = new Set<string>()): Set<string> {
+  if (typeof node !== "object" || node === null) return found;
+  const known = node as Block | Expr | Pattern | Pipeline;
+  const within = (inner: unknown, ...names: readonly Name[]) => reads(inner, new Set([...bound, ...names.map(({ text }) => text)]), found);
+  if ("statements" in known) {
+    const names: Name[] = [];
+    for (const statement of known.statements) {
+      within(statement, ...names, ...(statement.kind === "onFailure" ? [statement.name] : []));
+      if (statement.kind === "let") names.push(...namesOf(statement.pattern));
+    }
+    return found;
+  }
+  switch (known.kind) {
+    case "name":
+      if (typeof known.name === "string" && !bound.has(known.name)) found.add(known.name);
+      return found;
+    case "pipeline":
+    case "service":
+      return within(known.body, ...known.parameters.map(({ name }) => name));
+    case "lambda":
+      return within(known.body, ...known.parameters);
+    case "for":
+      within(known.in);
+      return within(known.body, ...namesOf(known.pattern));
+    case "fit": {
+      const counters = ["epoch", "step"].map((text) => ({ text, span: known.span }));
+      const inside = [...counters, known.batch, ...known.carried.map(({ name }) => name)];
+      within([known.carried, known.epochs]);
+      within(known.over, ...counters);
+      return within([known.body, known.eachEpoch], ...inside);
+    }
+    case "loop": {
+      const carried = known.carried.map(({ name }) => name);
+      const made = known.body.statements.filter(isLet).flatMap(({ pattern }) => namesOf(pattern));
+      within([known.carried, known.max]);
+      within(known.until, ...carried, ...made);
+      return within(known.body, ...carried);
+    }
+    default:
+      for (const [key, child] of Object.entries(known)) if (key !== "span" && key !== "type") within(child);
+      return found;
+  }
+}
+
+/** Every name that stands in a node: a field's or an argument's too, which costs no more than a needless import. */
 function mentions(node: unknown, found = new Set<string>()): Set<string> {
   if (typeof node !== "object" || node === null) return found;
   for (const [key, child] of Object.entries(node)) {

@@ -3,17 +3,32 @@
 import type { Compiled } from "../compiler/compile.ts";
 import { compileModule } from "../compiler/compile.ts";
 import type { Module } from "../compiler/module.ts";
+import type { Plan } from "../compiler/plan.ts";
 import type { Sources } from "../compiler/sources.ts";
 import { memorySources, nodeSources } from "../compiler/sources.ts";
 import type { Span } from "../lang/ast.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
 import { parseStatements } from "../lang/parse.ts";
 import type { RunEvent, TaskError } from "../runtime/events/events.ts";
-import type { Engine } from "../runtime/index.ts";
+import type { Engine, Origins } from "../runtime/index.ts";
 import { KeptResults, localEngine, ParamError } from "../runtime/index.ts";
 import { DataSetPreview } from "./display.ts";
 import type { Cell, Program } from "./program.ts";
-import { boundNames, EMPTY, ENTRY, join, localOf, moduleOf, readCell, scheduleFor, scheduleOf, textOf } from "./program.ts";
+import {
+  boundNames,
+  circles,
+  EMPTY,
+  ENTRY,
+  isWritten,
+  join,
+  localOf,
+  moduleOf,
+  readCell,
+  scheduleFor,
+  scheduleOf,
+  textOf,
+  wholeOf,
+} from "./program.ts";
 
 export type CellResult =
   | {
@@ -62,25 +77,28 @@ export class Session implements AsyncDisposable {
       ...types.map(textOf),
       ...params.map(textOf),
       ...pipelines.map(textOf),
-      ...lets.flatMap(boundNames).filter((name) => /^[\w$]+$/.test(name)),
+      ...lets.flatMap(boundNames).filter(isWritten),
     ];
   }
 
   /** What a name of this notebook is: its type where it was shown, and how it was declared. Null for a name of nobody's. */
   describe(name: string): string | null {
     const { imports, types, params, pipelines, lets } = this.#program;
-    const imported = imports.find(({ local }) => local.text === name);
-    if (imported) {
-      const { exported, from, what } = imported;
-      const renamed = exported.text === name ? "" : ` as ${name}`;
-      return `import { ${what === "function" ? "" : `${what} `}${exported.text}${renamed} } from ${JSON.stringify(from.text)}`;
+    const told: string[] = [];
+    const value = lets.find((each) => boundNames(each).includes(name));
+    const type = value && this.#types.get(name);
+    if (type) told.push(`${name}: ${type}`);
+    const declared = [...params, ...types, ...pipelines].filter((each) => each.name.text === name);
+    for (const each of [...(value ? [value] : []), ...declared]) {
+      if ("doc" in each && each.doc) told.push(each.doc);
+      told.push(this.#textAt(each.span), `(${each.span.file})`);
     }
-    const found =
-      [...types, ...params, ...pipelines].find((each) => each.name.text === name) ?? lets.find((each) => boundNames(each).includes(name));
-    if (!found) return null;
-    const type = this.#types.get(name);
-    const doc = "doc" in found && found.doc ? [found.doc] : [];
-    return [...(type ? [`${name}: ${type}`] : []), ...doc, this.#textAt(found.span), `(${found.span.file})`].join("\n");
+    for (const { local, exported, from, what } of imports) {
+      if (local.text !== name) continue;
+      const renamed = exported.text === name ? "" : ` as ${name}`;
+      told.push(`import { ${what === "function" ? "" : `${what} `}${exported.text}${renamed} } from ${JSON.stringify(from.text)}`);
+    }
+    return told.length > 0 ? told.join("\n") : null;
   }
 
   #textAt({ file, start, end }: Span): string {
@@ -104,24 +122,28 @@ export class Session implements AsyncDisposable {
     const { cell, diagnostics } = readCell(file, text);
     if (diagnostics.some(isError)) return { kind: "wrong", diagnostics };
     const program = join(this.#program, cell);
+    const circular = circles(program, cell);
+    if (circular.length > 0) return { kind: "wrong", diagnostics: [...diagnostics, ...circular] };
     const { module, runs, shows } = moduleOf(program, cell);
-    const compiled = await this.#compile(module, program, cell);
-    const problems = [...diagnostics, ...compiled.diagnostics];
-    if (!compiled.plan) return { kind: "wrong", diagnostics: await this.#knowing(problems, moduleOf(program, cell, { all: true }).module) };
+    const compiled = await this.#compile(module, program);
+    const ofSchedules = await this.#ofSchedules(program, cell);
+    const problems = [...diagnostics, ...compiled.diagnostics, ...ofSchedules];
+    if (!compiled.plan) return { kind: "wrong", diagnostics: await this.#knowing(problems, program, cell) };
+    if (ofSchedules.some(isError)) return { kind: "wrong", diagnostics: problems };
 
     this.#program = program;
     const own = cell.declared.lets.flatMap(boundNames);
     for (const name of own) this.#types.delete(name);
     // What older cells were told isn't said again.
-    const remarks = problems.filter(({ frames }) => frames.length === 0 || frames[0]!.span.file === file);
+    const remarks = problems.filter(isOf(file));
     const names = [...own, "result"];
     if (!runs) return { kind: "ok", value: null, remarks, names };
     if (options.signal.aborted) return { kind: "failed", error: CANCELLED };
     const types = compiled.plan.about.outputs;
     const previews = new Set(shows ? Object.keys(types).filter((name) => ROWS.test(types[name]!.type)) : []);
     // Whole data sets stay where they are. Where the preview can't be made (a user's own `result`), rows come as they are.
-    const preview = previews.size > 0 ? await this.#compile(moduleOf(program, cell, { previews }).module, program, cell) : null;
-    const ran = await this.#execute(preview?.plan ? preview : compiled, options);
+    const preview = previews.size > 0 ? await this.#compile(moduleOf(program, cell, { previews }).module, program) : null;
+    const ran = await this.#execute(preview?.plan ? preview : compiled, program, options);
     if (ran.kind === "failed") return ran;
     if (!shows) return { kind: "ok", value: null, remarks, names };
     const single = Object.keys(types).length === 1 && "result" in types;
@@ -138,19 +160,30 @@ export class Session implements AsyncDisposable {
   }
 
   /** The same problems, as they are told by one who knows all names of the notebook and so the nearest to a misspelt one. */
-  async #knowing(problems: readonly Diagnostic[], whole: Module): Promise<readonly Diagnostic[]> {
-    const { diagnostics } = await compileModule(whole, { sources: this.#sources(), entry: ENTRY });
+  async #knowing(problems: readonly Diagnostic[], program: Program, cell: Cell): Promise<readonly Diagnostic[]> {
     const place = ({ code, frames }: Diagnostic) => JSON.stringify([code, frames[0]?.span]);
-    const better = new Map(diagnostics.map((one) => [place(one), one]));
+    const better = new Map((await this.#whole(program, cell)).map((one) => [place(one), one]));
     return problems.map((one) => better.get(place(one)) ?? one);
   }
 
-  /** Under the notebook's schedule, as far as it speaks of stages that this cell has. */
-  async #compile(module: Module, program: Program, cell: Cell): Promise<Compiled> {
+  /** What is wrong or odd with the cell's schedules, which speak of stages of all cells. */
+  async #ofSchedules(program: Program, cell: Cell): Promise<readonly Diagnostic[]> {
+    const spans = cell.declared.schedules.map(({ span }) => span);
+    if (spans.length === 0) return [];
+    const inside = ({ file, start }: Span) => spans.some((span) => span.file === file && span.start <= start && start < span.end);
+    return (await this.#whole(program, cell)).filter(({ frames }) => frames[0] && inside(frames[0].span));
+  }
+
+  async #whole(program: Program, cell: Cell): Promise<readonly Diagnostic[]> {
+    return (await compileModule(wholeOf(program, cell), { sources: this.#sources(), entry: ENTRY })).diagnostics;
+  }
+
+  /** Under the notebook's schedule, as far as it speaks of stages that this module has. */
+  async #compile(module: Module, program: Program): Promise<Compiled> {
     const sources = this.#sources();
     const plain = await compileModule(module, { sources, entry: ENTRY });
     const schedule = scheduleOf(program);
-    if (!plain.flow || !plain.plan || !schedule || cell.declared.schedules.length > 0) return plain;
+    if (!plain.flow || !plain.plan || !schedule) return plain;
     const fitting = scheduleFor(
       schedule,
       plain.flow.stages.map(({ name }) => name),
@@ -161,6 +194,7 @@ export class Session implements AsyncDisposable {
 
   async #execute(
     { plan, code }: Compiled,
+    program: Program,
     options: { readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal },
   ): Promise<{ kind: "ok"; outputs: { readonly [name: string]: unknown } } | { kind: "failed"; error: TaskError }> {
     let engine: Engine;
@@ -173,7 +207,7 @@ export class Session implements AsyncDisposable {
       return { kind: "failed", error: { ...CANCELLED, kind: "infrastructure", name: "InfrastructureError", message: messageOf(error) } };
     }
     try {
-      const { status, outputs, error } = await engine.run(plan!, code, { ...options, keep: this.#kept });
+      const { status, outputs, error } = await engine.run(plan!, code, { ...options, keep: this.#kept.by(originsOf(plan!, program)) });
       return status === "ok" ? { kind: "ok", outputs } : { kind: "failed", error: error ?? CANCELLED };
     } catch (error) {
       if (!(error instanceof ParamError)) throw error;
@@ -210,5 +244,21 @@ const CANCELLED: TaskError = {
   attempt: null,
 };
 
+/** The cell whose run a stage's value is of: that of the `let` that it belongs to, else that in whose text it stands. */
+function originsOf({ stages, about }: Plan, { lets }: Program): Origins {
+  const cells = new Map(lets.flatMap((each) => boundNames(each).map((name) => [name, each.span.file] as const)));
+  return Object.fromEntries(
+    stages.flatMap(({ id }) => {
+      const origin = cells.get(id.split(/[./#]/)[0]!) ?? about.stages[id]?.span?.file;
+      return origin === undefined ? [] : [[id, origin]];
+    }),
+  );
+}
+
+/** Whether the problem is the cell's own; those of nobody's text are everybody's. */
+const isOf =
+  (file: string) =>
+  ({ frames }: Diagnostic): boolean =>
+    frames.length === 0 || frames[0]!.span.file === file;
 const isError = ({ severity }: Diagnostic): boolean => severity === "error";
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -8,6 +8,7 @@ import type { RunningWorker, WorkerOptions } from "./engines/nats/worker.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
 export type { CodeStore } from "../compiler/plan.ts";
+export type { Origins } from "./engines/kept.ts";
 export { KeptResults } from "./engines/kept.ts";
 export { localEngine } from "./engines/local/engine.ts";
 export { ParamError } from "./engines/options.ts";

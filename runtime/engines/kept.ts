@@ -7,8 +7,41 @@ import type { Column } from "../hosts/link.ts";
 
 const MOST_BYTES = 256 * 1024 * 1024;
 
+/** Where each stage was asked for, by its id: another place, another value. */
+export type Origins = Readonly<Record<string, string>>;
+
 /** Values kept between runs, the least recently used dropped beyond 256 MiB. Stages are taken to be pure, as everywhere. */
 export class KeptResults {
+  readonly #store: Store;
+  readonly #origins: Origins;
+
+  constructor(of?: KeptResults, origins: Origins = {}) {
+    this.#store = of ? of.#store : new Store();
+    this.#origins = origins;
+  }
+
+  /**
+   * The same store for one run, whose stages' keys say too where they were asked for: a notebook's cell that is run again does its
+   * work again, and what was made of its older values is made again.
+   */
+  by(origins: Origins): KeptResults {
+    return new KeptResults(this, origins);
+  }
+
+  originOf(stage: string): string | null {
+    return Object.hasOwn(this.#origins, stage) ? this.#origins[stage]! : null;
+  }
+
+  get(key: string): Column | null {
+    return this.#store.get(key);
+  }
+
+  put(key: string, value: Column): void {
+    this.#store.put(key, value);
+  }
+}
+
+class Store {
   /** In the order of their last use. */
   readonly #values = new Map<string, Column>();
   #bytes = 0;
@@ -38,7 +71,7 @@ export class KeptResults {
 const bytesOf = (column: Column) => (column.kind === "packed" ? column.bytes.length : column.values.byteLength);
 
 /** Of each stage, in the plan's order. */
-function lineageKeys(plan: Plan, params: { readonly [name: string]: Json }): string[] {
+function lineageKeys(plan: Plan, params: { readonly [name: string]: Json }, kept: KeptResults): string[] {
   const keys: string[] = [];
   plan.stages.forEach((stage, index) => {
     const read = (input: PlanInput): unknown => {
@@ -62,6 +95,7 @@ function lineageKeys(plan: Plan, params: { readonly [name: string]: Json }): str
       tasks,
       stage.inputs.map(read),
       slices,
+      kept.originOf(stage.id),
     ];
     keys.push(createHash("sha256").update(JSON.stringify(facts)).digest("hex"));
   });
@@ -80,7 +114,7 @@ export interface Reduced {
 const isValue = (stage: PlanStage) => stage.output === "value" && stage.tasks.kind === "one";
 
 export function reduce(plan: Plan, params: { readonly [name: string]: Json }, kept: KeptResults): Reduced {
-  const keys = lineageKeys(plan, params);
+  const keys = lineageKeys(plan, params, kept);
   const found = plan.stages.map((stage, index) => (isValue(stage) ? kept.get(keys[index]!) : null));
   if (found.every((column) => column === null)) return { plan, given: new Map(), keys };
   const needed = new Set<number>();

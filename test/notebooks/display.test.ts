@@ -76,4 +76,12 @@ describe("a run", () => {
     expect(bundle["text/plain"]).toBe("loss: 2 to 0.001");
     expect(progress.curves(["accuracy"])).toBeNull();
   });
+
+  it("draws a curve each where two stages track the same name", () => {
+    const bundle = follow(metric("one", "loss", [3, 1]), metric("two", "loss", [4, 2])).curves(["one", "two"])!;
+    const spec = bundle["application/vnd.vegalite.v5+json"] as { data: { values: { curve: string }[] }; encoding: object };
+    expect(spec.data.values.map(({ curve }) => curve)).toEqual(["one loss", "one loss", "two loss", "two loss"]);
+    expect(spec.encoding).toMatchObject({ color: { field: "curve" }, y: { title: "loss" } });
+    expect(bundle["text/plain"]).toBe("one loss: 3 to 1\ntwo loss: 4 to 2");
+  });
 });

@@ -19,6 +19,8 @@ beforeAll(async () => {
     join(folder, "stages.ts"),
     `export function loud(x: number): number { console.log("got", x); return x; }
 export function bad(x: number): number { throw new Error("bad luck " + x); }
+export function leave(x: number): number { process.exit(3); return x; }
+export function clock(): number { return performance.now(); }
 export function forever(x: number): number { while (x < 10); return x; }
 `,
   );
@@ -90,6 +92,32 @@ describe("cells of one program", () => {
     expect(await notebook.shows("a")).toBe("text");
   });
 
+  it("know a value from a function, a field, a lambda's row and a carried name of the same text", async () => {
+    const notebook = new Notebook();
+    await notebook.shows('import { loud } from "./stages.ts"');
+    expect(await notebook.shows("let loud = loud(3)")).toBe(3);
+    expect(await notebook.shows("loud(loud + 1)")).toBe(4);
+    expect(notebook.session.describe("loud")).toBe('loud: float\nlet loud = loud(3)\n(cell 2)\nimport { loud } from "./stages.ts"');
+    await notebook.shows("let row = { total: 1 }");
+    expect(await notebook.shows("let total = row.total")).toBe(1);
+    expect(await notebook.shows("range(3) |> map(row => row + 1) |> sum")).toBe(6);
+    const fold = "fit total = 0.0\nover row in range(4) |> batches(2)\nfor 1 {\n  total <- total + sum(row |> map(each => 1.0) |> sum)\n}";
+    expect(await notebook.shows(fold)).toBe(4);
+    expect(await notebook.shows("row.total + total")).toBe(2);
+  });
+
+  it("can't make a name from itself, nor read one before it is there", async () => {
+    const notebook = new Notebook();
+    await notebook.shows("let x = 1");
+    expect(await notebook.refuses("let x = x + 1")).toContain("`x` needs itself");
+    await notebook.shows("let y = x + 1");
+    const message = await notebook.refuses("let x = y");
+    expect(message).toContain("cell 4:1");
+    expect(message).toContain("cell 3:1");
+    expect(await notebook.refuses("let z = x\nlet x = 5")).toContain("there is no value `x`");
+    expect(await notebook.shows("y")).toBe(2);
+  });
+
   it("that are wrong leave nothing behind, and know every name when they say so", async () => {
     const notebook = new Notebook();
     await notebook.shows("let size = 3");
@@ -143,6 +171,15 @@ describe("cells of one program", () => {
     expect(strategies().join()).toContain("task");
   });
 
+  it("with a schedule aren't harmed by what is wrong elsewhere, and run too", async () => {
+    const notebook = new Notebook();
+    await notebook.shows("let a = 20");
+    await notebook.shows("let b = a * 2");
+    await notebook.shows('let a = "text"');
+    expect(await notebook.shows("let c = range(9) |> map(x => x) |> sum\nschedule calm {\n  c: task\n}")).toBe(36);
+    expect(notebook.events).toContainEqual(expect.objectContaining({ type: "stage.started", name: "c", strategy: "task" }));
+  });
+
   it("tell what is missing: a param's value", async () => {
     const notebook = new Notebook();
     await notebook.shows("param need: int");
@@ -167,6 +204,42 @@ describe("what stages do", () => {
     const result = await notebook.run("let unlucky = bad(2)");
     expect(result).toMatchObject({ kind: "failed", error: { kind: "thrown", message: "bad luck 2", stage: "unlucky" } });
     expect(await notebook.shows("heard + 1")).toBe(4);
+  });
+
+  it("isn't done again for a later cell, and is for one that is run again, and for what was made of that", async () => {
+    const notebook = new Notebook();
+    const runs = () => notebook.events.filter((event) => event.type === "log").length;
+    await notebook.shows('import { loud, clock } from "./stages.ts"\nparam at: float = 3.0');
+    await notebook.shows("let heard = loud(at)");
+    expect(runs()).toBe(1);
+    expect(await notebook.shows("heard + 1")).toBe(4);
+    expect(await notebook.shows("let twice = loud(heard) * 2")).toBe(6);
+    expect(runs()).toBe(1);
+    expect(await notebook.shows("twice + heard")).toBe(9);
+    expect(runs()).toBe(0);
+    // As it is run again, so is what was made of it.
+    await notebook.shows("let heard = loud(at)");
+    expect(runs()).toBe(1);
+    expect(await notebook.shows("twice")).toBe(6);
+    expect(runs()).toBe(1);
+    // Another value of a param makes another value, and the old one is still there.
+    await notebook.shows("param at: float = 4.0");
+    expect(await notebook.shows("twice")).toBe(8);
+    expect(runs()).toBe(2);
+    await notebook.shows("param at: float = 3.0");
+    expect(await notebook.shows("twice")).toBe(6);
+    expect(runs()).toBe(0);
+
+    const first = await notebook.shows("let now = clock()");
+    expect(await notebook.shows("now")).toBe(first);
+    expect(await notebook.shows("let now = clock()")).not.toBe(first);
+  });
+
+  it("may end the host that it runs in: the next cell has another", async () => {
+    const notebook = new Notebook();
+    await notebook.shows('import { leave, loud } from "./stages.ts"\nlet heard = loud(3)');
+    expect(await notebook.run("leave(1)")).toMatchObject({ kind: "failed", error: { kind: "lost", stage: "result" } });
+    expect(await notebook.shows("loud(heard) + 1")).toBe(4);
   });
 
   it("ends when it is interrupted, and the next cell runs", async () => {
