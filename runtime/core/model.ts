@@ -26,6 +26,8 @@ export const TRANSITIONS = {
   inputsLost: { from: Ready, to: Waiting },
   assigned: { from: Ready, to: Sent },
   committed: { from: Sent, to: Committed },
+  /** Given back by its slot, which hadn't begun it. */
+  recalled: { from: Sent, to: Waiting },
   /** Its worker or slot is gone, or an object that it reads. */
   returned: { from: Sent, to: Waiting },
   delayed: { from: Sent, to: Delayed },
@@ -105,6 +107,16 @@ export type CoreEvent =
       readonly count: number;
       readonly attempt: number;
     }
+  /** The answer to `recall`: these, the last of what was asked, won't run there. `count` 0: all have begun. */
+  | {
+      readonly type: "recalled";
+      readonly worker: number;
+      readonly slot: number;
+      readonly stage: number;
+      readonly first: number;
+      readonly count: number;
+      readonly attempt: number;
+    }
   | { readonly type: "delayOver"; readonly stage: number; readonly block: number; readonly attempt: number }
   /** The worker holds this block too. */
   | { readonly type: "copied"; readonly stage: number; readonly block: number; readonly to: number }
@@ -120,6 +132,16 @@ export type Command =
   /** Blocks `first … first + count - 1`, in order. Each input is held by the engine for all of them, or by workers for all of them. */
   | {
       readonly type: "assign";
+      readonly worker: number;
+      readonly slot: number;
+      readonly stage: number;
+      readonly first: number;
+      readonly count: number;
+      readonly attempt: number;
+    }
+  /** Give back what hasn't begun of these, which end their batch: another slot is idle. One at a time a slot; answered by `recalled`. */
+  | {
+      readonly type: "recall";
       readonly worker: number;
       readonly slot: number;
       readonly stage: number;
@@ -167,6 +189,8 @@ export interface Settings {
   /** Batches that may be queued at a slot. */
   readonly batchesQueued: number;
   readonly batchTasks: number;
+  /** Estimated work that is worth taking back from a slot while another is idle. */
+  readonly recallMs: number;
   /** Deaths of its worker while it ran that make a task fail. */
   readonly maxDeaths: number;
   /** Attempts after the first that a transient failure gets where the schedule doesn't say. */
@@ -178,6 +202,7 @@ export const DEFAULTS: Settings = {
   creditMs: 20,
   batchesQueued: 2,
   batchTasks: 4096,
+  recallMs: 2,
   maxDeaths: 3,
   transientRetries: 3,
   backoffMs: 100,
@@ -245,9 +270,11 @@ export interface Batch {
   readonly attempt: number;
   /** First block that isn't finished. */
   next: number;
-  readonly end: number;
+  end: number;
   /** Run time already reported. */
   reportedMs: number;
+  /** Asked back in vain: all of it has begun, or waits for objects. */
+  kept: boolean;
 }
 
 export interface Slot {
@@ -255,6 +282,8 @@ export interface Slot {
   readonly slot: number;
   /** In the order in which they were sent. */
   readonly queue: Batch[];
+  /** The batch whose end it has been asked to give back, until it answers. */
+  recalling: Batch | null;
 }
 
 export interface Worker {

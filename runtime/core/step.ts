@@ -1,10 +1,10 @@
 // The scheduler: `step(state, event)` changes the state and gives the commands that follow. At-least-once execution, one commit a
 // task; a lost output that is still needed is made again from its lineage. Order: outputs first, then tasks, then who gets what.
-import type { Batch, Cause, Command, CoreEvent, Slot, Stage, State, Why, Worker } from "./model.ts";
-import { Committed, Delayed, ENGINE, Gone, Live, NOBODY, Ready, TASK_STATES, TRANSITIONS, Unmade, Waiting } from "./model.ts";
+import type { Batch, Command, CoreEvent, Slot, Stage, State, Why } from "./model.ts";
+import { Committed, Delayed, ENGINE, Gone, Live, NOBODY, Ready, Unmade, Waiting } from "./model.ts";
+import { schedule, started } from "./placing.ts";
 import { allocateBlocks, allocateTasks } from "./state.ts";
-
-const STORY_ENTRIES = 4096;
+import { illegal, move } from "./transitions.ts";
 
 export function step(state: State, event: CoreEvent): Command[] {
   const commands: Command[] = [];
@@ -29,7 +29,7 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
         if (stage.tasks >= 0 && !(stage.pending === 0 && stage.available > 0)) opened(state, stage, commands);
       return;
     case "workerJoined": {
-      const slots = Array.from({ length: event.slots }, (_, slot): Slot => ({ worker: event.worker, slot, queue: [] }));
+      const slots = Array.from({ length: event.slots }, (_, slot): Slot => ({ worker: event.worker, slot, queue: [], recalling: null }));
       state.workers.set(event.worker, { slots, alone: false });
       return;
     }
@@ -66,6 +66,10 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
       unsent(state, event);
       return;
     }
+    case "recalled": {
+      recalled(state, event);
+      return;
+    }
     case "delayOver": {
       const stage = state.stages[event.stage]!;
       if (stage.state[event.block] !== Delayed || stage.attempt[event.block] !== event.attempt) return;
@@ -99,25 +103,6 @@ function end(state: State, outcome: Extract<Command, { type: "end" }>["outcome"]
 }
 
 // --- Task states ------------------------------------------------------------------------------------------------------------------
-
-/** The only place where a task's state changes. */
-function move(state: State, stage: Stage, first: number, last: number, cause: Cause): void {
-  const { from, to } = TRANSITIONS[cause];
-  const column = stage.state;
-  for (let i = first; i < last; i++) if (column[i] !== from) throw illegal(state, stage, i, cause);
-  column.fill(to, first, last);
-  if (state.story.length >= STORY_ENTRIES) state.story.splice(0, STORY_ENTRIES / 2);
-  state.story.push({ stage: stage.index, first, end: last, cause });
-}
-
-function illegal(state: State, stage: Stage, task: number, cause: Cause): Error {
-  const story = state.story
-    .filter((entry) => entry.stage === stage.index && entry.first <= task && task < entry.end)
-    .map((entry) => entry.cause);
-  return new Error(
-    `bug: task ${task} of ${stage.id} is ${TASK_STATES[stage.state[task]!]} and can't be \`${cause}\`; its story: ${story.join(", ")}`,
-  );
-}
 
 /** A stage whose number of tasks is known: its tasks wait for their inputs, or are ready. */
 function opened(state: State, stage: Stage, commands: Command[]): void {
@@ -286,11 +271,6 @@ function stageDone(state: State, stage: Stage, commands: Command[]): void {
   }
 }
 
-function started(stage: Stage, commands: Command[]): void {
-  stage.started = true;
-  commands.push({ type: "stageStarted", stage: stage.index, tasks: stage.tasks });
-}
-
 function used(state: State, producer: Stage, first: number, last: number, commands: Command[]): void {
   for (let i = first; i < last; i++) producer.uses[i]!--;
   release(state, producer, first, last, commands);
@@ -370,6 +350,26 @@ function unsent(
   readyAgain(state, stage, first, first + count);
 }
 
+/** The end of a batch comes back, for slots that have nothing to do. */
+function recalled(state: State, event: Extract<CoreEvent, { type: "recalled" }>): void {
+  const slot = state.workers.get(event.worker)?.slots[event.slot];
+  const batch = slot?.recalling;
+  if (!slot || !batch) return;
+  slot.recalling = null;
+  if (event.count === 0) {
+    batch.kept = true;
+    return;
+  }
+  const { stage: index, first, count, attempt } = event;
+  const stage = state.stages[index]!;
+  if (batch.stage !== index || batch.attempt !== attempt || first < batch.next || first + count !== batch.end)
+    throw illegal(state, stage, first, "recalled");
+  batch.end = first;
+  if (batch.next === batch.end) takeBatch(state, slot, slot.queue.indexOf(batch));
+  move(state, stage, first, first + count, "recalled");
+  readyAgain(state, stage, first, first + count);
+}
+
 /** Takes the running task off its slot; false where the slot runs another. */
 function takeHead(state: State, slot: Slot, stage: number, block: number, attempt: number): boolean {
   const batch = slot.queue[0];
@@ -402,6 +402,7 @@ function emptySlot(
   const batches = [...slot.queue];
   let tasks = 0;
   while (slot.queue.length > 0) dequeue(state, slot);
+  slot.recalling = null;
   for (const { stage, next, end: last } of batches) {
     returnTasks(state, state.stages[stage]!, next, last);
     tasks += last - next;
@@ -536,134 +537,4 @@ function needAgain(state: State, stage: Stage, block: number, commands: Command[
   stage.output[block] = Unmade;
   commands.push({ type: "objectsLost", stage: stage.index, blocks: 1 });
   remake(state, stage, stage.cutsList ? 0 : block, commands);
-}
-
-// --- Who gets what --------------------------------------------------------------------------------------------------------------------
-
-function schedule(state: State, commands: Command[]): void {
-  if (state.suspects.length > 0) scheduleSuspects(state, commands);
-  const slots: Slot[] = [];
-  for (const worker of state.workers.values()) if (!worker.alone) slots.push(...worker.slots);
-  // Emptiest first, and round after round, so that no slot is filled while another is idle.
-  let gave = true;
-  while (gave) {
-    gave = false;
-    slots.sort((a, b) => a.queue.length - b.queue.length);
-    for (const slot of slots) if (fill(state, slot, slots.length, commands)) gave = true;
-  }
-}
-
-/** A task whose worker died under it runs with nobody beside it, so that the blame is its own. */
-function scheduleSuspects(state: State, commands: Command[]): void {
-  const idle = [...state.workers.values()].filter((worker) => worker.slots.every(({ queue }) => queue.length === 0));
-  const waiting = state.suspects.splice(0);
-  for (const suspect of waiting) {
-    const stage = state.stages[suspect.stage]!;
-    if (stage.state[suspect.block] !== Ready) continue;
-    const worker = stage.slotsUsing < stage.slotLimit ? idle.shift() : undefined;
-    if (worker) {
-      worker.alone = true;
-      send(state, worker.slots[0]!, stage, suspect.block, suspect.block + 1, commands);
-    } else state.suspects.push(suspect);
-  }
-  // While one waits, the least busy worker gets nothing new, so that it runs dry.
-  if (state.suspects.length > 0 && ![...state.workers.values()].some(({ alone }) => alone)) {
-    const queued = (worker: Worker) => worker.slots.reduce((sum, { queue }) => sum + queue.length, 0);
-    const least = [...state.workers.values()].sort((a, b) => queued(a) - queued(b))[0];
-    if (least) least.alone = true;
-  }
-}
-
-function fill(state: State, slot: Slot, slots: number, commands: Command[]): boolean {
-  const { settings, stages } = state;
-  if (slot.queue.length >= settings.batchesQueued) return false;
-  let queuedMs = 0;
-  for (const { stage, next, end: last } of slot.queue) {
-    const { taskMs } = stages[stage]!;
-    // A task of unknown length: nothing is queued behind it.
-    if (Number.isNaN(taskMs)) return false;
-    queuedMs += taskMs * (last - next);
-  }
-  if (slot.queue.length > 0 && queuedMs >= settings.creditMs) return false;
-  for (const index of state.byPriority) {
-    const stage = stages[index]!;
-    if (stage.readyCount === 0) continue;
-    const using = slot.queue.some((batch) => batch.stage === index);
-    if (!using && stage.slotsUsing >= stage.slotLimit) continue;
-    const range = nextReady(state, stage, slot, batchSize(state, stage, queuedMs, slots));
-    if (!range) continue;
-    send(state, slot, stage, range.first, range.end, commands);
-    return true;
-  }
-  return false;
-}
-
-function batchSize(state: State, stage: Stage, queuedMs: number, slots: number): number {
-  const { creditMs, batchTasks } = state.settings;
-  if (Number.isNaN(stage.taskMs)) return 1;
-  const within = Math.floor((creditMs - queuedMs) / Math.max(stage.taskMs, 1e-6));
-  // The last batches get smaller, so that all slots end together.
-  const share = Math.ceil(stage.readyCount / (2 * Math.min(slots, stage.slotLimit)));
-  return Math.max(1, Math.min(within, share, batchTasks));
-}
-
-/** Entries of the ready queue to look through for one whose inputs lie at the worker. */
-const LOCAL_LOOKS = 16;
-
-/** Ready blocks one after another, of one attempt, whose inputs are held alike. */
-function nextReady(state: State, stage: Stage, slot: Slot, most: number): { first: number; end: number } | null {
-  const { ready, state: column } = stage;
-  skipStale(stage);
-  let place = 0;
-  for (let look = 0; look < Math.min(ready.length, LOCAL_LOOKS); look++) {
-    if (column[ready.first(look)] === Ready && isLocal(state, stage, ready.first(look), slot.worker)) {
-      place = look;
-      break;
-    }
-  }
-  if (ready.length === 0) return null;
-  const first = ready.first(place);
-  if (column[first] !== Ready) return null;
-  const limit = Math.min(ready.end(place), first + most);
-  let last = first + 1;
-  while (last < limit && column[last] === Ready && stage.attempt[last] === stage.attempt[first] && alike(state, stage, first, last)) last++;
-  ready.take(place, first, last);
-  return { first, end: last };
-}
-
-function skipStale(stage: Stage): void {
-  const { ready, state: column } = stage;
-  while (ready.length > 0) {
-    let first = ready.first(0);
-    const last = ready.end(0);
-    while (first < last && column[first] !== Ready) first++;
-    ready.cut(0, first);
-    if (first < last) return;
-  }
-}
-
-function isLocal(state: State, stage: Stage, block: number, worker: number): boolean {
-  return stage.oneToOne.every((producer) => {
-    const source = state.stages[producer]!;
-    const holder = source.holder[block]!;
-    return holder === ENGINE || holder === worker || (source.copies.get(block)?.includes(worker) ?? false);
-  });
-}
-
-function alike(state: State, stage: Stage, first: number, other: number): boolean {
-  for (const producer of stage.oneToOne) {
-    const { holder } = state.stages[producer]!;
-    if (holder[first] !== holder[other]) return false;
-  }
-  return true;
-}
-
-function send(state: State, slot: Slot, stage: Stage, first: number, last: number, commands: Command[]): void {
-  if (!stage.started) started(stage, commands);
-  move(state, stage, first, last, "assigned");
-  stage.readyCount -= last - first;
-  if (!slot.queue.some((batch) => batch.stage === stage.index)) stage.slotsUsing++;
-  const attempt = stage.attempt[first]!;
-  slot.queue.push({ stage: stage.index, attempt, next: first, end: last, reportedMs: 0 });
-  commands.push({ type: "assign", worker: slot.worker, slot: slot.slot, stage: stage.index, first, count: last - first, attempt });
 }

@@ -200,6 +200,11 @@ class RunDriver implements RunListener {
         this.#step({ type: "slotLost", worker: worker.index, slot: message.slot, blame, cause: message.reason, jitter: Math.random() });
         return;
       }
+      case "recalled": {
+        const { slot, stage, first, count, attempt } = message;
+        this.#step({ type: "recalled", worker: worker.index, slot, stage, first, count, attempt });
+        return;
+      }
       case "metric":
         this.#event({
           type: "metric",
@@ -240,6 +245,11 @@ class RunDriver implements RunListener {
       case "assign":
         this.#assign(command);
         return;
+      case "recall": {
+        const { worker, slot, stage, first, count, attempt } = command;
+        this.#pool.workers.get(worker)?.link.send({ type: "recall", run: this.#run, slot, stage, first, count, attempt });
+        return;
+      }
       case "free":
         if (command.holder !== ENGINE)
           this.#pool.workers

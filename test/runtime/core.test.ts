@@ -16,6 +16,8 @@ function scheduler(shapes: readonly Shape[], settings: Partial<Settings> = {}, r
     switch (command.type) {
       case "assign":
         return `assign ${stage}[${command.first}+${command.count}] #${command.attempt} to ${command.worker}.${command.slot}`;
+      case "recall":
+        return `recall ${stage}[${command.first}+${command.count}] #${command.attempt} of ${command.worker}.${command.slot}`;
       case "free":
         return `free ${stage}[${command.first}+${command.count}] at ${command.holder}`;
       case "delay":
@@ -133,6 +135,74 @@ describe("credit", () => {
   it("data(1) keeps to one slot", () => {
     const run = scheduler([{ id: "a", tasks: 4, slots: 1 }]);
     expect(run.begin(2)).toEqual(["stageStarted a 4", "assign a[0+1] #1 to 0.0"]);
+  });
+});
+
+describe("recall", () => {
+  /** Finishes whatever a worker's slot has; gives the last commands. */
+  function drain(run: ReturnType<typeof scheduler>, worker: number): string[] {
+    const { queue } = run.state.workers.get(worker)!.slots[0]!;
+    let commands: string[] = [];
+    for (let batch = queue[0]; batch; batch = queue[0]) {
+      const count = batch.end - batch.next;
+      commands = run.done("a", batch.next, count, { worker, attempt: batch.attempt, runMs: count / 10 });
+    }
+    return commands;
+  }
+  /** Worker 0 has two batches, worker 1 has done all the others. */
+  function uneven() {
+    const run = scheduler([{ id: "a", tasks: 201, slots: null }], { batchTasks: 100 });
+    run.begin(1);
+    expect(run.done("a", 0, 1, { runMs: 0.1 })).toEqual(["assign a[1+100] #1 to 0.0", "assign a[101+50] #1 to 0.0"]);
+    run.on({ type: "workerJoined", worker: 1, slots: 1 });
+    return { run, commands: drain(run, 1) };
+  }
+
+  it("of what stands behind a slot's batch, when another slot is idle", () => {
+    const { run, commands } = uneven();
+    expect(commands).toEqual(["recall a[101+50] #1 of 0.0"]);
+    // It is asked once, whatever else happens meanwhile.
+    expect(run.done("a", 1, 50, { runMs: 5 })).toEqual([]);
+    expect(run.on({ type: "recalled", worker: 0, slot: 0, stage: 0, first: 101, count: 50, attempt: 1 })).toEqual([
+      "assign a[101+13] #1 to 1.0",
+      "assign a[114+10] #1 to 0.0",
+      "assign a[124+7] #1 to 1.0",
+    ]);
+  });
+
+  it("of half of the batch that a slot works on, and not of the task that runs", () => {
+    const run = scheduler([{ id: "a", tasks: 101, slots: null }], { batchesQueued: 1, creditMs: 1000 });
+    run.begin(1);
+    run.done("a", 0, 1, { runMs: 1 });
+    expect(run.on({ type: "workerJoined", worker: 1, slots: 1 })).toEqual(["assign a[51+13] #1 to 1.0"]);
+    expect(drain(run, 1)).toEqual(["recall a[26+25] #1 of 0.0"]);
+    // The slot has gone on meanwhile: ten are done, and it gives back what hadn't begun.
+    run.done("a", 1, 10, { runMs: 10 });
+    expect(run.on({ type: "recalled", worker: 0, slot: 0, stage: 0, first: 26, count: 25, attempt: 1 })[0]).toBe(
+      "assign a[26+7] #1 to 1.0",
+    );
+  });
+
+  it("is no use for what ends in a moment, nor twice for what has begun", () => {
+    const quick = scheduler([{ id: "a", tasks: 40, slots: null }]);
+    quick.begin(1);
+    quick.done("a", 0, 1, { runMs: 0.01 });
+    quick.on({ type: "workerJoined", worker: 1, slots: 1 });
+    expect(drain(quick, 1)).toEqual([]);
+    const { run } = uneven();
+    expect(run.on({ type: "recalled", worker: 0, slot: 0, stage: 0, first: 151, count: 0, attempt: 1 })).toEqual([]);
+  });
+
+  it("of a stage that keeps to one slot helps nobody", () => {
+    const run = scheduler([{ id: "a", tasks: 100, slots: 1 }]);
+    run.begin(2);
+    expect(run.done("a", 0, 1, { runMs: 1 }).filter((command) => command.startsWith("recall"))).toEqual([]);
+  });
+
+  it("is void when the slot is lost before it answers", () => {
+    const { run } = uneven();
+    run.on({ type: "slotLost", worker: 0, slot: 0, blame: "none", cause: "gone", jitter: 0 });
+    expect(run.on({ type: "recalled", worker: 0, slot: 0, stage: 0, first: 101, count: 50, attempt: 1 })).toEqual([]);
   });
 });
 

@@ -105,6 +105,21 @@ describe("local engine", () => {
     expect((await engine.run(plan!, code, { params: { epochs: 1, seed: 6 } })).outputs).toEqual(other.outputs);
   }, 30_000);
 
+  it("long tasks that were taken for short ones are shared out", async () => {
+    const { plan, code } = await compile(fileURLToPath(new URL("./fixtures/skew.pipe", import.meta.url)));
+    const long = [0, 0];
+    const { outputs } = await engine.run(plan!, code, {
+      onEvent: (event) => {
+        if (event.type !== "tasks.finished") return;
+        const { first, count, slot } = event;
+        long[slot]! += Math.max(0, Math.min(first + count, 9100) - Math.max(first, 9000));
+      },
+    });
+    expect(outputs.result).toEqual(Array.from({ length: 12_000 }, (_, x) => x));
+    expect(long[0]! + long[1]!).toBe(100);
+    expect(Math.min(...long)).toBeGreaterThan(10);
+  }, 30_000);
+
   it("data(1) keeps to one slot", async () => {
     const { plan, code } = await program({ schedule: "patient" });
     const slots = new Set<number>();

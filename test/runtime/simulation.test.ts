@@ -37,10 +37,15 @@ const shapes = fc.array(fc.tuple(fc.nat(3), fc.nat(99), fc.nat(99)), { minLength
 });
 
 it("every run ends, whatever is lost", () => {
+  let givenBack = 0;
   fc.assert(
     fc.property(shapes, fc.array(fc.nat(999), { minLength: 400, maxLength: 400 }), (made, dice) => {
       const results = made.map((_, index) => index).filter((index) => index % 2 === 0 || index === made.length - 1);
-      const state = createState({ plan: planOf(made, results), params: {}, settings: { transientRetries: 50, maxDeaths: 1000 } });
+      const state = createState({
+        plan: planOf(made, results),
+        params: {},
+        settings: { transientRetries: 50, maxDeaths: 1000, recallMs: 0 },
+      });
       let at = 0;
       // The dice run out: from then on nothing goes wrong.
       const roll = () => dice[at++] ?? 999;
@@ -48,12 +53,20 @@ it("every run ends, whatever is lost", () => {
       let ended: Command | null = null;
       const inbox: CoreEvent[] = [];
       const running: (Command & { type: "assign" })[] = [];
+      const recalls: (Command & { type: "recall" })[] = [];
+      // What is lost takes along what it would have said.
+      const lose = (worker: number, slot?: number) => {
+        for (const sent of [running, recalls])
+          for (let i = sent.length - 1; i >= 0; i--)
+            if (sent[i]!.worker === worker && (slot === undefined || sent[i]!.slot === slot)) sent.splice(i, 1);
+      };
       const say = (event: CoreEvent) => {
         for (const command of step(state, event)) {
           if (command.type === "assign") running.push(command);
           else if (command.type === "collect") inbox.push({ type: "collected" });
           else if (command.type === "delay")
             inbox.push({ type: "delayOver", stage: command.stage, block: command.block, attempt: command.attempt });
+          else if (command.type === "recall") recalls.push(command);
           else if (command.type === "end") ended = command;
         }
         checkInvariants(state);
@@ -67,14 +80,17 @@ it("every run ends, whatever is lost", () => {
         const alive = [...state.workers.keys()];
         if (luck < 25 && alive.length > 0) {
           const worker = alive[luck % alive.length]!;
-          for (let i = running.length - 1; i >= 0; i--) if (running[i]!.worker === worker) running.splice(i, 1);
+          lose(worker);
           say({ type: "workerLost", worker, cause: "lost" });
         } else if (luck < 60 || alive.length === 0) join();
         else if (luck < 90 && running.length > 0) {
           const { worker, slot } = running[luck % running.length]!;
-          for (let i = running.length - 1; i >= 0; i--)
-            if (running[i]!.worker === worker && running[i]!.slot === slot) running.splice(i, 1);
+          lose(worker, slot);
           say({ type: "slotLost", worker, slot, blame: luck % 2 ? "death" : "none", cause: "slot", jitter: 0.5 });
+        } else if (recalls.length > 0 && luck % 3 === 0) {
+          const recalled = giveBack(running, recalls.shift()!);
+          if (recalled.count > 0) givenBack++;
+          say(recalled);
         } else if (inbox.length > 0 && luck % 2 === 0) say(inbox.shift()!);
         else if (running.length > 0) {
           // The first batch of some slot says something.
@@ -106,7 +122,8 @@ it("every run ends, whatever is lost", () => {
             });
             advance(running, one, count);
           }
-        } else if (inbox.length > 0) say(inbox.shift()!);
+        } else if (recalls.length > 0) say(giveBack(running, recalls.shift()!));
+        else if (inbox.length > 0) say(inbox.shift()!);
       }
       expect(ended).toEqual({ type: "end", outcome: { status: "ok" } });
       for (const index of results) {
@@ -116,6 +133,7 @@ it("every run ends, whatever is lost", () => {
     }),
     { numRuns: 500 },
   );
+  expect(givenBack).toBeGreaterThan(0);
 }, 120_000);
 
 function advance(running: (Command & { type: "assign" })[], one: Command & { type: "assign" }, count: number): void {
@@ -123,4 +141,21 @@ function advance(running: (Command & { type: "assign" })[], one: Command & { typ
   if (at < 0) return;
   if (count >= one.count) running.splice(at, 1);
   else running[at] = { ...one, first: one.first + count, count: one.count - count };
+}
+
+/** A slot's answer: the end of the batch, as far as it hasn't begun. The first task of the slot's first batch runs. */
+function giveBack(
+  running: (Command & { type: "assign" })[],
+  { worker, slot, stage, first, count, attempt }: Command & { type: "recall" },
+): CoreEvent & { type: "recalled" } {
+  const queue = running.filter((one) => one.worker === worker && one.slot === slot);
+  const one = queue.find((batch) => batch.stage === stage && batch.attempt === attempt && batch.first + batch.count === first + count);
+  const from = one ? Math.min(Math.max(first, one.first + (one === queue[0] ? 1 : 0)), first + count) : first + count;
+  const back = first + count - from;
+  if (one && back > 0) {
+    const at = running.indexOf(one);
+    if (back === one.count) running.splice(at, 1);
+    else running[at] = { ...one, count: one.count - back };
+  }
+  return { type: "recalled", worker, slot, stage, first: from, count: back, attempt };
 }

@@ -1,0 +1,172 @@
+// Which slot gets which tasks, and how many at once: by priority of stages, credit of slots, limits of schedules, and where inputs lie.
+// Must not know what becomes of them: commits, failures and losses are `step.ts`.
+import type { Command, Slot, Stage, State, Worker } from "./model.ts";
+import { ENGINE, Ready } from "./model.ts";
+import { move } from "./transitions.ts";
+
+/** Gives ready tasks to slots with room, and takes back from busy ones what idle ones could do. */
+export function schedule(state: State, commands: Command[]): void {
+  if (state.suspects.length > 0) scheduleSuspects(state, commands);
+  const slots: Slot[] = [];
+  for (const worker of state.workers.values()) if (!worker.alone) slots.push(...worker.slots);
+  // Emptiest first, and round after round, so that no slot is filled while another is idle.
+  let gave = true;
+  while (gave) {
+    gave = false;
+    slots.sort((a, b) => a.queue.length - b.queue.length);
+    for (const slot of slots) if (fill(state, slot, slots.length, commands)) gave = true;
+  }
+  for (const slot of slots) if (slot.queue.length === 0) recall(state, slot, commands);
+}
+
+/**
+ * Estimates err where the tasks of a stage differ much: for an idle slot, the busiest one gives back the end of its last batch: all of
+ * it, or half of the one that it works on.
+ */
+function recall(state: State, idle: Slot, commands: Command[]): void {
+  let most = state.settings.recallMs;
+  let from: Slot | null = null;
+  for (const { slots } of state.workers.values()) {
+    for (const slot of slots) {
+      const ms = slot.recalling ? 0 : recallableMs(state, slot, idle);
+      if (ms === 0 || ms < most) continue;
+      most = ms;
+      from = slot;
+    }
+  }
+  if (!from) return;
+  const batch = from.queue.at(-1)!;
+  const { stage, next, end: last, attempt } = batch;
+  const count = from.queue.length > 1 ? last - next : Math.ceil((last - next - 1) / 2);
+  from.recalling = batch;
+  commands.push({ type: "recall", worker: from.worker, slot: from.slot, stage, first: last - count, count, attempt });
+}
+
+/** Estimated work of the last batch of a slot, but for the task that runs, if the idle slot may do it. */
+function recallableMs(state: State, slot: Slot, idle: Slot): number {
+  const batch = slot.queue.at(-1);
+  if (!batch || batch.kept || slot === idle) return 0;
+  const stage = state.stages[batch.stage]!;
+  if (stage.slotsUsing >= stage.slotLimit || Number.isNaN(stage.taskMs)) return 0;
+  return stage.taskMs * (batch.end - batch.next - (slot.queue.length > 1 ? 0 : 1));
+}
+
+/** A task whose worker died under it runs with nobody beside it, so that the blame is its own. */
+function scheduleSuspects(state: State, commands: Command[]): void {
+  const idle = [...state.workers.values()].filter((worker) => worker.slots.every(({ queue }) => queue.length === 0));
+  const waiting = state.suspects.splice(0);
+  for (const suspect of waiting) {
+    const stage = state.stages[suspect.stage]!;
+    if (stage.state[suspect.block] !== Ready) continue;
+    const worker = stage.slotsUsing < stage.slotLimit ? idle.shift() : undefined;
+    if (worker) {
+      worker.alone = true;
+      send(state, worker.slots[0]!, stage, suspect.block, suspect.block + 1, commands);
+    } else state.suspects.push(suspect);
+  }
+  // While one waits, the least busy worker gets nothing new, so that it runs dry.
+  if (state.suspects.length > 0 && ![...state.workers.values()].some(({ alone }) => alone)) {
+    const queued = (worker: Worker) => worker.slots.reduce((sum, { queue }) => sum + queue.length, 0);
+    const least = [...state.workers.values()].sort((a, b) => queued(a) - queued(b))[0];
+    if (least) least.alone = true;
+  }
+}
+
+function fill(state: State, slot: Slot, slots: number, commands: Command[]): boolean {
+  const { settings, stages } = state;
+  if (slot.queue.length >= settings.batchesQueued) return false;
+  let queuedMs = 0;
+  for (const { stage, next, end: last } of slot.queue) {
+    const { taskMs } = stages[stage]!;
+    // A task of unknown length: nothing is queued behind it.
+    if (Number.isNaN(taskMs)) return false;
+    queuedMs += taskMs * (last - next);
+  }
+  if (slot.queue.length > 0 && queuedMs >= settings.creditMs) return false;
+  for (const index of state.byPriority) {
+    const stage = stages[index]!;
+    if (stage.readyCount === 0) continue;
+    const using = slot.queue.some((batch) => batch.stage === index);
+    if (!using && stage.slotsUsing >= stage.slotLimit) continue;
+    const range = nextReady(state, stage, slot, batchSize(state, stage, queuedMs, slots));
+    if (!range) continue;
+    send(state, slot, stage, range.first, range.end, commands);
+    return true;
+  }
+  return false;
+}
+
+function batchSize(state: State, stage: Stage, queuedMs: number, slots: number): number {
+  const { creditMs, batchTasks } = state.settings;
+  if (Number.isNaN(stage.taskMs)) return 1;
+  const within = Math.floor((creditMs - queuedMs) / Math.max(stage.taskMs, 1e-6));
+  // The last batches get smaller, so that all slots end together.
+  const share = Math.ceil(stage.readyCount / (2 * Math.min(slots, stage.slotLimit)));
+  return Math.max(1, Math.min(within, share, batchTasks));
+}
+
+/** Entries of the ready queue to look through for one whose inputs lie at the worker. */
+const LOCAL_LOOKS = 16;
+
+/** Ready blocks one after another, of one attempt, whose inputs are held alike. */
+function nextReady(state: State, stage: Stage, slot: Slot, most: number): { first: number; end: number } | null {
+  const { ready, state: column } = stage;
+  skipStale(stage);
+  let place = 0;
+  for (let look = 0; look < Math.min(ready.length, LOCAL_LOOKS); look++) {
+    if (column[ready.first(look)] === Ready && isLocal(state, stage, ready.first(look), slot.worker)) {
+      place = look;
+      break;
+    }
+  }
+  if (ready.length === 0) return null;
+  const first = ready.first(place);
+  if (column[first] !== Ready) return null;
+  const limit = Math.min(ready.end(place), first + most);
+  let last = first + 1;
+  while (last < limit && column[last] === Ready && stage.attempt[last] === stage.attempt[first] && alike(state, stage, first, last)) last++;
+  ready.take(place, first, last);
+  return { first, end: last };
+}
+
+function skipStale(stage: Stage): void {
+  const { ready, state: column } = stage;
+  while (ready.length > 0) {
+    let first = ready.first(0);
+    const last = ready.end(0);
+    while (first < last && column[first] !== Ready) first++;
+    ready.cut(0, first);
+    if (first < last) return;
+  }
+}
+
+function isLocal(state: State, stage: Stage, block: number, worker: number): boolean {
+  return stage.oneToOne.every((producer) => {
+    const source = state.stages[producer]!;
+    const holder = source.holder[block]!;
+    return holder === ENGINE || holder === worker || (source.copies.get(block)?.includes(worker) ?? false);
+  });
+}
+
+function alike(state: State, stage: Stage, first: number, other: number): boolean {
+  for (const producer of stage.oneToOne) {
+    const { holder } = state.stages[producer]!;
+    if (holder[first] !== holder[other]) return false;
+  }
+  return true;
+}
+
+function send(state: State, slot: Slot, stage: Stage, first: number, last: number, commands: Command[]): void {
+  if (!stage.started) started(stage, commands);
+  move(state, stage, first, last, "assigned");
+  stage.readyCount -= last - first;
+  if (!slot.queue.some((batch) => batch.stage === stage.index)) stage.slotsUsing++;
+  const attempt = stage.attempt[first]!;
+  slot.queue.push({ stage: stage.index, attempt, next: first, end: last, reportedMs: 0, kept: false });
+  commands.push({ type: "assign", worker: slot.worker, slot: slot.slot, stage: stage.index, first, count: last - first, attempt });
+}
+
+export function started(stage: Stage, commands: Command[]): void {
+  stage.started = true;
+  commands.push({ type: "stageStarted", stage: stage.index, tasks: stage.tasks });
+}
