@@ -4,6 +4,7 @@ import type { Span } from "../lang/ast.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
 import { report } from "../lang/diagnostics.ts";
 import { parse } from "../lang/parse.ts";
+import type { Unread } from "../lang/recover.ts";
 import { nearest } from "../lang/suggest.ts";
 import { readPipe } from "./1-read/pipe.ts";
 import { pickSchedule } from "./1-read/schedule.ts";
@@ -64,6 +65,8 @@ export async function compileModule(module: Module, options: CompileOptions = {}
 interface Read {
   readonly module: Module | null;
   readonly diagnostics: readonly Diagnostic[];
+  /** Text that the parser couldn't make anything of. */
+  readonly unread?: readonly Unread[];
 }
 
 async function readProgram(path: string, sources: Sources, options: CompileOptions): Promise<Read> {
@@ -83,7 +86,7 @@ async function readProgram(path: string, sources: Sources, options: CompileOptio
   }
   const parsed = parse(text, file);
   const { module, diagnostics } = readPipe(parsed.file);
-  return { module, diagnostics: [...parsed.diagnostics, ...diagnostics] };
+  return { module, diagnostics: [...parsed.diagnostics, ...diagnostics], unread: parsed.unread };
 }
 
 async function finish(read: Read, sources: Sources, options: CompileOptions, withCode: boolean): Promise<Compiled> {
@@ -96,7 +99,7 @@ async function finish(read: Read, sources: Sources, options: CompileOptions, wit
   });
   if (!module) return end();
 
-  const program = await checkProgram(module, sources, options, !withCode, diagnostics);
+  const program = await checkProgram(module, read.unread ?? [], sources, options, !withCode, diagnostics);
   if (!program || hasError(diagnostics)) return end();
 
   const schedule = pickSchedule(module, program.entry.name, options.schedule, sources, diagnostics);
@@ -114,21 +117,23 @@ async function finish(read: Read, sources: Sources, options: CompileOptions, wit
 
 async function checkProgram(
   module: Module,
+  unread: readonly Unread[],
   sources: Sources,
   options: CompileOptions,
   library: boolean,
   diagnostics: Diagnostic[],
 ): Promise<CheckedProgram | null> {
   const files = module.imports.filter(({ from }) => !from.text.endsWith(".pipe")).map(({ from }) => importedFile(module.file, from.text));
-  const { signatures, diagnostics: unread } = await readSignatures(files, sources);
-  diagnostics.push(...unread, ...checkImports(module, signatures, sources, nearest));
+  const { signatures, diagnostics: unreadable } = await readSignatures(files, sources);
   const texts = new Map<string, string | null>();
   const textOf = ({ file, start, end }: Span) => {
     if (!texts.has(file)) texts.set(file, sources.read(file));
     return texts.get(file)?.slice(start, end) ?? null;
   };
   const { program, diagnostics: found, questions } = checkModule(module, signatures, { entry: options.entry, library, textOf });
-  diagnostics.push(...withoutGuesses([...found, ...(await answers(questions, sources))], diagnostics, module));
+  const imports = checkImports(module, signatures, sources, nearest);
+  const all = [...unreadable, ...imports, ...found, ...(await answers(questions, sources))];
+  diagnostics.push(...withoutGuesses(all, diagnostics, unread, module, textOf));
   return program;
 }
 

@@ -2,6 +2,7 @@
 // texts; must not know what the problems are about.
 import type { Span } from "../lang/ast.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
+import type { Unread } from "../lang/recover.ts";
 import type { Module } from "./module.ts";
 import type { AboutSpan } from "./plan.ts";
 import type { Sources } from "./sources.ts";
@@ -21,15 +22,28 @@ export function told(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   });
 }
 
-/** Where brackets don't match, what stands between them is guesswork: only the parser speaks of that pipeline. */
-export function withoutGuesses(found: readonly Diagnostic[], parsed: readonly Diagnostic[], module: Module): Diagnostic[] {
-  const torn = parsed.filter(({ code }) => code === "HR007" || code === "HR008" || code === "HR010").map((one) => one.frames[0]?.span);
+/** What can't be known of text that the parser couldn't read: what stands in it, and the names that it was to give. */
+export function withoutGuesses(
+  found: readonly Diagnostic[],
+  parsed: readonly Diagnostic[],
+  unread: readonly Unread[],
+  module: Module,
+  textOf: (span: Span) => string | null,
+): Diagnostic[] {
+  const torn = parsed.filter(({ code }) => code === "HR007" || code === "HR008").map((one) => one.frames[0]?.span);
+  // Where brackets don't match, what stands between them is guesswork.
   const guessed = module.pipelines.filter(({ span }) => torn.some((at) => at !== undefined && within(at, span)));
-  return found.filter((one) => {
-    const at = one.frames[0]?.span;
-    return at === undefined || !guessed.some(({ span }) => within(at, span));
+  return found.filter(({ code, frames: [frame] }) => {
+    if (!frame) return true;
+    if ([...guessed, ...unread].some(({ span }) => within(frame.span, span))) return false;
+    if (!isAboutNames(code)) return true;
+    const name = textOf(frame.span) ?? "";
+    const given = code === "HR102" ? "value" : "functions";
+    return !unread.some(({ names, gives }) => names.has(name) || gives === given);
   });
 }
+
+const isAboutNames = (code: string): boolean => code === "HR102" || code === "HR103" || code === "HR105";
 
 const within = (at: Span, span: Span): boolean => at.file === span.file && at.start >= span.start && at.start <= span.end;
 

@@ -357,7 +357,7 @@ function opensBlock(tokens: readonly Token[], at: number): boolean {
   return before !== undefined && (before.tokenType === t.Else || t.endsOperand(before.tokenType) || before.tokenType === t.Greater);
 }
 
-function startsDeclaration(tokens: readonly Token[], at: number): boolean {
+export function startsDeclaration(tokens: readonly Token[], at: number): boolean {
   const [a, b, c] = [tokens[at], tokens[at + 1], tokens[at + 2]];
   if (!a || !b) return false;
   const third = c?.tokenType;

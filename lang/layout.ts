@@ -1,7 +1,7 @@
 // From tokens to statements: where a line ends a statement, and which brace opens a block. A block becomes one token that holds its
 // statements, each parsed by itself afterwards. Knows tokens, not grammar: it looks at neighbours only. Brackets that lack their other
 // half are mended before, in `brackets.ts`.
-import { balance, continuesLine, isCloser, isOpener, startsStatement } from "./brackets.ts";
+import { balance, continuesLine, isCloser, isOpener, startsDeclaration, startsStatement } from "./brackets.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import { report } from "./diagnostics.ts";
 import type { BlockToken, Token } from "./tokens.ts";
@@ -141,7 +141,7 @@ class LayoutPass {
     const { frame } = this;
     if (frame.isSchedule) return before.tokenType !== t.Comma && before.tokenType !== t.Colon;
     // Nothing continues with a statement's own beginning: what is missing is missing on the line before.
-    if (startsStatement(this.tokens, this.at)) return true;
+    if (startsStatement(this.tokens, this.at) || (this.stack.length === 1 && startsDeclaration(this.tokens, this.at))) return true;
     if (opensEnd.has(before.tokenType) || isInfix(before)) return false;
     if (continuesLine.has(token.tokenType)) return false;
     if (frame.head !== null && frame.head !== "other" && headWords[frame.head].includes(token.tokenType)) return false;

@@ -8,7 +8,8 @@ import { Grammar } from "./grammar.ts";
 import type { Pending } from "./grammar-types.ts";
 import { layout } from "./layout.ts";
 import { explainProblem, isReturn } from "./problems.ts";
-import { brokenDeclaration, brokenStatement, spanOf } from "./recover.ts";
+import type { Unread } from "./recover.ts";
+import { brokenDeclaration, brokenStatement, spanOf, unreadText } from "./recover.ts";
 import { lex } from "./scan.ts";
 import type { BlockToken, Docs, Token } from "./tokens.ts";
 import * as t from "./tokens.ts";
@@ -16,13 +17,15 @@ import * as t from "./tokens.ts";
 export interface Parsed {
   readonly file: ast.File;
   readonly diagnostics: readonly Diagnostic[];
+  readonly unread: readonly Unread[];
 }
 
 /** A whole file. */
 export function parse(text: string, file: string): Parsed {
   const reader = new Reader(text, file);
   const { declarations } = reader.readTop("declarations");
-  return { file: { doc: reader.fileDoc(), declarations, span: { file, start: 0, end: text.length } }, diagnostics: reader.sorted() };
+  const whole = { doc: reader.fileDoc(), declarations, span: { file, start: 0, end: text.length } };
+  return { file: whole, diagnostics: reader.sorted(), unread: reader.unread };
 }
 
 export interface ParsedCell {
@@ -53,6 +56,7 @@ class Reader {
   private readonly file: string;
   private readonly docs: Docs;
   private diagnostics: Diagnostic[];
+  readonly unread: Unread[] = [];
 
   private readonly text: string;
 
@@ -137,6 +141,7 @@ class Reader {
 
   /** Text between declarations. */
   private outside(tokens: readonly Token[], quiet: boolean): void {
+    this.unread.push(unreadText(tokens, this.file));
     const problem = explainProblem("declaration", tokens, null, this.file);
     if (problem) this.diagnostics.push(problem);
     else if (!quiet)
@@ -176,6 +181,7 @@ class Reader {
       for (const each of found.pending) this.fill(each);
       return found.tree;
     }
+    this.unread.push(unreadText(tokens, this.file));
     // Brackets that were put in or left out have their own message.
     const guessed = tokens.some((token) => token.inserted || token.mended);
     const problem = explainProblem(rule, tokens, found.problem, this.file);

@@ -14,8 +14,7 @@ export function brokenStatement(tokens: readonly Token[], file: string): ast.Sta
     const pattern = second && brokenPattern(tokens, second, file);
     if (pattern) return { kind: "let", doc: null, pattern, type: null, value, span };
   }
-  if (second && t.isName(first!.tokenType) && (second.tokenType === t.Next || second.tokenType === t.Assign))
-    return { kind: "next", name: nameOf(first!, file), value, span };
+  if (second?.tokenType === t.Next && t.isName(first!.tokenType)) return { kind: "next", name: nameOf(first!, file), value, span };
   return { kind: "expression", value, span };
 }
 
@@ -24,10 +23,40 @@ function brokenPattern(tokens: readonly Token[], start: Token, file: string): as
   if (t.isName(start.tokenType)) return { kind: "name", name: nameOf(start, file), span };
   const end = start.closer ? tokens.indexOf(start.closer) : -1;
   if (end < 0) return null;
-  const names = tokens.slice(2, end).filter((token, i, all) => t.isName(token.tokenType) && all[i + 1]?.tokenType !== t.Colon);
+  const names = once(tokens.slice(2, end).filter((token, i, all) => t.isName(token.tokenType) && all[i + 1]?.tokenType !== t.Colon));
   if (names.length === 0) return null;
   if (start.tokenType === t.LSquare) return { kind: "items", names: names.map((token) => nameOf(token, file)), span };
   return { kind: "fields", fields: names.map((token) => ({ field: nameOf(token, file), name: nameOf(token, file) })), span };
+}
+
+/** Text that couldn't be read, and what a reader of the rest has to allow for: its own problem has been reported. */
+export interface Unread {
+  /** Without the block that it may have, which has been read by itself. */
+  readonly span: ast.Span;
+  /** It may have given them, or taken them. */
+  readonly names: ReadonlySet<string>;
+  /** What else it may have given, by names that don't stand there: all functions and types that an import lacks, or a value. */
+  readonly gives: "functions" | "value" | null;
+}
+
+export function unreadText(tokens: readonly Token[], file: string): Unread {
+  const [first, second] = tokens;
+  const place = tokens.findIndex((token) => token.tokenType === t.Block);
+  const names = new Set<string>();
+  const collect = (all: readonly Token[]): void => {
+    for (const token of all) {
+      if (t.isName(token.tokenType)) names.add(token.image);
+      if (token.tokenType === t.Block) for (const statement of (token as BlockToken).statements) collect(statement);
+    }
+  };
+  collect(tokens);
+  const type = first!.tokenType;
+  const isNameless = !second || !(t.isName(second.tokenType) || isOpener(second));
+  return {
+    span: spanOf(place > 0 ? tokens.slice(0, place) : tokens, file),
+    names,
+    gives: type === t.Import ? "functions" : (type === t.Let || type === t.Param) && isNameless ? "value" : null,
+  };
 }
 
 /** Null where not even its name can be told. */
@@ -111,8 +140,10 @@ function parameterNames(tokens: readonly Token[]): Token[] {
     const begins = before.tokenType === t.LParen || before.tokenType === t.Comma || tokens[i + 1]?.tokenType === t.Colon;
     if (depth === 1 && begins && t.isName(token.tokenType)) names.push(token);
   }
-  return names;
+  return once(names);
 }
+
+const once = (names: readonly Token[]): Token[] => names.filter(({ image }, i) => names.findIndex((name) => name.image === image) === i);
 
 export function spanOf(tokens: readonly Token[], file: string): ast.Span {
   const [first, last] = [tokens[0]!, tokens.at(-1)!];
