@@ -35,7 +35,7 @@ export interface Unread {
   readonly span: ast.Span;
   /** It may have given them, or taken them. */
   readonly names: ReadonlySet<string>;
-  /** What else it may have given, by names that don't stand there: all functions and types that an import lacks, or a value. */
+  /** What else it may have given, by names that don't stand there: functions and types of an import, or a value. */
   readonly gives: "functions" | "value" | null;
 }
 
@@ -55,8 +55,24 @@ export function unreadText(tokens: readonly Token[], file: string): Unread {
   return {
     span: spanOf(place > 0 ? tokens.slice(0, place) : tokens, file),
     names,
-    gives: type === t.Import ? "functions" : (type === t.Let || type === t.Param) && isNameless ? "value" : null,
+    gives:
+      type === t.Import ? (namesAllItems(tokens) ? null : "functions") : (type === t.Let || type === t.Param) && isNameless ? "value" : null,
   };
+}
+
+/** An import whose names all stand there, whatever else is wrong with it: those that it lacks are nobody's. */
+function namesAllItems(tokens: readonly Token[]): boolean {
+  const open = tokens.findIndex((token) => token.tokenType === t.LBrace);
+  const close = tokens.findIndex((token) => token.tokenType === t.RBrace);
+  if (open !== 1 || close < 0) return false;
+  let afterName = false;
+  for (const { tokenType } of tokens.slice(open + 1, close)) {
+    const isComma = tokenType === t.Comma;
+    // Where nothing stands before a comma, a name may be what is missing.
+    if (isComma ? !afterName : !t.isName(tokenType)) return false;
+    afterName = !isComma;
+  }
+  return true;
 }
 
 /** Null where not even its name can be told. */

@@ -39,6 +39,11 @@ it.each([
   expect(found.length, found.join("\n")).toBe(1);
 });
 
+it("an import that can't be read, but for its names, hides no other name", async () => {
+  const text = digits.replace("loadDigits, init", "loadDigits init").replace("sgd(w,", "sdg(w,").replace("model: Weights", "model: Wieghts");
+  expect((await messages(text)).map((message) => message.slice(0, 5))).toEqual(["HR001", "HR105", "HR103"]);
+});
+
 it("other mistakes are told beside it", async () => {
   const text = digits.replace("param seed: int", "param seed int").replace("sgd(w,", "sdg(w,");
   expect(await messages(text)).toEqual(["HR001 `int` can't stand here: `:` was expected", "HR103 there is no function `sdg`"]);
