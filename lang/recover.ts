@@ -52,11 +52,11 @@ export function unreadText(tokens: readonly Token[], file: string): Unread {
   collect(tokens);
   const type = first!.tokenType;
   const isNameless = !second || !(t.isName(second.tokenType) || isOpener(second));
+  const lacksNames = type === t.Import && !namesAllItems(tokens);
   return {
     span: spanOf(place > 0 ? tokens.slice(0, place) : tokens, file),
     names,
-    gives:
-      type === t.Import ? (namesAllItems(tokens) ? null : "functions") : (type === t.Let || type === t.Param) && isNameless ? "value" : null,
+    gives: lacksNames ? "functions" : (type === t.Let || type === t.Param) && isNameless ? "value" : null,
   };
 }
 

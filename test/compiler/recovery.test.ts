@@ -40,7 +40,10 @@ it.each([
 });
 
 it("an import that can't be read, but for its names, hides no other name", async () => {
-  const text = digits.replace("loadDigits, init", "loadDigits init").replace("sgd(w,", "sdg(w,").replace("model: Weights", "model: Wieghts");
+  const text = digits
+    .replace("loadDigits, init", "loadDigits init")
+    .replace("sgd(w,", "sdg(w,")
+    .replace("model: Weights", "model: Wieghts");
   expect((await messages(text)).map((message) => message.slice(0, 5))).toEqual(["HR001", "HR105", "HR103"]);
 });
 
