@@ -13,10 +13,25 @@ export interface Plan {
   readonly params: readonly PlanParam[];
   /** The user's functions, by the id that `call` expressions use. */
   readonly functions: Readonly<Record<string, PlanFunction>>;
-  /** In an order in which every stage stands after those it reads. */
+  /** In an order in which every stage stands after those it reads; those of regions too. */
   readonly stages: readonly PlanStage[];
+  readonly regions: readonly PlanRegion[];
   readonly outputs: readonly PlanOutput[];
+  /** Runs when the run has failed; reads params, and the failure as one more param: `{ stage, block, name, message }`. */
+  readonly onFailure?: { readonly param: string; readonly stages: readonly PlanStage[]; readonly regions: readonly PlanRegion[] };
   readonly about: PlanAbout;
+}
+
+/**
+ * Stages that come to life together, once or many times, when a control stage (`each`, `branch`, `loop`) says so while the run goes on. An
+ * instance of a region has its own instance of each of these stages. Where one of them names a stage of the region, it means that of
+ * its own instance; a stage of a region around it means that of the instance around it; else that of the run.
+ */
+export interface PlanRegion {
+  /** The region around it; null: the run itself. */
+  readonly around: number | null;
+  /** Its own stages, not those of regions inside it. Each says so by its `region`. */
+  readonly stages: readonly number[];
 }
 
 export interface PlanParam {
@@ -46,12 +61,20 @@ export interface PlanStage {
   readonly id: string;
   /** What people see; helpers of one stage share it. */
   readonly name: string;
+  /** The region it stands in; absent: the run itself. */
+  readonly region?: number;
   readonly tasks: TaskCount;
   readonly inputs: readonly PlanInput[];
   /** Evaluated by a slot once per task, with `inputs` bound. */
   readonly body: Expr;
-  /** `value`: one plain value. `blocks`: a list that is cut into blocks (min(N, 1024), block i being rows ⌊iN/b⌋ to ⌊(i+1)N/b⌋). `block`: task i gives block i of a data set. `partial`: task i gives a partial result of a reduction. */
-  readonly output: "value" | "blocks" | "block" | "partial";
+  /** `value`: one plain value. `blocks`: a list that is cut into blocks (min(N, 1024), block i being rows ⌊iN/b⌋ to ⌊(i+1)N/b⌋). `block`: task i gives block i of a data set. `row`: task i gives the one row of block i. `partial`: task i gives a partial result of a reduction. */
+  readonly output: "value" | "blocks" | "block" | "row" | "partial";
+  /** Of output `blocks`: each row gets a block of its own, being an item of a `for`. */
+  readonly cut?: "rows";
+  /** Its tasks act on the world outside: never run again but after a loss, never twice at a time, and given an idempotency key. */
+  readonly effect?: true;
+  /** A task that takes longer is ended, and `otherwise` is evaluated in its place. */
+  readonly within?: { readonly limitMs: number; readonly otherwise: Expr };
   /** Blocks are stored with their rows' keys (places in the source), since a later stage reads these: `split`, `shuffle`, `withIndex`, `sample`. */
   readonly keyed?: true;
   readonly strategy: Strategy;
@@ -63,7 +86,35 @@ export type TaskCount =
   /** One a block of that stage's data set; known once it has finished where its output is `blocks`. */
   | { readonly kind: "perBlock"; readonly of: number }
   /** `range(n, blocks: b)`: task i covers the integers ⌊iN/b⌋ up to ⌊(i+1)N/b⌋. */
-  | { readonly kind: "range"; readonly rows: Scalar; readonly blocks: Scalar };
+  | { readonly kind: "range"; readonly rows: Scalar; readonly blocks: Scalar }
+  /** None: it stands for another stage, once the control stage that names it here has said which. Whoever reads it reads that one. */
+  | { readonly kind: "given" }
+  | ControlTasks;
+
+/** Control stages. None of their work is done in a slot, but for the tasks of `each`. */
+export type ControlTasks =
+  /**
+   * `for`: task i runs after instance i of the region has made what it reads of it, for block i of `of` (a stage with `cut: "rows"`); output
+   * `row`. Its own inputs, and those of the stages inside, may read the `item`. Stages around that are read inside stand among its inputs, as `after` at least.
+   */
+  | { readonly kind: "each"; readonly of: number; readonly region: number }
+  /** `if`: input 0 is the condition's `value`, a bool. One of the regions gets its one instance, and each `given` stands for what that gives. */
+  | {
+      readonly kind: "branch";
+      readonly then: number;
+      readonly else: number;
+      readonly gives: readonly { readonly given: number; readonly then: number; readonly else: number }[];
+    }
+  /**
+   * Instances of the region one after another. In the first, `given` stands for `init`, in each further one for the `next` of the one before; when
+   * the value of `decision` isn't 0 (1: the condition is met, 2: the most iterations are done), `final` stands for the last `next`.
+   */
+  | {
+      readonly kind: "loop";
+      readonly region: number;
+      readonly carried: readonly { readonly given: number; readonly init: number; readonly next: number; readonly final: number }[];
+      readonly decision: number;
+    };
 
 /** A number known when the run starts. */
 export type Scalar = { readonly kind: "const"; readonly value: number } | { readonly kind: "param"; readonly name: string };
@@ -83,7 +134,16 @@ export type PlanInput =
   | { readonly kind: "blocks"; readonly stage: number }
   | { readonly kind: "param"; readonly name: string }
   /** Block i of the stage's own `range` task count. */
-  | { readonly kind: "range" };
+  | { readonly kind: "range" }
+  /**
+   * The one row of block i of `stage`, which an `each` goes over: i is the number of the task in the `each` itself, and in stages inside its region the
+   * number of the instance that they are of.
+   */
+  | { readonly kind: "item"; readonly stage: number }
+  /** Inside the region of a `loop`: which instance this is, from 0. */
+  | { readonly kind: "iteration"; readonly region: number }
+  /** Waits until that stage is done, keeps what it gave from being freed, and reads nothing. */
+  | { readonly kind: "after"; readonly stage: number };
 
 export interface PlanOutput {
   /** Field of the pipeline's record, or `result`. */

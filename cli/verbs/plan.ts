@@ -69,6 +69,7 @@ function table(plan: Plan): string {
 function tasks(stage: PlanStage, plan: Plan): string {
   const scalar = (value: Scalar) => (value.kind === "const" ? String(value.value) : value.name);
   if (stage.tasks.kind === "one") return "1";
+  if (stage.tasks.kind !== "range" && stage.tasks.kind !== "perBlock") return stage.tasks.kind;
   return stage.tasks.kind === "range" ? scalar(stage.tasks.blocks) : `one a block of ${plan.stages[stage.tasks.of]!.id}`;
 }
 

@@ -35,6 +35,7 @@ export function makePlan(flow: Flow, facts: PlanFacts): Plan {
       }),
     ),
     stages,
+    regions: [],
     outputs: flow.outputs.map(({ name, from }) => ({ name, from: from.kind === "stage" ? planOutput(from, gathered) : from })),
   } satisfies Omit<Plan, "hash" | "about">;
   return {

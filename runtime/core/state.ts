@@ -36,7 +36,8 @@ export function createState({ plan, params, settings, given = new Set() }: Start
     stage.gate = stage.whole.length;
     stage.claims = stage.wholeConsumers.length;
     const { tasks } = plan.stages[stage.index]!;
-    if (tasks.kind !== "perBlock") allocateTasks(stage, tasks.kind === "one" ? 1 : scalar(tasks.blocks, plan.stages[stage.index]!, params));
+    if (tasks.kind !== "perBlock")
+      allocateTasks(stage, tasks.kind !== "range" ? 1 : scalar(tasks.blocks, plan.stages[stage.index]!, params));
     else if (stages[tasks.of]!.blocks >= 0) allocateTasks(stage, stages[tasks.of]!.blocks);
   }
   for (const index of given) {

@@ -118,6 +118,12 @@ class Writer {
         return `h.rangeBlock(inputs[${at}].rows, inputs[${at}].blocks, block)`;
       case "block":
         return `h.blockSet(inputs[${at}])`;
+      case "item":
+        return `inputs[${at}]`;
+      case "iteration":
+        return `inputs[${at}]`;
+      case "after":
+        return "null";
       case "blocks":
         return this.plan.stages[input.stage]?.output === "partial" ? `inputs[${at}]` : `h.blocksSet(inputs[${at}])`;
     }

@@ -357,6 +357,10 @@ class RunDriver implements RunListener {
       case "value":
       case "blocks":
         return this.#provide(worker, input, waits);
+      case "item":
+      case "iteration":
+      case "after":
+        throw new Error(`bug: regions aren't run yet`);
     }
   }
 

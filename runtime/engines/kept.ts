@@ -76,7 +76,7 @@ function lineageKeys(plan: Plan, params: { readonly [name: string]: Json }, kept
   plan.stages.forEach((stage, index) => {
     const read = (input: PlanInput): unknown => {
       if (input.kind === "param") return ["param", params[input.name] ?? null];
-      return input.kind === "range" ? input : [input.kind, keys[input.stage]];
+      return "stage" in input ? [input.kind, keys[input.stage]] : input;
     };
     const scalar = (value: { kind: "const"; value: number } | { kind: "param"; name: string }) =>
       value.kind === "const" ? value.value : params[value.name];

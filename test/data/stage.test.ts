@@ -33,6 +33,7 @@ function planOf(stages: PlanStage[], functions: Record<string, Partial<PlanFunct
       ]),
     ),
     stages,
+    regions: [],
     outputs: [],
     about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {} },
   };

@@ -41,6 +41,7 @@ export function plan(functions: Record<string, { readonly async?: boolean }>, st
       strategy: { kind: "task" },
       options: timeoutMs === undefined ? {} : { timeoutMs },
     })),
+    regions: [],
     outputs: [],
     about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {} },
   };

@@ -36,6 +36,7 @@ export function planOf(shapes: readonly Shape[], results: readonly number[] = [s
     params: [],
     functions: {},
     stages,
+    regions: [],
     outputs: results.map((stage) => ({
       name: shapes[stage]!.id,
       from: { kind: "stage", stage, take: stages[stage]!.output === "value" ? "value" : "blocks" },
