@@ -223,7 +223,30 @@ export type Expr =
   | { readonly op: "combine"; readonly name: string; readonly partials: Expr; readonly by: Expr | null }
   /** `fold` of every block, then `combine`, inside one task: the same arithmetic in the same order. */
   | { readonly op: "reduce"; readonly name: string; readonly source: Expr; readonly by: Expr | null }
+  /** Several reductions at once, of all rows or of groups. */
+  | AggregateExpr
   | FitExpr;
+
+/**
+ * Rows are put in groups by their key, and each group is reduced in several ways: a row for each group, in the order of first appearance.
+ * As for one reduction there is the `fold` of a block, the `combine` of such partials (`source` then gives these), and `reduce` for both
+ * in one task. Ungrouped all rows are one group, which gives one record.
+ */
+export interface AggregateExpr {
+  readonly op: "aggregate";
+  readonly step: "fold" | "combine" | "reduce";
+  readonly source: Expr;
+  /** A group's key stands in its row as `key`, or its `fields` do. */
+  readonly grouped: "no" | "key" | "fields";
+  /** Of a row; null where nothing is grouped, and in `combine`. */
+  readonly key: Expr | null;
+  readonly aggregates: readonly {
+    readonly field: string;
+    /** A reduction. */
+    readonly name: string;
+    readonly by: Expr | null;
+  }[];
+}
 
 export interface FitExpr {
   readonly op: "fit";

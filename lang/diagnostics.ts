@@ -358,6 +358,25 @@ function, an open connection or an instance of a class with methods can't. Compu
     over batch in train |> shuffle(seed: 1) |> batches(64)            the same in every epoch
     over batch in train |> shuffle(seed: 1 + epoch) |> batches(64)`,
   }),
+  HR212: entry<{ is: string }>({
+    severity: "error",
+    title: "a key that can't be compared",
+    message: (p) => `rows can't be grouped by ${p.is}`,
+    explain: `Rows with equal keys are one group. Keys are plain data that can be compared: text, numbers, bools, times, and records and lists of those.
+
+    rows |> groupBy(r => r.carrier)
+    rows |> groupBy(r => { origin: r.origin, month: month(r.date) })`,
+  }),
+  HR213: entry<{ name: string }>({
+    severity: "error",
+    title: "an argument of `agg` that isn't a reduction",
+    message: (p) => `\`${p.name}\` of \`agg\` has to be a reduction`,
+    explain: `Each argument of \`agg\` is one reduction without its rows, under the name that its result gets. What is computed from several of them comes after.
+
+    rows |> agg(n: count(), late: mean(r => r.delay), worst: max(r => r.delay))
+    rows |> agg(low: min(r => r.t), high: max(r => r.t))                             one record: .low, .high
+    groups |> agg(n: count(), late: sum(r => r.late)) |> map(g => { ...g, share: g.late / g.n })`,
+  }),
   // --- Purity and ownership ---
   HR301: entry<{ callee: string; parameter: string }>({
     severity: "remark",

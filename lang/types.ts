@@ -25,13 +25,13 @@ export type Type =
   | { readonly kind: "void" }
   | { readonly kind: "literal"; readonly value: string | number | boolean }
   | { readonly kind: "union"; readonly members: readonly Type[] }
-  | { readonly kind: "list"; readonly item: Type }
+  | { readonly kind: "list"; readonly item: Type /** Made by `groupBy`: each row is a group. */; readonly groups?: true }
   | { readonly kind: "record"; readonly name: string | null; readonly fields: readonly FieldType[] }
   /** A JavaScript typed array, such as `Float32Array`. */
   | { readonly kind: "array"; readonly dtype: Dtype }
   /** `dims: null` where TypeScript doesn't say. */
   | { readonly kind: "tensor"; readonly dtype: Dtype; readonly dims: readonly Dim[] | null }
-  | { readonly kind: "dataset"; readonly row: Type }
+  | { readonly kind: "dataset"; readonly row: Type; readonly groups?: true }
   | { readonly kind: "part"; readonly of: Type }
   | { readonly kind: "function"; readonly parameters: readonly Type[]; readonly returns: Type }
   /** A TypeScript type that only TypeScript understands, by the name it has in the file that declares it. */

@@ -8,8 +8,21 @@ import type { Argument, Expr, SignatureParameter } from "../module.ts";
 import type { Context } from "./expressions.ts";
 import { check, checkLambda, errorAt, isInt, isNumber, later, partly } from "./expressions.ts";
 import { expectType, needs, whole } from "./fitting.ts";
+import { callAgg, callGroupBy } from "./grouping.ts";
 import type { OperationParameter } from "./operations.ts";
-import { combiners, dataOperations, ERROR, FLOAT, INT, laterOperations, operationNames, reductions, scalars } from "./operations.ts";
+import {
+  combiners,
+  dataOperations,
+  ERROR,
+  FLOAT,
+  INT,
+  laterOperations,
+  operationNames,
+  reductions,
+  rowForms,
+  scalars,
+} from "./operations.ts";
+import { callSample } from "./sampling.ts";
 import type { Scope } from "./scope.ts";
 import { meant, primary, secondary } from "./scope.ts";
 import type { CheckedPipeline, StageFunction, Typed, TypedArgument, TypedLambda } from "./typed.ts";
@@ -28,7 +41,7 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
     checkLoosely(call.args, scope, context);
     return errorAt(call.span);
   }
-  if (Object.hasOwn(dataOperations, name) || Object.hasOwn(reductions, name) || name === "split" || combiners.includes(name))
+  if (Object.hasOwn(dataOperations, name) || Object.hasOwn(reductions, name) || rowForms.includes(name) || combiners.includes(name))
     return callOnRows(call, scope, context);
   if (name === "range") return callRange(call, scope, context);
   if (name === "dataset") return callDataset(call, scope, context);
@@ -90,7 +103,7 @@ interface Placed<P> {
 }
 
 /** Arguments at their parameters, by place or by name; every one that has no place and every parameter left empty is reported. */
-function place<P extends { readonly name: string; readonly optional?: boolean | undefined }>(
+export function place<P extends { readonly name: string; readonly optional?: boolean | undefined }>(
   call: Call,
   parameters: readonly P[],
   declared: Span | null,
@@ -315,7 +328,8 @@ function callOnRows(written: Call, scope: Scope, context: Context): Typed {
   const source = check(first.value, scope, context);
   const of = source.type;
   if (of.kind === "error") {
-    checkLoosely(others, scope, context);
+    // Reductions inside `agg` have no rows of their own.
+    if (name !== "agg") checkLoosely(others, scope, context);
     return errorAt(call.span);
   }
   if (of.kind === "part" && combiners.includes(name) && others.length === 0) return combineParts(name, source, call.span, context);
@@ -328,6 +342,11 @@ function callOnRows(written: Call, scope: Scope, context: Context): Typed {
   const again = (item: Type): Type => partly(rows.kind === "list" ? { kind: "list", item } : { kind: "dataset", row: item }, source);
   if (name === "split") return callSplit(call, source, again(row), scope, context);
   const rest = { ...call, args: others };
+  if (name === "sample") return callSample(rest, source, again(row), scope, context);
+  if (name === "groupBy") return callGroupBy(rest, source, row, again, scope, context);
+  if (name === "agg") return callAgg(rest, source, row, again, scope, context);
+  // Without a number, `first` is the first row.
+  if (name === "first" && others.length === 0) return callReduction(rest, source, row, scope, context);
   if (Object.hasOwn(dataOperations, name)) return callData(rest, source, row, again, scope, context);
   if (Object.hasOwn(reductions, name)) return callReduction(rest, source, row, scope, context);
   return notRows(name, source, call.callee, context);
@@ -370,12 +389,18 @@ function isAdditive(type: Type): boolean {
   }
 }
 
-interface Operands {
+export interface Operands {
   readonly values: Record<string, Typed>;
   readonly lambdas: Record<string, TypedLambda>;
 }
 
-function operands(call: Call, parameters: readonly OperationParameter[], row: Type, scope: Scope, context: Context): Operands | null {
+export function operands(
+  call: Call,
+  parameters: readonly OperationParameter[],
+  row: Type,
+  scope: Scope,
+  context: Context,
+): Operands | null {
   const placed = place(call, parameters, null, context);
   if (!placed) return null;
   const found: Operands = { values: {}, lambdas: {} };
@@ -385,7 +410,7 @@ function operands(call: Call, parameters: readonly OperationParameter[], row: Ty
     if (takes.kind === "function") {
       const lambda = checkLambda(
         arg.value,
-        Array.from({ length: takes.of }, () => row),
+        takes.of === "run" ? [{ kind: "list", item: row }] : Array.from({ length: takes.of }, () => row),
         scope,
         context,
       );
@@ -452,36 +477,31 @@ function callReduction(call: Call, source: Typed, row: Type, scope: Scope, conte
   const found = operands(call, reduction.parameters, row, scope, context);
   if (!found) return errorAt(call.span);
   const by = found.lambdas.by ?? found.lambdas.f ?? null;
+  const gives = reducedType(name, by, row, source.span, context);
+  return gives ? { kind: "reduce", name, source, by, type: partly(gives, source), span: call.span } : errorAt(call.span);
+}
+
+/** What a reduction gives, of rows or of `by` of each; null, with a message, where it can't be. `rowSpan` is where the rows stand. */
+export function reducedType(name: string, by: TypedLambda | null, row: Type, rowSpan: Span, context: Context): Type | null {
+  const { wants, gives } = reductions[name]!;
   const value = name === "reduce" || !by ? row : by.body.type;
   const fine =
-    reduction.wants === "any" ||
-    (reduction.wants === "bool"
-      ? mismatch(value, { kind: "bool" }) === null
-      : reduction.wants === "number"
-        ? isNumber(value)
-        : isAdditive(value));
+    wants === "any" ||
+    (wants === "bool" ? mismatch(value, { kind: "bool" }) === null : wants === "number" ? isNumber(value) : isAdditive(value));
   if (!fine) {
     context.diagnostics.push(
       report(
         "HR210",
         { callee: name, is: print(value) },
-        [primary(by?.body.span ?? source.span, by ? `gives ${print(value)}` : `each row is ${print(value)}`)],
+        [primary(by?.body.span ?? rowSpan, by ? `gives ${print(value)}` : `each row is ${print(value)}`)],
         by ? {} : { help: `say of what: \`${name}(x => x.field)\`` },
       ),
     );
-    return errorAt(call.span);
+    return null;
   }
-  const gives: Type =
-    reduction.gives === "value"
-      ? value
-      : reduction.gives === "mean"
-        ? isNumber(value)
-          ? FLOAT
-          : value
-        : reduction.gives === "rows"
-          ? { kind: "list", item: row }
-          : reduction.gives;
-  return { kind: "reduce", name, source, by, type: partly(gives, source), span: call.span };
+  if (gives === "value") return value;
+  if (gives === "mean") return isNumber(value) ? FLOAT : value;
+  return gives === "rows" ? { kind: "list", item: value } : gives;
 }
 
 /** `split(train: 0.8, test: 0.2, seed: seed)`. */

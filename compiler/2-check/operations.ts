@@ -14,7 +14,12 @@ export interface OperationParameter {
   /** A scalar of a type, or a function of one row, or of two. */
   readonly takes:
     | { readonly kind: "value"; readonly type: Type }
-    | { readonly kind: "function"; readonly of: 1 | 2; readonly gives: Type | "any" | "list" | "row" }
+    | {
+        readonly kind: "function";
+        /** How many rows it takes: one, two, or a run of them as a list. */
+        readonly of: 1 | 2 | "run";
+        readonly gives: Type | "any" | "list" | "row";
+      }
     | { readonly kind: "rows" };
   readonly optional?: true;
 }
@@ -34,6 +39,11 @@ export const dataOperations: Readonly<
   map: { parameters: [f("any")], rows: "lambda", rowWise: true },
   filter: { parameters: [f(BOOL)], rows: "same", rowWise: true },
   flatMap: { parameters: [f("list")], rows: "lambdaItems", rowWise: true },
+  mapBatches: {
+    parameters: [value("size", INT), { name: "f", takes: { kind: "function", of: "run", gives: "list" } }],
+    rows: "lambdaItems",
+    rowWise: true,
+  },
   withIndex: { parameters: [], rows: "indexed", rowWise: true },
   shuffle: { parameters: [value("seed", INT)], rows: "same", rowWise: false },
   sortBy: { parameters: [f("any", "key")], rows: "same", rowWise: false },
@@ -43,6 +53,13 @@ export const dataOperations: Readonly<
   zip: { parameters: [{ name: "other", takes: { kind: "rows" } }], rows: "pairs", rowWise: false },
   concat: { parameters: [{ name: "other", takes: { kind: "rows" } }], rows: "joined", rowWise: false },
 };
+
+/** Operations whose result depends on the rows' places in their source. */
+export const readsKeys = (operation: string): boolean => ["withIndex", "shuffle", "sample"].includes(operation);
+
+/** Rows stay in their blocks, and each block is worked on by itself. A share of the rows is drawn row by row, a number of them from all. */
+export const isRowWise = (operation: string, args: object): boolean =>
+  operation === "sample" ? "share" in args : dataOperations[operation]!.rowWise;
 
 const by = (gives: Type | "any"): readonly OperationParameter[] => [{ ...f(gives, "by"), optional: true }];
 
@@ -66,6 +83,7 @@ export const reductions: Readonly<
   all: { parameters: by(BOOL), wants: "bool", gives: BOOL },
   reduce: { parameters: [{ name: "f", takes: { kind: "function", of: 2, gives: "row" } }], wants: "any", gives: "value" },
   collect: { parameters: [], wants: "any", gives: "rows" },
+  first: { parameters: [], wants: "any", gives: "value" },
 };
 
 /** Make one value of the parts of a batch. */
@@ -104,6 +122,9 @@ export const scalars: Readonly<
   string: { parameters: [ANY], gives: STRING },
 };
 
+/** Operations on rows that are read in a way of their own. */
+export const rowForms: readonly string[] = ["split", "sample", "groupBy", "agg"];
+
 /** Of the language, but not built yet. */
 export const laterOperations: readonly string[] = [
   "attempt",
@@ -112,10 +133,8 @@ export const laterOperations: readonly string[] = [
   "rename",
   "fillNull",
   "flatten",
-  "mapBatches",
   "splitAt",
   "kfold",
-  "sample",
   "bootstrap",
   "partitionBy",
   "distinct",
@@ -125,8 +144,6 @@ export const laterOperations: readonly string[] = [
   "countDistinct",
   "countBy",
   "topK",
-  "groupBy",
-  "agg",
   "join",
   "describe",
   "show",
@@ -140,5 +157,5 @@ export const laterOperations: readonly string[] = [
 
 /** Every operation by name, for the nearest to a misspelt one. */
 export const operationNames: readonly string[] = [
-  ...new Set([...Object.keys(dataOperations), ...Object.keys(reductions), ...Object.keys(scalars), "split", "range", "dataset"]),
+  ...new Set([...Object.keys(dataOperations), ...Object.keys(reductions), ...Object.keys(scalars), ...rowForms, "range", "dataset"]),
 ];

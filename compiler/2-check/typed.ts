@@ -66,6 +66,17 @@ export type Typed = { readonly type: Type; readonly span: Span } & (
       readonly parts: readonly { readonly name: string; readonly from: number; readonly to: number }[];
     }
   | { readonly kind: "reduce"; readonly name: string; readonly source: Typed; readonly by: TypedLambda | null }
+  /** `groupBy`, `agg`, and one after the other. Without `agg` a group is its key and its rows. */
+  | {
+      readonly kind: "aggregate";
+      readonly source: Typed;
+      /** `named`: the source are groups already, which a `groupBy` elsewhere makes. */
+      readonly grouping:
+        | { readonly kind: "none" }
+        | { readonly kind: "named"; readonly keyFields: readonly string[] | null }
+        | { readonly kind: "by"; readonly key: TypedLambda; readonly keyFields: readonly string[] | null };
+      readonly aggregates: readonly TypedAggregate[];
+    }
   /** The parts of a batch become one value. */
   | { readonly kind: "combine"; readonly name: string; readonly part: Typed }
   | {
@@ -82,6 +93,13 @@ export type Typed = { readonly type: Type; readonly span: Span } & (
   /** Its problem has been reported. */
   | { readonly kind: "error" }
 );
+
+export interface TypedAggregate {
+  readonly field: string;
+  /** A reduction. */
+  readonly name: string;
+  readonly by: TypedLambda | null;
+}
 
 export type TypedFitStatement =
   | { readonly kind: "let"; readonly binding: Binding; readonly value: Typed }

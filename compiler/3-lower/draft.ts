@@ -29,7 +29,8 @@ export class Draft {
   work:
     | { kind: "value" | "source" | "fit" }
     | { readonly kind: "rows" | "fold"; readonly over: DraftSource }
-    | { readonly kind: "combine"; readonly of: Draft };
+    /** `rows`: what is combined is a list of rows, which is cut into blocks. */
+    | { readonly kind: "combine"; readonly of: Draft; readonly rows: boolean };
   keyed = false;
   /** Whose rows these are, where a stage that isn't row-wise hands them on with their keys. */
   handsOn: Draft | null = null;
@@ -80,7 +81,9 @@ function readsOf(draft: Draft): Draft[] {
   return [...over, ...inputs];
 }
 
-const inBlocks = (draft: Draft) => draft.work.kind === "source" || draft.work.kind === "rows";
+/** Gives blocks, not one value. */
+export const inBlocks = ({ work }: Draft): boolean =>
+  work.kind === "source" || work.kind === "rows" || (work.kind === "combine" && work.rows);
 
 function settle(draft: Draft, indexOf: (draft: Draft) => number): FlowStage {
   const lists = new Set<number>();
@@ -105,7 +108,7 @@ function settle(draft: Draft, indexOf: (draft: Draft) => number): FlowStage {
 
 function settledWork(draft: Draft, indexOf: (draft: Draft) => number): FlowWork {
   const { work } = draft;
-  if (work.kind === "combine") return { kind: "combine", of: indexOf(work.of) };
+  if (work.kind === "combine") return { kind: "combine", of: indexOf(work.of), rows: work.rows };
   if (work.kind === "rows" || work.kind === "fold") {
     const over: RowSource = work.over.kind === "stage" ? { kind: "stage", stage: indexOf(work.over.stage) } : work.over;
     return { kind: work.kind, over };

@@ -45,7 +45,8 @@ export type FlowWork =
   | { readonly kind: "rows"; readonly over: RowSource }
   /** A `rows` stage whose body folds its block; the stage after it, `combine`, puts the partials together. */
   | { readonly kind: "fold"; readonly over: RowSource }
-  | { readonly kind: "combine"; readonly of: number }
+  /** `rows`: these give a list, which is cut into blocks. */
+  | { readonly kind: "combine"; readonly of: number; readonly rows: boolean }
   | { readonly kind: "fit" };
 
 export type RowSource =

@@ -8,12 +8,12 @@ import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { print } from "../../lang/types.ts";
-import { dataOperations } from "../2-check/operations.ts";
-import type { Binding, CheckedProgram, StageFunction, Typed, TypedBlock, TypedLet } from "../2-check/typed.ts";
+import { isRowWise, readsKeys } from "../2-check/operations.ts";
+import type { Binding, CheckedProgram, StageFunction, Typed, TypedBlock, TypedLambda, TypedLet } from "../2-check/typed.ts";
 import type { Expr, Scalar } from "../plan.ts";
 import { crossing } from "./crossing.ts";
 import type { DraftSource } from "./draft.ts";
-import { Draft, finish } from "./draft.ts";
+import { Draft, finish, inBlocks } from "./draft.ts";
 import type { Flow, FlowFunction, FlowOutput } from "./flow.ts";
 import { callsUser, isCheap, TaskWriter } from "./tasks.ts";
 
@@ -36,6 +36,15 @@ export interface Rows {
   readonly helper: string | null;
   readonly span: Span;
   readonly type: Type;
+  /** What they were made of, where they are groups. */
+  readonly groups?: Groups;
+}
+/** Rows and the key by which a `groupBy` puts them in groups. */
+export interface Groups {
+  readonly rows: Rows;
+  readonly key: TypedLambda;
+  readonly keyFields: readonly string[] | null;
+  readonly env: Env;
 }
 export interface RowStep {
   readonly write: (writer: TaskWriter, source: Expr) => Expr;
@@ -93,7 +102,7 @@ export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new 
             ? {
                 kind: "stage",
                 stage: indexOf(from.draft),
-                take: from.draft.work.kind === "source" || from.draft.work.kind === "rows" ? "blocks" : "value",
+                take: inBlocks(from.draft) ? "blocks" : "value",
               }
             : from,
       }),
@@ -299,6 +308,8 @@ export class Lowering {
         return { kind: "rows", rows: this.rows(typed, env, name, path, helper) };
       case "reduce":
         return this.reduction(typed, env, name, path, helper);
+      case "aggregate":
+        return this.aggregate(typed, env, name, path, helper);
       default:
         return isCheap(typed) ? { kind: "cheap", typed, env } : { kind: "stage", draft: this.task(typed, env, name, helper) };
     }
@@ -341,8 +352,8 @@ export class Lowering {
       ]),
     });
     const heavy = lambdas.some(([, lambda]) => callsUser(lambda.body));
-    const needsKeys = typed.name === "withIndex" || typed.name === "shuffle";
-    if (dataOperations[typed.name]!.rowWise) return this.step(source, { write, heavy, needsKeys }, typed, name, helper);
+    const needsKeys = readsKeys(typed.name);
+    if (isRowWise(typed.name, typed.args)) return this.step(source, { write, heavy, needsKeys }, typed, name, helper);
     // Rows leave their blocks: one task, whose list is cut anew.
     const draft = this.draft(name, helper, typed.span, typed.type, { kind: "source" });
     const writer = new TaskWriter(this, draft);
@@ -375,7 +386,7 @@ export class Lowering {
     if (value.kind === "rows") return value.rows;
     if (value.kind === "stage") {
       if (value.draft.work.kind === "value") value.draft.work = { kind: "source" };
-      if (value.draft.work.kind === "source") return of(value.draft);
+      if (inBlocks(value.draft)) return of(value.draft);
     }
     // A list inside another value, or one that is written out.
     const { typed: read, env } = this.typedOf(value, typed);
@@ -394,6 +405,66 @@ export class Lowering {
     return draft;
   }
 
+  /** Groups fold like anything else: of each block what it has of each group, and the groups of all blocks put together. */
+  private aggregate(typed: Typed & { kind: "aggregate" }, env: Env, name: string, path: string, helper: string | null): Value {
+    const source = this.rows(typed.source, env, name, path, labelOf(typed.source));
+    const { grouping } = typed;
+    const groups: Groups | null =
+      grouping.kind === "by"
+        ? { rows: source, key: grouping.key, keyFields: grouping.keyFields, env }
+        : grouping.kind === "named"
+          ? (source.groups ?? null)
+          : null;
+    // Groups that have become rows of their own are worked on row by row.
+    if (grouping.kind === "named" && !groups) {
+      const step: RowStep = {
+        heavy: typed.aggregates.some(({ by }) => by !== null && callsUser(by.body)),
+        needsKeys: false,
+        write: (writer, from) => writer.aggregateEach(from, typed.aggregates, grouping.keyFields, env),
+      };
+      return { kind: "rows", rows: this.step(source, step, typed, name, helper) };
+    }
+    const over = groups?.rows ?? source;
+    // Whole groups hold all rows anyway, and their rows may be reduced elsewhere too.
+    if (isGroups(typed.type) && over.steps.some((step) => step.heavy)) this.materialise(over);
+    const fold = this.draft(name, helper === null ? "blocks" : `${helper}/blocks`, typed.span, typed.type, {
+      kind: "fold",
+      over: over.material ? { kind: "stage", stage: over.material } : over.source,
+    });
+    const writer = new TaskWriter(this, fold);
+    const block = fold.use({ kind: "block" });
+    const grouped = !groups ? "no" : groups.keyFields && !isGroups(typed.type) ? "fields" : "key";
+    fold.body = {
+      op: "aggregate",
+      step: "fold",
+      source: over.material ? block : writer.steps(over, block),
+      grouped,
+      key: groups && writer.lambda(groups.key, groups.env),
+      aggregates: writer.aggregates(typed.aggregates, env, () => true),
+    };
+    const combine = this.draft(name, helper, typed.span, typed.type, { kind: "combine", of: fold, rows: groups !== null });
+    combine.body = {
+      op: "aggregate",
+      step: "combine",
+      source: combine.use({ kind: "blocks", of: fold }),
+      grouped,
+      key: null,
+      aggregates: new TaskWriter(this, combine).aggregates(typed.aggregates, env, ({ name: reduction }) => reduction === "reduce"),
+    };
+    if (!groups) return { kind: "stage", draft: combine };
+    const rows: Rows = {
+      source: { kind: "stage", stage: combine },
+      steps: [],
+      material: combine,
+      name,
+      helper,
+      span: typed.span,
+      type: typed.type,
+      ...(isGroups(typed.type) ? { groups } : {}),
+    };
+    return { kind: "rows", rows };
+  }
+
   /** Each block folded where it lies; the partials combined by one task. */
   private reduction(typed: Typed & { kind: "reduce" }, env: Env, name: string, path: string, helper: string | null): Value {
     const rows = this.rows(typed.source, env, name, path, labelOf(typed.source));
@@ -408,7 +479,7 @@ export class Lowering {
       source: rows.material ? block : writer.steps(rows, block),
       by: typed.by && writer.lambda(typed.by, env),
     };
-    const combine = this.draft(name, helper, typed.span, typed.type, { kind: "combine", of: fold });
+    const combine = this.draft(name, helper, typed.span, typed.type, { kind: "combine", of: fold, rows: false });
     combine.body = {
       op: "combine",
       name: typed.name,
@@ -441,6 +512,8 @@ export class Lowering {
   }
 }
 
+const isGroups = (type: Type): boolean => (type.kind === "list" || type.kind === "dataset") && type.groups === true;
+
 function fieldType(type: Type & { kind: "record" }, name: string): Type {
   return type.fields.find((field) => field.name === name)?.type ?? { kind: "any" };
 }
@@ -464,6 +537,7 @@ function tooDeep({ body, name, span }: Draft): Diagnostic[] {
 /** What a helper is called beside the stage that it serves: by what makes it. */
 export function labelOf(typed: Typed): string {
   if (typed.kind === "data" || typed.kind === "reduce") return typed.name;
+  if (typed.kind === "aggregate") return typed.grouping.kind === "none" ? "agg" : "groups";
   if (typed.kind === "call") return typed.function.signature.name;
   return typed.kind === "field" || typed.kind === "index" ? labelOf(typed.of) : typed.kind;
 }
@@ -490,11 +564,12 @@ function sizeOf(value: Value & { kind: "cheap" }, most: number): number {
 }
 
 /** Operations on all rows that leave each its key; the others give rows in a new order, whose places are their keys. */
-const handsOnKeys = (operation: string): boolean => operation === "take" || operation === "first";
+const handsOnKeys = (operation: string): boolean => ["take", "first", "sample"].includes(operation);
 
 /** The stage of a data set that has no name of its own goes by the function that makes it. */
 function sourceName(typed: Typed): string {
-  if (typed.kind === "split" || typed.kind === "data" || typed.kind === "reduce") return sourceName(typed.source);
+  if (typed.kind === "split" || typed.kind === "data" || typed.kind === "reduce" || typed.kind === "aggregate")
+    return sourceName(typed.source);
   if (typed.kind === "call") return typed.function.signature.name;
   return typed.kind === "local" ? typed.binding.name : "rows";
 }

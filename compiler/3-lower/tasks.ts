@@ -1,7 +1,8 @@
 // What happens inside one task, as the plan's expressions: names become inputs or locals, arguments get their passing. Locals are
 // numbered in the order in which they come, so that two programs that differ in names alone have one plan.
-import type { Binding, Typed, TypedBlock, TypedFitStatement, TypedLambda, TypedLet } from "../2-check/typed.ts";
-import type { Expr, FitStatement, Passing } from "../plan.ts";
+import { readsKeys } from "../2-check/operations.ts";
+import type { Binding, Typed, TypedAggregate, TypedBlock, TypedFitStatement, TypedLambda, TypedLet } from "../2-check/typed.ts";
+import type { AggregateExpr, Expr, FitStatement, Passing } from "../plan.ts";
 import type { Draft } from "./draft.ts";
 import type { Lowering, Rows, Value } from "./lower.ts";
 import { Env, labelOf } from "./lower.ts";
@@ -9,7 +10,7 @@ import { isFresh, onlyRead } from "./ownership.ts";
 
 /** Computed wherever it is read: no call of the user's, no rows. */
 export function isCheap(typed: Typed): boolean {
-  return !some(typed, (one) => ["call", "pipeline", "fit", "data", "reduce", "range", "split"].includes(one.kind));
+  return !some(typed, (one) => ["call", "pipeline", "fit", "data", "reduce", "aggregate", "range", "split"].includes(one.kind));
 }
 export function callsUser(typed: Typed): boolean {
   return some(typed, (one) => one.kind === "call" || one.kind === "pipeline");
@@ -26,6 +27,8 @@ function some(typed: Typed, test: (one: Typed) => boolean): boolean {
   };
   return visit(typed);
 }
+
+const collected = (source: Expr): Expr => ({ op: "data", name: "collect", source, args: {} });
 
 export class TaskWriter {
   private readonly lowering: Lowering;
@@ -114,6 +117,7 @@ export class TaskWriter {
       case "data":
       case "split":
       case "reduce":
+      case "aggregate":
         return this.inline > 0 ? this.computed(typed, env) : this.hoisted(typed, env);
       case "combine":
         return { op: "combine", name: typed.name, partials: inner(typed.part), by: null };
@@ -243,7 +247,50 @@ export class TaskWriter {
     return rows.steps.reduce((from, step) => step.write(this, from), source);
   }
 
-  private computed(typed: Typed & { kind: "range" | "data" | "split" | "reduce" }, env: Env): Expr {
+  /** Reductions of one `agg`; `wanted` are those whose function is needed. */
+  aggregates(aggregates: readonly TypedAggregate[], env: Env, wanted: (one: TypedAggregate) => boolean): AggregateExpr["aggregates"] {
+    return aggregates.map((one) => ({
+      field: one.field,
+      name: one.name,
+      by: one.by && wanted(one) ? this.lambda(one.by, env) : null,
+    }));
+  }
+
+  /** `agg` over groups that lie as rows `{ key, rows }`. */
+  aggregateEach(groups: Expr, aggregates: readonly TypedAggregate[], keyFields: readonly string[] | null, env: Env): Expr {
+    const name = `v${this.count++}`;
+    const group: Expr = { op: "local", name };
+    const field = (of: string): Expr => ({ op: "field", of: group, name: of, optional: false });
+    const reduced: Expr = {
+      op: "aggregate",
+      step: "reduce",
+      source: { op: "dataset", list: field("rows") },
+      grouped: "no",
+      key: null,
+      aggregates: this.aggregates(aggregates, env, () => true),
+    };
+    const key = keyFields ? { spread: field("key") } : { name: "key", value: field("key") };
+    const body: Expr = { op: "record", fields: [key, { spread: reduced }] };
+    return { op: "data", name: "map", source: groups, args: { f: { op: "lambda", parameters: [name], body } } };
+  }
+
+  private aggregated(typed: Typed & { kind: "aggregate" }, env: Env): Expr {
+    const { grouping } = typed;
+    const source = this.rows(typed.source, env);
+    if (grouping.kind === "named") return collected(this.aggregateEach(source, typed.aggregates, grouping.keyFields, env));
+    const isWhole = (typed.type.kind === "list" || typed.type.kind === "dataset") && typed.type.groups === true;
+    return {
+      op: "aggregate",
+      step: "reduce",
+      source,
+      grouped: grouping.kind === "none" ? "no" : grouping.keyFields && !isWhole ? "fields" : "key",
+      key: grouping.kind === "by" ? this.lambda(grouping.key, env) : null,
+      aggregates: this.aggregates(typed.aggregates, env, () => true),
+    };
+  }
+
+  private computed(typed: Typed & { kind: "range" | "data" | "split" | "reduce" | "aggregate" }, env: Env): Expr {
+    if (typed.kind === "aggregate") return this.aggregated(typed, env);
     if (typed.kind === "reduce") {
       const source = this.rows(typed.source, env);
       if (typed.name === "collect") return { op: "data", name: "collect", source, args: {} };
@@ -283,8 +330,7 @@ export class TaskWriter {
         args: { rows, blocks: typed.blocks ? this.write(typed.blocks, env) : rows },
       };
     }
-    const needsKeys = typed.name === "shuffle" || typed.name === "withIndex";
-    const source = needsKeys ? this.keyedRows(typed.source, env) : this.rows(typed.source, env);
+    const source = readsKeys(typed.name) ? this.keyedRows(typed.source, env) : this.rows(typed.source, env);
     return {
       op: "data",
       name: typed.name,

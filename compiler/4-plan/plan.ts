@@ -90,16 +90,22 @@ function gather(
     if (work.kind === "fold") return null;
     if (work.kind === "rows") return { ...stage, work: { kind: "gathered" }, ...overAll(stage, work.over) };
     const fold = work.kind === "combine" ? flow.stages[work.of]! : null;
-    if (fold?.work.kind !== "fold" || fold.body.op !== "fold") return stage;
+    if (work.kind !== "combine" || fold?.work.kind !== "fold") return stage;
     const { body, inputs } = overAll(fold, fold.work.over);
-    if (body.op !== "fold") throw new Error("bug: a fold that isn't one");
-    return { ...stage, work: { kind: "value" }, inputs, body: { ...body, op: "reduce" } };
+    return { ...stage, work: { kind: work.rows ? "source" : "value" }, inputs, body: atOnce(body) };
   });
   let next = 0;
   const place = joined.map((stage) => (stage ? next++ : -1));
   const renumber = (index: number) => place[index]!;
   const stages = joined.flatMap((stage) => (stage ? [renumbered(stage, renumber)] : []));
   return { stages, place };
+}
+
+/** The body of a fold, made one that combines too. */
+function atOnce(body: Expr): Expr {
+  if (body.op === "fold") return { ...body, op: "reduce" };
+  if (body.op === "aggregate") return { ...body, step: "reduce" };
+  throw new Error("bug: a fold that isn't one");
 }
 
 /** The body over all blocks of its source, where it was over one. */
@@ -138,7 +144,7 @@ function renumbered(stage: Gathered, renumber: (index: number) => number): Gathe
       work.kind === "rows" || work.kind === "fold"
         ? { kind: work.kind, over: over(work.over) }
         : work.kind === "combine"
-          ? { kind: "combine", of: renumber(work.of) }
+          ? { ...work, of: renumber(work.of) }
           : work,
     inputs: stage.inputs.map((input) => ("stage" in input ? { ...input, stage: renumber(input.stage) } : input)),
   };
@@ -180,7 +186,7 @@ function planStage(stage: Gathered, choice: Choice): PlanStage {
     tasks,
     inputs,
     body: stage.body,
-    output: outputs[work.kind],
+    output: work.kind === "combine" && work.rows ? "blocks" : outputs[work.kind],
     ...(stage.keyed ? { keyed: true as const } : {}),
     strategy,
     options: choice.options,

@@ -1,7 +1,8 @@
 // A plan's expressions as JavaScript: one generated function a stage. Asynchronous only where a called function is, and a value
 // is copied only where the plan says that its callee may change it and somebody else may still see it. Must not know hosts,
 // sockets or how inputs came here.
-import type { Expr, FitExpr, FitStatement, Plan, PlanInput } from "../../compiler/plan.ts";
+import type { AggregateExpr, Expr, FitExpr, FitStatement, Plan, PlanInput } from "../../compiler/plan.ts";
+import * as groups from "./groups.ts";
 import * as operations from "./operations.ts";
 import { combine, fold, reductionNames } from "./reductions.ts";
 import type { StoredBlock } from "./rows.ts";
@@ -26,6 +27,7 @@ export type Params = { readonly [name: string]: unknown };
 /** What generated code calls; its names start with `h.`. */
 const helpers = {
   ...operations,
+  ...groups,
   allRows,
   builtins,
   combine,
@@ -162,6 +164,7 @@ class Writer {
         return false;
       case "fold":
       case "reduce":
+      case "aggregate":
         return false;
       // A call's result is the callee's gift: TypeScript keeps a read-only argument from being returned as a mutable value.
       case "call":
@@ -232,6 +235,8 @@ class Writer {
         const partials = this.reduced(expr, scope, frame, (values) => `${values}.map((values) => h.fold(${name}, values, ${by}))`);
         return `h.combine(${name}, ${partials}, ${by})`;
       }
+      case "aggregate":
+        return this.aggregate(expr, scope, frame);
       case "fit":
         return this.fit(expr, scope, frame);
     }
@@ -314,6 +319,16 @@ class Writer {
         return `h.rangeSet(${scalar("rows")}, ${scalar("blocks")})`;
       case "withIndex":
         return `h.withIndex(${set})`;
+      case "mapBatches": {
+        const [source, size] = [this.fresh(), this.fresh()];
+        frame.hoisted.push(source, size);
+        const made = this.values(`h.runs(${source}, ${size})`, args.f, scope, frame);
+        return `(${source} = ${set}, ${size} = ${scalar("size")}, h.mapBatches(${source}, ${size}, ${made}))`;
+      }
+      case "sample":
+        return args.share
+          ? `h.sampleShare(${set}, ${scalar("seed")}, ${scalar("share")})`
+          : `h.sampleRows(${set}, ${scalar("seed")}, ${scalar("n")})`;
       case "splitPart":
         return `h.splitPart(${set}, ${scalar("seed")}, ${scalar("from")}, ${scalar("to")})`;
       case "shuffle":
@@ -343,6 +358,29 @@ class Writer {
     const set = this.expression(expr.source, scope, frame);
     if (expr.by === null || expr.name === "reduce") return then(`${set}.blocks.map((block) => block.rows)`);
     return then(this.values(set, expr.by, scope, frame));
+  }
+
+  private aggregate(expr: AggregateExpr, scope: Scope, frame: Frame): string {
+    const { step, grouped, key, aggregates } = expr;
+    const columns = (values: (by: Expr | null, name: string) => string) =>
+      `[${aggregates
+        .map(({ field, name, by }) => {
+          const combiner = this.combiner({ op: "fold", name, source: expr.source, by }, scope, frame);
+          return `{ field: ${quote(field)}, name: ${quote(this.reduction(name))}, values: ${values(by, name)}, by: ${combiner} }`;
+        })
+        .join(", ")}]`;
+    if (step === "combine") {
+      const partials = this.expression(expr.source, scope, frame);
+      return `h.combineGroups(${partials}, ${columns(() => "null")}, ${quote(grouped)})`;
+    }
+    const [source, folded] = [this.fresh(), this.fresh()];
+    frame.hoisted.push(source, folded);
+    const set = this.expression(expr.source, scope, frame);
+    const keys = key ? this.values(source, key, scope, frame) : "null";
+    const written = columns((by, name) => (by === null || name === "reduce" ? "null" : this.values(source, by, scope, frame)));
+    const partials = `h.foldGroups(${source}, ${keys}, ${folded})`;
+    const then = step === "fold" ? `${partials}[0]` : `h.combineGroups(${partials}, ${folded}, ${quote(grouped)})`;
+    return `(${source} = ${set}, ${folded} = ${written}, ${then})`;
   }
 
   private combiner(expr: Expr & { op: "fold" | "combine" | "reduce" }, scope: Scope, frame: Frame): string {

@@ -70,6 +70,30 @@ export function flatMap(set: DataSet, values: readonly unknown[][]): DataSet {
   });
 }
 
+/** Runs of at most `size` rows; none crosses the end of its block. */
+export function runs(set: DataSet, size: number): DataSet {
+  if (!Number.isSafeInteger(size) || size < 1) throw new RangeError(`\`mapBatches\` wants a size of at least 1, not ${size}`);
+  return eachBlock(set, ({ rows }) => ({
+    rows: Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => rows.slice(i * size, (i + 1) * size)),
+    keys: { kind: "none" },
+  }));
+}
+
+/** What was made of each run, one row for each. */
+export function mapBatches(set: DataSet, size: number, made: readonly unknown[][]): DataSet {
+  return eachBlock(set, (block, index) => {
+    const rows: unknown[] = [];
+    made[index]!.forEach((list, run) => {
+      const wanted = Math.min(size, block.rows.length - run * size);
+      if (!Array.isArray(list)) throw new TypeError("`mapBatches` wants a list of rows for each run of rows");
+      if (list.length !== wanted)
+        throw new RangeError(`\`mapBatches\` wants a row for each row: of ${wanted} its function made ${list.length}`);
+      for (const row of list) rows.push(row ?? null);
+    });
+    return { rows, keys: block.keys };
+  });
+}
+
 export function withIndex(set: DataSet): DataSet {
   return eachBlock(set, (block) => {
     const key = keyReader(block);
@@ -87,6 +111,38 @@ export function splitPart(set: DataSet, seed: number, from: number, to: number):
     });
   });
 }
+
+/** Each row is drawn by itself, with the chance `share`. */
+export function sampleShare(set: DataSet, seed: number, share: number): DataSet {
+  if (!(share >= 0 && share <= 1)) throw new RangeError(`\`sample\` wants a share from 0 to 1, not ${share}`);
+  return eachBlock(set, (block) => {
+    const key = keyReader(block);
+    return keepWhere(block, (i) => chance(seed, SAMPLE, key(i)) < share);
+  });
+}
+
+/** The `count` rows whose hashes of the seed and their keys are least, in the order in which they were. */
+export function sampleRows(set: DataSet, seed: number, count: number): DataSet {
+  if (!Number.isSafeInteger(count) || count < 0) throw new RangeError(`\`sample\` wants a number of rows, not ${count}`);
+  const all = set.blocks.map((block) => {
+    const key = keyReader(block);
+    return Float64Array.from(block.rows, (_, i) => chance(seed, SAMPLE, key(i)));
+  });
+  const total = all.reduce((sum, chances) => sum + chances.length, 0);
+  if (count >= total) return set;
+  const sorted = new Float64Array(total);
+  let at = 0;
+  for (const chances of all) {
+    sorted.set(chances, at);
+    at += chances.length;
+  }
+  sorted.sort();
+  const limit = sorted[count]!;
+  // Rows with the same key, made by `flatMap`, have the same chance: the first of them are taken.
+  let ties = count - sorted.indexOf(limit);
+  return eachBlock(set, (block, index) => keepWhere(block, (i) => all[index]![i]! < limit || (all[index]![i] === limit && ties-- > 0)));
+}
+const SAMPLE = 0x5a3;
 const SPLIT = 0x5b1;
 const SHUFFLE = 0x54f;
 

@@ -7,7 +7,7 @@ interface Reduction {
   readonly merge: (left: never, right: never, by: Combiner | null) => unknown;
   readonly finish: (whole: never, name: string) => unknown;
 }
-type Combiner = (left: unknown, right: unknown) => unknown;
+export type Combiner = (left: unknown, right: unknown) => unknown;
 interface MeanPartial {
   readonly sum: unknown;
   readonly count: number;
@@ -61,6 +61,12 @@ const reductions: Readonly<Record<string, Reduction>> = {
     merge: (left: readonly unknown[], right: readonly unknown[], by) => [by!(left[0], right[0])],
     finish: (whole: readonly unknown[] | null, name) => (present(whole, name) as readonly unknown[])[0],
   },
+  // In a list too.
+  first: {
+    fold: (values) => (values.length === 0 ? null : [values[0]]),
+    merge: (left: unknown) => left,
+    finish: (whole: readonly unknown[] | null, name) => (present(whole, name) as readonly unknown[])[0],
+  },
   collect: {
     fold: same,
     merge: (left: readonly unknown[], right: readonly unknown[]) => [...left, ...right],
@@ -81,21 +87,31 @@ export function fold(name: string, values: readonly unknown[], by: Combiner | nu
   return find(name).fold(values, by);
 }
 
-/** Of all partials, in block order: neighbours pairwise, level by level. */
+/** Of all partials, in block order. */
 export function combine(name: string, partials: readonly unknown[], by: Combiner | null): unknown {
-  const { merge, finish } = find(name);
   if (name === "collect") return (partials as readonly unknown[][]).flat();
+  return finish(name, inTree(partials, (left, right) => merge(name, left, right, by)) ?? null);
+}
+
+/** Neighbours pairwise, level by level: the one tree in which all partials are put together. */
+export function inTree<T>(partials: readonly T[], merged: (left: T, right: T) => T): T | undefined {
   let level = partials;
   while (level.length > 1) {
-    const next: unknown[] = new Array((level.length + 1) >> 1);
-    for (let i = 0; i < next.length; i++) {
-      const left = level[2 * i];
-      const right = 2 * i + 1 < level.length ? level[2 * i + 1] : null;
-      next[i] = left === null ? right : right === null ? left : merge(left as never, right as never, by);
-    }
+    const next: T[] = new Array((level.length + 1) >> 1);
+    for (let i = 0; i < next.length; i++) next[i] = 2 * i + 1 < level.length ? merged(level[2 * i]!, level[2 * i + 1]!) : level[2 * i]!;
     level = next;
   }
-  return finish((level.length === 0 ? null : level[0]) as never, name);
+  return level[0];
+}
+
+/** Two partials, either of which may be of no rows. */
+export function merge(name: string, left: unknown, right: unknown, by: Combiner | null): unknown {
+  return left === null ? right : right === null ? left : find(name).merge(left as never, right as never, by);
+}
+
+/** What the whole partial says. */
+export function finish(name: string, whole: unknown): unknown {
+  return find(name).finish(whole as never, name);
 }
 
 // --- Additive values: numbers, typed arrays, records and lists of those ---------------------------------------------------

@@ -10,6 +10,7 @@ const stages = `import type { int } from "headrace";
 export function load(n: int): int[] { return Array.from({ length: n }, (_, i) => (i * 7919) % 101) as int[]; }
 export function* numbers(n: int): Generator<int> { for (let i = 0; i < n; i++) yield ((i * 31) % 57) as int; }
 export async function next(x: int): Promise<int> { return (x + 1) as int; }
+export function doubled(xs: readonly int[]): int[] { return xs.map((x) => 2 * x) as int[]; }
 export function twice(x: int): int { return (2 * x) as int; }
 `;
 
@@ -29,6 +30,9 @@ interface Rows {
   readonly rows: readonly number[] | null;
 }
 const upTo = (n: number, value: (i: number) => number) => Array.from({ length: n }, (_, i) => value(i));
+function groups(rows: readonly number[], key: (x: number) => number): { key: number; rows: number[] }[] {
+  return [...new Set(rows.map(key))].map((one) => ({ key: one, rows: rows.filter((x) => key(x) === one) }));
+}
 const sum = (rows: readonly number[]) => rows.reduce((a, b) => a + b, 0);
 
 function source(random: Random, named: readonly Rows[]): Rows {
@@ -62,6 +66,22 @@ function step({ text, rows }: Rows, random: Random, named: readonly Rows[]): Row
       text: `${text} |> concat(${other.text} |> map(x => x + 1))`,
       rows: rows && other.rows && [...rows, ...other.rows.map((x) => x + 1)],
     }),
+    () =>
+      then(
+        `groupBy(x => x % ${n}) |> agg(n: count(), s: sum(x => x), low: min(x => twice(x))) |> map(g => g.key + g.n * 100 + g.s - g.low)`,
+        (r) => groups(r, (x) => x % n).map(({ key, rows: g }) => key + g.length * 100 + sum(g) - 2 * Math.min(...g)),
+      ),
+    () =>
+      then(`groupBy(x => { a: x % 2, b: x > ${n} }) |> agg(all: collect(), first: first()) |> map(g => g.a + g.first + len(g.all))`, (r) =>
+        groups(r, (x) => (x % 2) * 2 + Number(x > n)).map(({ rows: g }) => (g[0]! % 2) + g[0]! + g.length),
+      ),
+    () =>
+      then(`groupBy(x => \`\${x % 3}\`) |> filter(g => len(g.rows) > 1) |> map(g => g.rows |> sum)`, (r) =>
+        groups(r, (x) => x % 3).flatMap(({ rows: g }) => (g.length > 1 ? [sum(g)] : [])),
+      ),
+    () => then(`mapBatches(${n}, doubled)`, (r) => r.map((x) => 2 * x)),
+    () => then(`sample(${n / 10}, seed: 1)`, null),
+    () => then(`sample(${n}, seed: 1) |> map(x => x - 1)`, null),
     () => then("withIndex |> map(p => p.index + p.row)", null),
     () => then(`shuffle(seed: ${n})`, null),
     () => ({ text: `(${text} |> split(a: 0.5, b: 0.5, seed: ${n})).a`, rows: null }),
@@ -78,6 +98,16 @@ function output({ text, rows }: Rows, random: Random): Output {
   const outputs: Output[] = [
     { text, type: "Dataset<int>", value: rows },
     { text: `${text} |> sum`, type: "int", value: rows && sum(rows) },
+    {
+      text: `${text} |> agg(n: count(), s: sum(), odd: any(x => x % 2 == 1))`,
+      type: "{ n: int, s: int, odd: bool }",
+      value: rows && { n: rows.length, s: sum(rows), odd: rows.some((x) => x % 2 === 1) },
+    },
+    {
+      text: `[2, 3] |> map(k => ${text} |> groupBy(x => x % k) |> agg(n: count()) |> map(g => g.n) |> collect)`,
+      type: "Dataset<[int]>",
+      value: rows && [2, 3].map((k) => groups(rows, (x) => x % k).map((g) => g.rows.length)),
+    },
     { text: `${text} |> filter(x => x > 3) |> count`, type: "int", value: rows?.filter((x) => x > 3).length ?? null },
     {
       text: `[1, 2] |> map(k => ${text} |> map(x => x * k) |> sum)`,
@@ -101,7 +131,7 @@ function program(random: Random): { readonly text: string; readonly values: Read
   const outputs = upTo(1 + random(4), (i) => i).map((i) => ({ name: `o${i}`, ...output(named[random(named.length)]!, random) }));
   const mixed = named.map(({ text }, i) => `  ${text}: ${["task", "data(1)", "data(2)"][i % 3]}`);
   return {
-    text: `import { load, next, numbers, twice } from "./stages.ts"
+    text: `import { doubled, load, next, numbers, twice } from "./stages.ts"
 
 pipeline main() -> { ${outputs.map(({ name, type }) => `${name}: ${type}`).join(", ")} } {
 ${lets.join("\n")}
