@@ -171,6 +171,22 @@ export interface FunctionSignature {
   readonly iterates: "no" | "sync" | "async";
   /** `@effect @volatile @associative @elementwise`. */
   readonly tags: readonly string[];
+  /** What it reaches outside itself, through the user's own files: one place for each kind. */
+  readonly reaches: readonly Reached[];
+  /** What it gives may be memory that its module keeps, which the next call would see changed. */
+  readonly keepsMemory: boolean;
+}
+
+/** What makes a function depend on more than its arguments, or do more than give a value. */
+export type Reach = "files" | "network" | "environment" | "clock" | "chance" | "state" | "processes" | "exit";
+
+export interface Reached {
+  readonly what: Reach;
+  /** As it is written there: `Date.now`, `readFileSync`, the name of a module's variable. */
+  readonly name: string;
+  readonly span: Span;
+  /** Names of the declarations between the function and the place, the nearest to the function first. */
+  readonly via: readonly string[];
 }
 
 export interface SignatureParameter {

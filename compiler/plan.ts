@@ -53,6 +53,10 @@ export interface PlanFunction {
   readonly iterates: "no" | "sync" | "async";
   /** `.node` addons the slice reaches: it then runs in a process of its own. */
   readonly native: readonly string[];
+  /** What it reaches outside itself, by kind (`clock`, `files`, `state`, …), in the alphabet's order; absent: nothing. */
+  readonly reaches?: readonly string[];
+  /** Tags that its author gave it, those that say how it may be run; absent: none. */
+  readonly tags?: readonly ("effect" | "volatile" | "associative")[];
 }
 
 /** A stage is a template of tasks: the same body over one value, or over each block. Stages are addressed by their index in `Plan.stages`. */
@@ -163,7 +167,23 @@ export interface PlanAbout {
   readonly stages: Readonly<
     Record<string, { readonly span: AboutSpan | null; readonly type: string /** Why this strategy. */; readonly why: string }>
   >;
-  readonly functions: Readonly<Record<string, { readonly span: AboutSpan | null }>>;
+  readonly functions: Readonly<
+    Record<
+      string,
+      {
+        readonly span: AboutSpan | null;
+        /** Names of its parameters. */
+        readonly parameters?: readonly string[];
+        /** Where it reaches what, and by way of which of the user's other declarations. */
+        readonly reaches?: readonly {
+          readonly what: string;
+          readonly name: string;
+          readonly span: AboutSpan | null;
+          readonly via: readonly string[];
+        }[];
+      }
+    >
+  >;
   readonly params: Readonly<Record<string, { readonly doc: string | null; readonly span: AboutSpan | null }>>;
   readonly outputs: Readonly<Record<string, { readonly type: string }>>;
 }

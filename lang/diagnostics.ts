@@ -400,6 +400,46 @@ what another did. A read-only type shares it: \`View<Weights>\`, \`readonly numb
 
     do notify("done")`,
   }),
+  HR303: entry<{ callee: string; what: string }>({
+    severity: "remark",
+    title: "a stage function that depends on the world outside",
+    message: (p) => `\`${p.callee}\` ${p.what}, so the same arguments may give another result`,
+    explain: `A stage function is taken to be pure: its result may be kept, made again after a loss, or made elsewhere. One that reads files, the network,
+the environment, the clock or random numbers gives another result another time. Say what it depends on, or say that it is so:
+
+    export function stamp(rows: Row[]): Row[] { … the clock … }      another result each time
+    export function stamp(rows: Row[], now: number): Row[]             a param says when: the same run again gives the same
+
+    /** @volatile */      it reads the world: once a run, and what it read counts
+    /** @effect */        it acts on the world: called through \`do\`
+    import { resource connect } from "./store.ts"      made once a slot, and kept there
+
+What the function doesn't use isn't held against it, whatever its file imports. Packages aren't looked into.`,
+  }),
+  HR304: entry<{ callee: string; variable: string }>({
+    severity: "remark",
+    title: "a stage function that depends on a variable of its module",
+    message: (p) => `\`${p.callee}\` depends on \`${p.variable}\`, a variable of its module that functions change`,
+    explain: `Each stage function is loaded with a copy of its module of its own, once in every slot. What one call leaves in a variable, another call may
+find there or not, and another stage never does.
+
+    let count = 0;
+    export function number(row: Row): Row { return { ...row, id: count++ }; }       ids begin anew in each slot
+    rows |> withIndex |> map(p => number(p.row, p.index))                            the same ids everywhere
+
+What is costly to make and kept for many calls is a \`resource\`: made once a slot, and handed to the functions that use it.`,
+  }),
+  HR305: entry<{ tag: string; callee: string }>({
+    severity: "warning",
+    title: "a tag that says nothing",
+    message: (p) => `\`@${p.tag}\` says nothing about \`${p.callee}\``,
+    explain: `A tag of a stage function's doc comment says how it may be run; a misspelt one would be dropped silently.
+
+    @effect        it acts on the world: called through \`do\`, never left out
+    @volatile      it reads the world: once a run
+    @associative   of two values or of a list: may be applied to parts, and then to what these gave
+    @elementwise   of a list: each item by itself`,
+  }),
   // --- Schedules and plans ---
   HR401: entry<{ name: string }>({
     severity: "error",

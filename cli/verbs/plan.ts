@@ -58,12 +58,24 @@ function table(plan: Plan): string {
     paint("dim", line(head)),
     ...rows.map(line),
     "",
+    ...outside(plan),
     `longest chain: ${planGraph(plan)
       .criticalPath()
       .items.map(({ id }) => id)
       .join(" → ")}`,
     "",
   ].join("\n");
+}
+
+/** Which functions depend on more than their arguments, and where that is written. */
+function outside(plan: Plan): string[] {
+  const lines = Object.entries(plan.about.functions).flatMap(([id, { reaches = [] }]) => {
+    if (reaches.length === 0) return [];
+    const tags = (plan.functions[id]?.tags ?? []).map((tag) => ` @${tag}`).join("");
+    const places = reaches.map(({ what, name, span }) => `${what} (\`${name}\`${span === null ? "" : `, ${span.file}:${span.line}`})`);
+    return [`  ${id}${tags}: ${places.join(", ")}`];
+  });
+  return lines.length === 0 ? [] : ["functions that reach outside themselves:", ...lines, ""];
 }
 
 function tasks(stage: PlanStage, plan: Plan): string {

@@ -24,8 +24,11 @@ export async function readSignatures(
     names.map((file) =>
       cached(["signatures", file], sources, async () => {
         const opened = await open();
-        const { signaturesOf } = await import("./typescript-signatures.ts");
-        return { answer: { signatures: signaturesOf(opened, file), diagnostics: opened.syntaxErrors() }, read: opened.filesRead() };
+        const { signaturesOf, strangeTags } = await import("./typescript-signatures.ts");
+        return {
+          answer: { signatures: signaturesOf(opened, file), diagnostics: [...opened.syntaxErrors(), ...strangeTags(opened, file)] },
+          read: opened.filesRead(),
+        };
       }),
     ),
   );

@@ -47,7 +47,7 @@ export class TypeScriptProgram {
     const absolutes = files.map((file) => absolutePath(sources.root, file));
     for (const path of absolutes) this.#project.addSourceFileAtPathIfExists(path);
     this.#program = this.#project.getProgram().compilerObject;
-    if (this.#program.getSourceFiles().some((file) => this.#isLocal(file) && USES_NODE.test(file.text))) {
+    if (this.#program.getSourceFiles().some((file) => this.isLocal(file) && USES_NODE.test(file.text))) {
       this.#project.compilerOptions.set({ types: ["node"] });
       this.#program = this.#project.getProgram().compilerObject;
     }
@@ -76,6 +76,11 @@ export class TypeScriptProgram {
     return { file: this.name(node.getSourceFile()), start: node.getStart(), end: end.getEnd() };
   }
 
+  /** The user's own files that the program reached. */
+  localFiles(): readonly ts.SourceFile[] {
+    return this.#program.getSourceFiles().filter((file) => this.isLocal(file) && !file.isDeclarationFile);
+  }
+
   isLibrary(file: ts.SourceFile): boolean {
     return this.#program.isSourceFileDefaultLibrary(file);
   }
@@ -86,7 +91,7 @@ export class TypeScriptProgram {
     for (const file of this.#program.getSourceFiles()) {
       if (this.isLibrary(file)) continue;
       read.add(this.name(file));
-      if (!this.#isLocal(file)) continue;
+      if (!this.isLocal(file)) continue;
       for (const { fileName: specifier } of ts.preProcessFile(file.text, true, true).importedFiles) {
         const found = ts.resolveModuleName(
           specifier,
@@ -104,7 +109,7 @@ export class TypeScriptProgram {
   syntaxErrors(): Diagnostic[] {
     return this.#program
       .getSourceFiles()
-      .filter((file) => this.#isLocal(file))
+      .filter((file) => this.isLocal(file))
       .flatMap((file) => this.#program.getSyntacticDiagnostics(file))
       .map((error) => {
         const file = this.name(error.file);
@@ -120,7 +125,8 @@ export class TypeScriptProgram {
     return this.#program.getSemanticDiagnostics(this.file(file));
   }
 
-  #isLocal(file: ts.SourceFile): boolean {
+  /** One of the user's own files, not of the language or of a package. */
+  isLocal(file: ts.SourceFile): boolean {
     return !this.isLibrary(file) && packageManifest(this.name(file)) === null;
   }
 }

@@ -22,6 +22,7 @@ import {
   rowForms,
   scalars,
 } from "./operations.ts";
+import { remarkReaches } from "./purity.ts";
 import { callSample } from "./sampling.ts";
 import type { Scope } from "./scope.ts";
 import { meant, primary, secondary } from "./scope.ts";
@@ -176,6 +177,7 @@ function callFunction(call: Call, stage: StageFunction, scope: Scope, context: C
       ),
     );
   }
+  remarkReaches(stage, call.callee.span, context);
   const rest = signature.parameters.find((parameter) => parameter.rest) ?? null;
   const placed = place(call, signature.parameters, signature.span, context, rest);
   if (!placed) {

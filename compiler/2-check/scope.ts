@@ -73,6 +73,8 @@ export class Declarations {
   readonly pipelines = new Map<string, CheckedPipeline>();
   /** Names whose own problem has been reported: whatever uses them is silent. */
   readonly broken = new Set<string>();
+  /** Ids of functions of which it has been said what they reach. */
+  readonly remarked = new Set<string>();
   private readonly types = new Map<string, Type>();
   private readonly aliases = new Map<string, Module["types"][number]>();
   private readonly resolving = new Set<string>();

@@ -1,6 +1,7 @@
 // The flow: a program as stages over blocks and values, before anybody has said how they run. Plain JSON. Made by `3-lower`, read by
 // `4-plan`, which adds strategies and a hash.
 import type { Span } from "../../lang/ast.ts";
+import type { Reached } from "../module.ts";
 import type { Expr, Json, PlanParam, Scalar } from "../plan.ts";
 
 export interface Flow {
@@ -20,6 +21,9 @@ export interface FlowFunction {
   readonly async: boolean;
   readonly iterates: "no" | "sync" | "async";
   readonly span: Span;
+  readonly parameters: readonly string[];
+  readonly reaches: readonly Reached[];
+  readonly tags: readonly string[];
 }
 
 export interface FlowStage {

@@ -113,7 +113,8 @@ export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new 
 }
 
 function flowFunction({ file, signature }: StageFunction): FlowFunction {
-  return { file, export: signature.name, async: signature.async, iterates: signature.iterates, span: signature.span };
+  const { name, async, iterates, span, reaches, tags } = signature;
+  return { file, export: name, async, iterates, span, parameters: signature.parameters.map((one) => one.name), reaches, tags };
 }
 
 function calledIds(body: Expr): string[] {

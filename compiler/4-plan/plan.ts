@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import type { Span } from "../../lang/ast.ts";
 import type { CheckedProgram } from "../2-check/typed.ts";
 import { mapInputs } from "../3-lower/draft.ts";
-import type { Flow, FlowInput, FlowStage, RowSource } from "../3-lower/flow.ts";
-import type { AboutSpan, Expr, Plan, PlanInput, PlanStage, Scalar, Strategy, TaskCount } from "../plan.ts";
+import type { Flow, FlowFunction, FlowInput, FlowStage, RowSource } from "../3-lower/flow.ts";
+import type { AboutSpan, Expr, Plan, PlanFunction, PlanInput, PlanStage, Scalar, Strategy, TaskCount } from "../plan.ts";
 import { PLAN_FORMAT } from "../plan.ts";
 import type { Choice } from "./schedule.ts";
 import { autoReason } from "./schedule.ts";
@@ -28,12 +28,7 @@ export function makePlan(flow: Flow, facts: PlanFacts): Plan {
     format: PLAN_FORMAT,
     name: flow.name,
     params: flow.params,
-    functions: Object.fromEntries(
-      Object.entries(flow.functions).map(([id, { export: name, async, iterates }]) => {
-        const { digest, native } = facts.slices.get(id)!;
-        return [id, { digest, export: name, async, iterates, native }];
-      }),
-    ),
+    functions: Object.fromEntries(Object.entries(flow.functions).map(([id, called]) => [id, planFunction(called, facts.slices.get(id)!)])),
     stages,
     regions: [],
     outputs: flow.outputs.map(({ name, from }) => ({ name, from: from.kind === "stage" ? planOutput(from, gathered) : from })),
@@ -52,11 +47,30 @@ export function makePlan(flow: Flow, facts: PlanFacts): Plan {
           { span: locate(span), type, why: facts.choices.get(name)!.why ?? autoReason(byId.get(id)!) },
         ]),
       ),
-      functions: Object.fromEntries(Object.entries(flow.functions).map(([id, { span }]) => [id, { span: locate(span) }])),
+      functions: Object.fromEntries(Object.entries(flow.functions).map(([id, called]) => [id, aboutFunction(called, locate)])),
       params: Object.fromEntries(program.params.map(({ plan, doc, span }) => [plan.name, { doc, span: locate(span) }])),
       outputs: Object.fromEntries(flow.outputs.map(({ name, type }) => [name, { type }])),
     },
   };
+}
+
+function planFunction(
+  called: FlowFunction,
+  { digest, native }: { readonly digest: string; readonly native: readonly string[] },
+): PlanFunction {
+  const { export: name, async, iterates } = called;
+  const reaches = [...new Set(called.reaches.map(({ what }) => what))].sort();
+  const tags = (["effect", "volatile", "associative"] as const).filter((tag) => called.tags.includes(tag));
+  return {
+    ...{ digest, export: name, async, iterates, native },
+    ...(reaches.length > 0 ? { reaches } : {}),
+    ...(tags.length > 0 ? { tags } : {}),
+  };
+}
+
+function aboutFunction({ span, parameters, reaches }: FlowFunction, locate: PlanFacts["locate"]): Plan["about"]["functions"][string] {
+  const places = reaches.map((one) => ({ what: one.what, name: one.name, span: locate(one.span), via: one.via }));
+  return { span: locate(span), parameters, ...(places.length > 0 ? { reaches: places } : {}) };
 }
 
 /** Sorted keys, no white space: one text for one plan. */
