@@ -32,13 +32,13 @@ export function boxText({ kind, title, type, runs, params }: Box): BoxText {
 }
 
 /** What stands in a group, in the order of the picture. */
-export interface Nested {
+interface Nested {
   readonly group: Group | null;
   readonly boxes: readonly Box[];
   readonly inside: readonly Nested[];
 }
 
-export function nested({ boxes, groups }: Picture): Nested {
+function nested({ boxes, groups }: Picture): Nested {
   const of = (group: Group | null): Nested => ({
     group,
     boxes: boxes.filter((box) => box.group === (group?.id ?? null)),
