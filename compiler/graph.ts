@@ -3,8 +3,8 @@
 import type { DirectedGraph as DirectedGraphType } from "graphology";
 import graphology from "graphology";
 import dag from "graphology-dag";
-import type { Flow, FlowStage } from "./3-lower/flow.ts";
-import type { Plan, PlanStage } from "./plan.ts";
+import type { Flow, FlowInput, FlowStage } from "./3-lower/flow.ts";
+import type { ControlTasks, Plan, PlanInput, PlanStage } from "./plan.ts";
 
 export class GraphIndex<T> {
   private readonly graph: DirectedGraphType = new graphology.DirectedGraph({ allowSelfLoops: true });
@@ -108,13 +108,38 @@ export function flowGraph(flow: Flow): GraphIndex<FlowStage> {
     const { work } = stage;
     const over = (work.kind === "rows" || work.kind === "fold") && work.over.kind === "stage" ? [work.over.stage] : [];
     const of = work.kind === "combine" ? [work.of] : [];
-    return [...over, ...of, ...stage.inputs.flatMap((input) => ("stage" in input ? [input.stage] : []))].map((i) => flow.stages[i]!);
+    return [...over, ...of, ...controlReads(work), ...inputStages(stage.inputs)].map((i) => flow.stages[i]!);
   });
 }
 
 export function planGraph(plan: Plan): GraphIndex<PlanStage> {
+  const controls = new Map(
+    plan.stages.flatMap(({ tasks }, index) =>
+      tasks.kind === "branch" || tasks.kind === "loop" ? givenBy(tasks).map((given) => [given, index] as const) : [],
+    ),
+  );
   return new GraphIndex(plan.stages, (stage) => {
     const over = stage.tasks.kind === "perBlock" ? [stage.tasks.of] : [];
-    return [...over, ...stage.inputs.flatMap((input) => ("stage" in input ? [input.stage] : []))].map((i) => plan.stages[i]!);
+    const control = stage.tasks.kind === "given" ? controls.get(plan.stages.indexOf(stage)) : undefined;
+    return [...over, ...controlReads(stage.tasks), ...inputStages(stage.inputs), ...(control === undefined ? [] : [control])].map(
+      (i) => plan.stages[i]!,
+    );
   });
 }
+
+const inputStages = (inputs: readonly PlanInput[] | readonly FlowInput[]): number[] =>
+  inputs.flatMap((input) => ("stage" in input ? [input.stage] : []));
+
+/** What stands for others once the control stage has spoken. */
+const givenBy = (tasks: ControlTasks & { kind: "branch" | "loop" }): number[] =>
+  tasks.kind === "branch" ? tasks.gives.map(({ given }) => given) : tasks.carried.map(({ final }) => final);
+
+/** Stages that a control stage waits for, inside its regions too. */
+function controlReads(tasks: { readonly kind: string } | ControlTasks): number[] {
+  if (!isControl(tasks)) return [];
+  if (tasks.kind === "each") return [tasks.of];
+  if (tasks.kind === "branch") return tasks.gives.flatMap((give) => [give.then, give.else]);
+  return [...tasks.carried.flatMap(({ given, init, next }) => [given, init, next]), tasks.decision];
+}
+
+const isControl = (tasks: { readonly kind: string }): tasks is ControlTasks => ["each", "branch", "loop"].includes(tasks.kind);

@@ -243,8 +243,13 @@ export type Expr =
   | { readonly op: "combine"; readonly name: string; readonly partials: Expr; readonly by: Expr | null }
   /** `fold` of every block, then `combine`, inside one task: the same arithmetic in the same order. */
   | { readonly op: "reduce"; readonly name: string; readonly source: Expr; readonly by: Expr | null }
+  /** Fails the task with the message where the condition doesn't hold; gives `body`. */
+  | { readonly op: "expect"; readonly condition: Expr; readonly message: Expr; readonly body: Expr }
+  /** Tells a number along the iterations of a `loop`; gives null. */
+  | { readonly op: "track"; readonly name: string; readonly step: Expr; readonly value: Expr }
   /** Several reductions at once, of all rows or of groups. */
   | AggregateExpr
+  | LoopExpr
   | FitExpr;
 
 /**
@@ -268,19 +273,39 @@ export interface AggregateExpr {
   }[];
 }
 
+/** A `loop` inside one task. Gives the last carried value, or a record of several by their fields. */
+export interface LoopExpr {
+  readonly op: "loop";
+  readonly carried: readonly { readonly name: string; readonly field: string; readonly init: Expr }[];
+  /** A list: the next value of each that is carried, and whether it was the last round. */
+  readonly round: Expr;
+  readonly max: Expr;
+}
+
 export interface FitExpr {
   readonly op: "fit";
-  readonly carried: { readonly name: string; readonly init: Expr };
+  /** Several give a record of them by their fields. */
+  readonly carried: readonly { readonly name: string; readonly field: string; readonly init: Expr }[];
   readonly batch: string;
   /** A data set of batches, evaluated once an epoch with the local `epoch` (from 0) in scope. */
   readonly over: Expr;
   readonly epochs: Expr;
   /** In order. `worker` statements depend on the batch and give a `Part`; `update` ones run once a step. */
   readonly body: readonly FitStatement[];
+  /** Once after each epoch: may read what is carried, `epoch` and `step`. */
+  readonly eachEpoch: readonly EpochStatement[];
 }
+type Direction = "minimizing" | "maximizing";
+export type EpochStatement =
+  | Exclude<FitStatement, { kind: "next" }>
+  /** The value of the fit is that of the epoch in which the metric, tracked above it, was best. */
+  | { readonly kind: "keep"; readonly value: Expr; readonly direction: Direction; readonly metric: string }
+  /** After that many epochs in which the metric didn't get better. */
+  | { readonly kind: "stop"; readonly after: Expr; readonly direction: Direction; readonly metric: string };
 export type FitStatement =
   | { readonly kind: "let"; readonly name: string; readonly value: Expr; readonly at: "worker" | "update" }
   | { readonly kind: "track"; readonly name: string; readonly value: Expr; readonly at: "update" }
+  | { readonly kind: "expect"; readonly condition: Expr; readonly message: Expr; readonly at: "update" }
   /** The carried name's next value. Stands last among those that read the old one. */
   | { readonly kind: "next"; readonly name: string; readonly value: Expr; readonly at: "update" };
 // Inside a fit body, `{ op: "combine", name: "mean" | "sum" | …, partials: <a Part> }` is the boundary between the two sides:

@@ -257,6 +257,55 @@ In a notebook, a name that is given again takes the place of its older self ever
     let { train, test } = rows |> split(train: 0.8, test: 0.2)
     train |> mean(score)          nobody reads \`test\``,
   }),
+  HR117: entry<Record<never, never>>({
+    severity: "error",
+    title: "rows that failed, and that nobody looks at",
+    message: () => "nobody reads the rows for which this `attempt` failed",
+    explain: `\`attempt\` turns failures into data: \`ok\` holds what the function gave, \`failed\` the other rows, each with its error. Rows must not
+vanish without a word, so \`failed\` is to be read: as a result, or by what is expected of it.
+
+    let { ok, failed } = lines |> attempt(parse)
+    expect count(failed) < 10, "too many bad lines"`,
+  }),
+  HR118: entry<{ what: string; where: string }>({
+    severity: "error",
+    title: "a statement that stands elsewhere",
+    message: (p) => `${p.what} stands ${p.where}`,
+    explain: `\`keep\` and \`stop after\` say what becomes of a \`fit\` after each epoch; \`on failure\` is the last thing in a pipeline.
+
+    let model = fit w = init(seed) over batch in batches for 30 {
+      w <- step(w, batch)
+    } each epoch {
+      track valLoss = valid |> mean(d => loss(w, d))
+      keep w minimizing valLoss
+      stop after 3 without improvement of valLoss
+    }`,
+  }),
+  HR119: entry<Record<never, never>>({
+    severity: "error",
+    title: "a `do` of something that does nothing",
+    message: () => "`do` wants a call",
+    explain: `\`do\` stands before a call that acts on the world outside: of a function, most often one tagged \`@effect\`.
+
+    do notify("done")`,
+  }),
+  HR120: entry<{ what: string; where: string; why: string }>({
+    severity: "error",
+    title: "what needs a task of its own, inside one",
+    message: (p) => `${p.what} can't stand in ${p.where}: ${p.why}`,
+    explain: `A function of rows, and the body of a \`fit\`, are computed inside a task, which may run again after a loss. An effect, or a value with a
+deadline, gets a task of its own: in the block of a pipeline, an \`if\`, a \`for\` or a \`loop\`.
+
+    for user in users {
+      do notify(user)
+    }`,
+  }),
+  HR121: entry<{ name: string }>({
+    severity: "remark",
+    title: "an `on failure` of a pipeline that is called",
+    message: (p) => `the \`on failure\` of \`${p.name}\` isn't run where \`${p.name}\` is called`,
+    explain: `A failure ends the whole run, so only the pipeline that runs answers to it. A pipeline that is called is written out in the call's place.`,
+  }),
   // --- Types and parts ---
   HR201: entry<{ callee: string; parameter: string /** `field \`a\` of `, or nothing. */; inside: string; is: string; needs: string }>({
     severity: "error",
@@ -334,7 +383,7 @@ function, an open connection or an instance of a class with methods can't. Compu
     severity: "error",
     title: "a carried value that is given or read wrongly",
     message: (p) => p.what,
-    explain: `A \`fit\` carries a value from batch to batch. Its body gives the next one by \`<-\`, once, after all that read the old one.
+    explain: `A \`fit\` carries a value from batch to batch, a \`loop\` from one round to the next. Its body gives the next one by \`<-\`, once, after all that read the old one.
 
     let model = fit w = init(seed)
     over batch in batches for 5 {
@@ -376,6 +425,25 @@ function, an open connection or an instance of a class with methods can't. Compu
     rows |> agg(n: count(), late: mean(r => r.delay), worst: max(r => r.delay))
     rows |> agg(low: min(r => r.t), high: max(r => r.t))                             one record: .low, .high
     groups |> agg(n: count(), late: sum(r => r.late)) |> map(g => { ...g, share: g.late / g.n })`,
+  }),
+  HR214: entry<{ name: string }>({
+    severity: "error",
+    title: "a metric that nothing tracks",
+    message: (p) => `nothing tracks \`${p.name}\` in this epoch block`,
+    explain: `\`keep\` and \`stop after\` go by a number that the epoch block tracks.
+
+    each epoch {
+      track valLoss = valid |> mean(d => loss(w, d))
+      keep w minimizing valLoss
+    }`,
+  }),
+  HR215: entry<Record<never, never>>({
+    severity: "error",
+    title: "a deadline that is no time",
+    message: () => "`within` wants a time",
+    explain: `A deadline is a number with a unit: \`20ms\`, \`5s\`, \`10m\`. When it is over the call is ended, and what stands behind \`else\` is computed.
+
+    let answer = ask(model, question) within 200ms else fallback(question)`,
   }),
   // --- Purity and ownership ---
   HR301: entry<{ callee: string; parameter: string }>({
@@ -491,15 +559,6 @@ function once has nothing to split. Without \`!\` it falls back to \`task\`.`,
     title: "a stage option of the wrong kind",
     message: (p) => `\`${p.name}\` is ${p.wants}`,
     explain: `\`timeout\` is a time (\`20ms 5s 10m 2h\`), \`memory\` a size (\`512mb 2gb\`), \`retries\` a whole number.`,
-  }),
-  HR408: entry<{ name: string }>({
-    severity: "error",
-    title: "a number of rows or blocks that isn't known when the run starts",
-    message: (p) => `\`${p.name}\` of \`range\` has to be known when the run starts`,
-    explain: `How many tasks a \`range\` makes is known before anything runs: its numbers are written out, or are params.
-
-    param n: int = 1000
-    range(n, blocks: 10)`,
   }),
   HR409: entry<{ what: string }>({
     severity: "error",

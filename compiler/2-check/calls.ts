@@ -5,6 +5,7 @@ import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { bind, bindings, join, mismatch, print, substitute } from "../../lang/types.ts";
 import type { Argument, Expr, SignatureParameter } from "../module.ts";
+import { callAttempt } from "./attempt.ts";
 import type { Context } from "./expressions.ts";
 import { check, checkLambda, errorAt, isInt, isNumber, later, partly } from "./expressions.ts";
 import { expectType, needs, whole } from "./fitting.ts";
@@ -44,6 +45,7 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
   }
   if (Object.hasOwn(dataOperations, name) || Object.hasOwn(reductions, name) || rowForms.includes(name) || combiners.includes(name))
     return callOnRows(call, scope, context);
+  if (name === "attempt") return callAttempt(spreadOptions(call), scope, context);
   if (name === "range") return callRange(call, scope, context);
   if (name === "dataset") return callDataset(call, scope, context);
   if (Object.hasOwn(scalars, name))
@@ -166,7 +168,7 @@ export function place<P extends { readonly name: string; readonly optional?: boo
 
 function callFunction(call: Call, stage: StageFunction, scope: Scope, context: Context): Typed {
   const { signature } = stage;
-  if (signature.tags.includes("effect")) {
+  if (signature.tags.includes("effect") && context.doing !== call) {
     const text = context.textOf(call.span);
     context.diagnostics.push(
       report(
@@ -573,12 +575,6 @@ function callRange(written: Call, scope: Scope, context: Context): Typed {
     if (!found) return null;
     const typed = check(found.arg.value, scope, context);
     expectType(typed, INT, `\`${name}\` of \`range\``, context);
-    if (typed.kind !== "const" && typed.kind !== "param" && typed.type.kind !== "error") {
-      context.diagnostics.push(
-        report("HR408", { name }, [primary(typed.span, "known only while it runs")], { help: "a number, or a `param`" }),
-      );
-      return errorAt(typed.span);
-    }
     return typed;
   };
   const rows = value("n")!;

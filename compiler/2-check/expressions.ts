@@ -1,21 +1,24 @@
 // Types of expressions: each becomes a `Typed` one, problems are collected, and an expression whose problem has been reported has the
-// type `error`, which silences all that follows from it. Calls are `calls.ts`'s, `fit` is `fit.ts`'s.
+// type `error`, which silences all that follows from it. Calls are `calls.ts`'s, statements
+// `statements.ts`'s, what repeats `iteration.ts`'s and `fit.ts`'s.
 import type { Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { join, mayBeNull, mismatch, optionalOf, presentOf, print } from "../../lang/types.ts";
-import type { Block, Expr, Pattern, Statement } from "../module.ts";
+import type { Expr } from "../module.ts";
 import type { PlanParam } from "../plan.ts";
 import { checkCall } from "./calls.ts";
 import { checkFit } from "./fit.ts";
 import type { OpenQuestion } from "./fitting.ts";
 import { expectType, whole } from "./fitting.ts";
+import { checkFor, checkLoop, checkWithin } from "./iteration.ts";
 import { nonNullPaths, pathOf } from "./narrowing.ts";
 import { BOOL, ERROR, FLOAT, INT, NULL, STRING } from "./operations.ts";
 import type { Declarations } from "./scope.ts";
-import { meant, primary, Scope, secondary } from "./scope.ts";
-import type { Binding, Typed, TypedBlock, TypedLambda, TypedLet } from "./typed.ts";
+import { meant, primary, Scope } from "./scope.ts";
+import { bindName, checkBlock } from "./statements.ts";
+import type { Binding, Typed, TypedBlock, TypedLambda } from "./typed.ts";
 
 /** What all checks share. */
 export interface Context {
@@ -24,6 +27,10 @@ export interface Context {
   readonly diagnostics: Diagnostic[];
   /** What only TypeScript can tell. */
   readonly questions: OpenQuestion[];
+  /** Statements that are expressions: told as unused at the end, unless they turn out to act. */
+  readonly unused: Typed[];
+  /** The call that stands behind a `do`. */
+  readonly doing: Expr | null;
   /** Names that somebody reads. */
   readonly read: Set<Binding>;
   readonly readParams: Set<string>;
@@ -96,8 +103,10 @@ export function check(expr: Expr, scope: Scope, context: Context): Typed {
       const then = checkBlock(expr.then, scope.knowing(nonNullPaths(expr.condition, true)), context);
       const otherwise: TypedBlock = expr.else
         ? checkBlock(expr.else, scope.knowing(nonNullPaths(expr.condition, false)), context)
-        : { lets: [], value: { kind: "const", value: null, type: NULL, span } };
-      const type = join(whole(then.value.type), whole(otherwise.value.type));
+        : { statements: [], value: { kind: "const", value: null, type: NULL, span } };
+      const [left, right] = [whole(then.value.type), whole(otherwise.value.type)];
+      // A branch without a value: the whole is there for what it does.
+      const type: Type = left.kind === "void" || right.kind === "void" ? { kind: "void" } : join(left, right);
       return { kind: "if", condition, then, else: otherwise, type: partly(type, condition, then.value, otherwise.value), span };
     }
     case "call":
@@ -109,12 +118,14 @@ export function check(expr: Expr, scope: Scope, context: Context): Typed {
       return errorAt(span);
     case "quantity":
       return later(`a quantity such as \`${expr.value}${expr.unit}\` as a value`, span, context);
-    case "loop":
     case "for":
-    case "search":
-      return later(`\`${expr.kind}\``, span, context);
+      return checkFor(expr, scope, context);
+    case "loop":
+      return checkLoop(expr, scope, context);
     case "within":
-      return later("`within … else`", span, context);
+      return checkWithin(expr, scope, context);
+    case "search":
+      return later("`search`", span, context);
   }
 }
 
@@ -140,6 +151,11 @@ function checkName(name: string, span: Span, scope: Scope, context: Context): Ty
         help: `call it: \`${name}(…)\``,
       }),
     );
+    return errorAt(span);
+  }
+  if (scope.unavailable?.names.has(name)) {
+    const help = { help: scope.unavailable.why };
+    context.diagnostics.push(report("HR102", { name }, [primary(span, "not known here")], help));
     return errorAt(span);
   }
   context.diagnostics.push(
@@ -301,131 +317,7 @@ function helpFor(operator: string, a: Type, b: Type): { help?: string } {
   return mayBeNull(a) || mayBeNull(b) ? { help: "say what stands for null: `(x ?? 0)`" } : {};
 }
 
-// --- Blocks and names ------------------------------------------------------------------------------------------------
-
-/** A new name, which may not hide another value. */
-export function bindName(
-  name: { readonly text: string; readonly span: Span },
-  type: Type,
-  kind: Binding["kind"],
-  scope: Scope,
-  context: Context,
-  doc: string | null = null,
-): Binding {
-  const before = scope.find(name.text)?.span ?? context.params.get(name.text)?.span;
-  if (before) {
-    context.diagnostics.push(
-      report("HR104", { name: name.text }, [primary(name.span, "hides it"), secondary(before, "the value of that name")], {
-        help: "no value hides another; give this one another name",
-      }),
-    );
-  }
-  const binding: Binding = { name: name.text, type, span: name.span, kind, depth: scope.depth, doc };
-  scope.add(binding);
-  return binding;
-}
-
-export function checkBlock(block: Block, scope: Scope, context: Context): TypedBlock {
-  const lets: TypedLet[] = [];
-  let value: Typed | null = null;
-  const last = block.statements.findLastIndex((statement) => statement.kind !== "onFailure");
-  block.statements.forEach((statement, index) => {
-    if (statement.kind === "let") lets.push(checkLet(statement, scope, context));
-    else if (statement.kind === "expression") {
-      const typed = check(statement.value, scope, context);
-      if (index === last) value = typed;
-      else unused(typed, context);
-    } else {
-      misplaced(statement, context);
-      // The value was to come of it, or stands before it.
-      value ??= errorAt(statement.span);
-    }
-  });
-  // A block that ends in a `let` has no value; whoever wants one says so.
-  return { lets, value: value ?? { kind: "const", value: null, type: { kind: "void" }, span: block.span } };
-}
-
-function unused(value: Typed, context: Context): void {
-  if (value.type.kind === "error") return;
-  const called = value.kind === "call" ? value.function.signature.name : null;
-  const text = context.textOf(value.span);
-  const shown = text === null || text.includes("\n") ? "…" : text;
-  context.diagnostics.push(
-    report(
-      "HR112",
-      { what: called === null ? "this value" : `the result of \`${called}\`` },
-      [primary(value.span, "nobody uses it")],
-      called === null ? { help: `let x = ${shown}` } : { help: `let x = ${shown}, or as an effect: do ${shown}` },
-    ),
-  );
-}
-
-function misplaced(statement: Exclude<Statement, { kind: "let" | "expression" }>, context: Context): void {
-  if (statement.kind === "next" || statement.kind === "track") {
-    const shown = statement.kind === "next" ? "`<-`" : "`track`";
-    context.diagnostics.push(
-      report("HR209", { what: `${shown} stands in the body of a \`fit\` or \`loop\`` }, [primary(statement.span, "not in one")]),
-    );
-  } else if (statement.kind === "keep" || statement.kind === "stop") context.declarations.later("`each epoch`", statement.span);
-  else context.declarations.later(statement.kind === "onFailure" ? "`on failure`" : `\`${statement.kind}\``, statement.span);
-}
-
-function checkLet(statement: Statement & { kind: "let" }, scope: Scope, context: Context): TypedLet {
-  const value = check(statement.value, scope, context);
-  const declared = statement.type && context.declarations.declared(statement.type);
-  if (declared) expectType(value, declared, "this value", context);
-  return { pattern: bindPattern(statement.pattern, declared ? partly(declared, value) : value.type, scope, context, statement.doc), value };
-}
-
-export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context: Context, doc: string | null): TypedLet["pattern"] {
-  const of = whole(type);
-  const part = (one: Type): Type => (type.kind === "part" && one.kind !== "error" ? { kind: "part", of: one } : one);
-  switch (pattern.kind) {
-    case "name":
-      return { kind: "name", binding: bindName(pattern.name, type, "let", scope, context, doc) };
-    case "fields":
-      return {
-        kind: "fields",
-        fields: pattern.fields.map(({ field, name }) => {
-          let found: Type = ERROR;
-          if (of.kind === "record") {
-            const known = of.fields.find((one) => one.name === field.text);
-            if (known) found = known.optional ? optionalOf(known.type) : known.type;
-            else
-              context.diagnostics.push(
-                report(
-                  "HR111",
-                  { name: field.text, type: print(of) },
-                  [primary(field.span, "no such field")],
-                  meant(
-                    field.text,
-                    of.fields.map((one) => one.name),
-                    field.span,
-                  ),
-                ),
-              );
-          } else if (!silent(of)) {
-            context.diagnostics.push(
-              report("HR202", { what: "what is taken apart", is: print(of), needs: "a record" }, [
-                primary(pattern.span, `the value is ${print(of)}`),
-              ]),
-            );
-          }
-          return { field: field.text, binding: bindName(name, part(found), "let", scope, context, doc) };
-        }),
-      };
-    case "items": {
-      const item: Type = of.kind === "list" ? of.item : ERROR;
-      if (of.kind !== "list" && !silent(of))
-        context.diagnostics.push(
-          report("HR202", { what: "what is taken apart", is: print(of), needs: "a list" }, [
-            primary(pattern.span, `the value is ${print(of)}`),
-          ]),
-        );
-      return { kind: "items", bindings: pattern.names.map((name) => bindName(name, part(item), "let", scope, context, doc)) };
-    }
-  }
-}
+// --- Functions ------------------------------------------------------------------------------------------------------
 
 /** A function for rows: a lambda, or the name of a function. */
 export function checkLambda(expr: Expr, parameters: readonly Type[], scope: Scope, context: Context): TypedLambda | null {

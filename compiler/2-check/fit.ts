@@ -1,29 +1,29 @@
 // `fit`: what depends on the batch is a part, computed where the batch is; combining parts is the one boundary to the update. Holds
 // that line, whatever the schedule.
-import type { Span } from "../../lang/ast.ts";
+import type { Name, Span } from "../../lang/ast.ts";
 import type { Frame } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { print } from "../../lang/types.ts";
-import type { Expr, Statement } from "../module.ts";
+import type { Block, Expr, Statement } from "../module.ts";
+import { CarriedNames, carriedType } from "./carried.ts";
 import type { Context } from "./expressions.ts";
-import { bindName, bindPattern, check, errorAt, later } from "./expressions.ts";
-import { expectType, needs, whole } from "./fitting.ts";
+import { check, errorAt } from "./expressions.ts";
+import { expectType, whole } from "./fitting.ts";
 import { ERROR, FLOAT, INT } from "./operations.ts";
-import { primary, Scope, secondary } from "./scope.ts";
-import type { Binding, Typed, TypedFitStatement } from "./typed.ts";
+import { meant, primary, Scope, secondary } from "./scope.ts";
+import { bindName, bindPattern, checkExpect, checkStatement } from "./statements.ts";
+import type { Binding, Typed, TypedEpochStatement, TypedFitStatement } from "./typed.ts";
 
 type Fit = Expr & { kind: "fit" };
 
 export function checkFit(fit: Fit, around: Scope, context: Context): Typed {
-  const [carried, ...more] = fit.carried;
-  if (!carried) return errorAt(fit.span);
-  if (more.length > 0) return later("`fit` with several carried values", fit.span, context);
-  const init = check(carried.init, around, context);
+  const inits = fit.carried.map(({ init }) => check(init, around, context));
+  if (inits.length === 0) return errorAt(fit.span);
   const epochs = check(fit.epochs, around, context);
   expectType(epochs, INT, "the number of epochs", context);
 
-  const scope = new Scope(around);
+  const scope = new Scope(around, around.depth, true);
   const word = (text: string) => ({ text, span: fit.span });
   const epoch = bindName(word("epoch"), INT, "epoch", scope, context);
   const over = check(fit.over, scope, context);
@@ -38,13 +38,21 @@ export function checkFit(fit: Fit, around: Scope, context: Context): Typed {
   }
   remarkSameOrder(over, epochs, epoch, context);
   const step = bindName(word("step"), INT, "step", scope, context);
-  const binding = bindName(carried.name, init.type, "carried", scope, context);
-  const batch = bindName(fit.batch, { kind: "part", of: row ?? ERROR }, "batch", scope, context);
+  const carried = fit.carried.map(({ name }, i) => ({
+    binding: bindName(name, inits[i]!.type, "carried", scope, context),
+    init: inits[i]!,
+  }));
+  const inBody = new Scope(scope);
+  const batch = bindName(fit.batch, { kind: "part", of: row ?? ERROR }, "batch", inBody, context);
 
-  const body = checkBody(fit, binding, scope, context);
-  if (fit.eachEpoch) later("`each epoch`", fit.eachEpoch.span, context);
-  if (init.type.kind === "error" || over.type.kind === "error" || body === null) return errorAt(fit.span);
-  return { kind: "fit", carried: binding, init, batch, epoch, step, over, epochs, body, type: init.type, span: fit.span };
+  const bindings = carried.map(({ binding }) => binding);
+  const body = checkBody(fit, bindings, inBody, context);
+  const eachEpoch = fit.eachEpoch && checkEachEpoch(fit.eachEpoch, new Scope(scope), context);
+  const keep = eachEpoch?.find((statement) => statement.kind === "keep");
+  const type = keep ? whole(keep.value.type) : carriedType(carried);
+  const failed = inits.some((init) => init.type.kind === "error") || over.type.kind === "error" || body === null;
+  if (failed || (fit.eachEpoch && eachEpoch === null) || type.kind === "error") return { kind: "error", type, span: fit.span };
+  return { kind: "fit", carried, batch, epoch, step, over, epochs, body, eachEpoch, type, span: fit.span };
 }
 
 /** A shuffle that doesn't know the epoch gives each the same order. */
@@ -65,91 +73,157 @@ function readsBinding(value: unknown, binding: Binding): boolean {
   return Object.entries(value).some(([name, child]) => name !== "type" && name !== "span" && readsBinding(child, binding));
 }
 
-function checkBody(fit: Fit, carried: Binding, scope: Scope, context: Context): TypedFitStatement[] | null {
+function checkBody(fit: Fit, carried: readonly Binding[], scope: Scope, context: Context): TypedFitStatement[] | null {
   const body: TypedFitStatement[] = [];
-  let next: Statement | null = null;
+  const names = new CarriedNames("fit", carried, context);
   let ok = true;
-  const wrong = (statement: Statement, what: string, label: string, more: Frame[] = []) => {
-    context.diagnostics.push(report("HR209", { what }, [primary(statement.span, label), ...more]));
-    ok = false;
-  };
   for (const statement of fit.body.statements) {
-    const late = next !== null ? nameIn(statement, carried.name) : null;
-    if (next !== null && late !== null) {
+    names.notLate(statement);
+    if (statement.kind === "next") {
+      const binding = names.give(statement);
+      const value = check(statement.value, scope, context);
+      if (!binding) continue;
+      if (value.type.kind === "part") {
+        if (binding.type.kind !== "error") wholeWanted(value, statement, binding.type, context);
+        ok = false;
+      } else if (!names.fits(value, binding)) ok = false;
+      body.push({ kind: "next", carried: binding, value });
+    } else if (statement.kind === "expression") {
+      const value = check(statement.value, scope, context);
+      ok = false;
+      if (value.type.kind !== "error") {
+        context.diagnostics.push(
+          report("HR112", { what: "this value" }, [primary(value.span, "nobody uses it")], {
+            help: `the next value of \`${carried[0]!.name}\` is given by \`${carried[0]!.name} <- …\``,
+          }),
+        );
+      }
+    } else {
+      const typed = checkFitStatement(statement, scope, context);
+      if (typed) body.push(...typed);
+      else ok = false;
+    }
+  }
+  if (ok) names.allGiven();
+  return ok && names.ok ? body : null;
+}
+
+/** What may stand in the body and in the epoch block alike; null where its problem has been told. */
+function checkFitStatement(
+  statement: Exclude<Statement, { kind: "next" | "expression" }>,
+  scope: Scope,
+  context: Context,
+): Exclude<TypedFitStatement, { kind: "next" }>[] | null {
+  switch (statement.kind) {
+    case "let": {
+      const value = check(statement.value, scope, context);
+      const declared = statement.type && context.declarations.declared(statement.type);
+      if (declared) expectType(value, declared, "this value", context);
+      const bound = lets(statement, value, scope, context);
+      return value.type.kind === "error" ? null : bound;
+    }
+    case "track": {
+      const value = check(statement.value, scope, context);
+      if (whole(value.type).kind === "error") return null;
+      if (value.type.kind === "part") {
+        wholeWanted(value, statement, FLOAT, context);
+        return null;
+      }
+      expectType(value, FLOAT, `\`${statement.name.text}\``, context);
+      return [{ kind: "track", name: statement.name.text, value }];
+    }
+    case "expect": {
+      const typed = checkExpect(statement, scope, context);
+      if (typed.condition.type.kind !== "part") return [typed];
+      wholeWanted(typed.condition, statement, typed.condition.type, context);
+      return null;
+    }
+    default:
+      checkStatement(statement, scope, context);
+      return null;
+  }
+}
+
+// --- After each epoch ---------------------------------------------------------------------------------------------------------
+
+function checkEachEpoch(block: Block, scope: Scope, context: Context): TypedEpochStatement[] | null {
+  const tracked = block.statements.flatMap((statement) => (statement.kind === "track" ? [statement.name] : []));
+  const metric = (name: Name): boolean => {
+    if (tracked.some(({ text }) => text === name.text)) return true;
+    context.diagnostics.push(
+      report(
+        "HR214",
+        { name: name.text },
+        [primary(name.span, "not tracked")],
+        tracked.length > 0
+          ? meant(
+              name.text,
+              tracked.map(({ text }) => text),
+              name.span,
+            )
+          : { help: `track ${name.text} = …` },
+      ),
+    );
+    return false;
+  };
+  let ok = true;
+  let keep: Extract<Statement, { kind: "keep" }> | null = null;
+  const found: TypedEpochStatement[] = [];
+  for (const statement of block.statements) {
+    if (statement.kind === "keep") {
+      const value = check(statement.value, scope, context);
+      if (keep) {
+        context.diagnostics.push(
+          report("HR209", { what: "a `fit` keeps one value" }, [primary(statement.span, "once more"), secondary(keep.span, "first here")]),
+        );
+        ok = false;
+      }
+      keep = statement;
+      if (!metric(statement.metric) || value.type.kind === "error") ok = false;
+      found.push({ kind: "keep", value, direction: statement.direction, metric: statement.metric.text });
+    } else if (statement.kind === "stop") {
+      const after = check(statement.after, scope, context);
+      expectType(after, INT, "the number of epochs of `stop after`", context);
+      if (!metric(statement.metric)) ok = false;
+      found.push({ kind: "stop", after, direction: directionOf(statement.metric.text, block), metric: statement.metric.text });
+    } else if (statement.kind === "expression") {
+      const value = check(statement.value, scope, context);
+      ok = false;
+      if (value.type.kind !== "error")
+        context.diagnostics.push(
+          report("HR112", { what: "this value" }, [primary(value.span, "nobody uses it")], {
+            help: "an epoch block tracks, keeps and stops; name this value, or leave it out",
+          }),
+        );
+    } else if (statement.kind === "next") {
       context.diagnostics.push(
-        report("HR209", { what: `\`${carried.name}\` is read after its next value was given` }, [
-          primary(late, "reads the old one"),
-          secondary(next.span, "given here"),
+        report("HR209", { what: "`<-` stands in the body of a `fit`, not in its epoch block" }, [
+          primary(statement.span, "after the epoch"),
         ]),
       );
       ok = false;
-    }
-    switch (statement.kind) {
-      case "let": {
-        const value = check(statement.value, scope, context);
-        const declared = statement.type && context.declarations.declared(statement.type);
-        if (declared) expectType(value, declared, "this value", context);
-        if (value.type.kind === "error") ok = false;
-        body.push(...lets(statement, value, scope, context));
-        break;
-      }
-      case "track": {
-        const value = check(statement.value, scope, context);
-        if (whole(value.type).kind === "error") ok = false;
-        else if (value.type.kind === "part") {
-          wholeWanted(value, statement, FLOAT, context);
-          ok = false;
-        } else expectType(value, FLOAT, `\`${statement.name.text}\``, context);
-        body.push({ kind: "track", name: statement.name.text, value });
-        break;
-      }
-      case "next": {
-        if (statement.name.text !== carried.name) {
-          context.diagnostics.push(
-            report("HR209", { what: `\`${statement.name.text} <-\` gives a value that this \`fit\` doesn't carry` }, [
-              primary(statement.name.span, "not carried"),
-              secondary(carried.span, `it carries \`${carried.name}\``),
-            ]),
-          );
-          ok = false;
-        } else if (next !== null)
-          wrong(statement, `\`${carried.name} <-\` stands twice`, "once more", [secondary(next.span, "first here")]);
-        const value = check(statement.value, scope, context);
-        if (!checkNext(value, statement, carried, context)) ok = false;
-        body.push({ kind: "next", value });
-        next = statement;
-        break;
-      }
-      case "expression": {
-        const value = check(statement.value, scope, context);
-        ok = false;
-        if (value.type.kind !== "error") {
-          context.diagnostics.push(
-            report("HR112", { what: "this value" }, [primary(value.span, "nobody uses it")], {
-              help: `the next value of \`${carried.name}\` is given by \`${carried.name} <- …\``,
-            }),
-          );
-        }
-        break;
-      }
-      default:
-        later(`\`${statement.kind === "onFailure" ? "on failure" : statement.kind}\` inside \`fit\``, statement.span, context);
-        ok = false;
+    } else {
+      const typed = checkFitStatement(statement, scope, context);
+      if (typed) found.push(...typed);
+      else ok = false;
     }
   }
-  if (next === null && ok) {
-    context.diagnostics.push(
-      report("HR209", { what: `this \`fit\` never gives \`${carried.name}\` its next value` }, [primary(carried.span, "stays as it is")], {
-        help: `${carried.name} <- update(${carried.name}, …)`,
-      }),
-    );
-    ok = false;
-  }
-  return ok ? body : null;
+  return ok ? found : null;
+}
+
+/** Less is better, unless `keep` says otherwise of the same metric. */
+function directionOf(metric: string, block: Block): "minimizing" | "maximizing" {
+  const keep = block.statements.find((statement) => statement.kind === "keep" && statement.metric.text === metric);
+  return keep?.kind === "keep" ? keep.direction : "minimizing";
 }
 
 /** A value taken apart is a hidden name and a field each. */
-function lets(statement: Statement & { kind: "let" }, value: Typed, scope: Scope, context: Context): TypedFitStatement[] {
+function lets(
+  statement: Statement & { kind: "let" },
+  value: Typed,
+  scope: Scope,
+  context: Context,
+): Extract<TypedFitStatement, { kind: "let" }>[] {
   const { pattern } = statement;
   if (pattern.kind === "name") {
     return [{ kind: "let", binding: bindName(pattern.name, value.type, "let", scope, context, statement.doc), value }];
@@ -169,30 +243,11 @@ function lets(statement: Statement & { kind: "let" }, value: Typed, scope: Scope
           binding,
           { kind: "index", of, index: { kind: "const", value: i, type: INT, span: binding.span }, type: binding.type, span: binding.span },
         ]);
-  return [
-    { kind: "let", binding: whole, value },
-    ...parts.map(([binding, part]): TypedFitStatement => ({ kind: "let", binding, value: part })),
-  ];
-}
-
-function checkNext(value: Typed, statement: Statement & { kind: "next" }, carried: Binding, context: Context): boolean {
-  if (value.type.kind === "error" || carried.type.kind === "error") return false;
-  if (value.type.kind === "part") {
-    wholeWanted(value, statement, carried.type, context);
-    return false;
-  }
-  return needs(value, carried.type, context, ({ span, is, needs: needed, inside, help }) =>
-    report(
-      "HR202",
-      { what: `${inside}the next value of \`${carried.name}\``, is, needs: needed },
-      [primary(span, `is ${is}, needs ${needed}`), secondary(carried.span, `begins as ${print(carried.type)}`)],
-      help,
-    ),
-  );
+  return [{ kind: "let", binding: whole, value }, ...parts.map(([binding, part]) => ({ kind: "let" as const, binding, value: part }))];
 }
 
 /** The message that this file exists for: a value that is one per part stands where there is one for all. */
-function wholeWanted(value: Typed, statement: Statement & { kind: "next" | "track" }, wanted: Type, context: Context): void {
+function wholeWanted(value: Typed, statement: Statement & { kind: "next" | "track" | "expect" }, wanted: Type, context: Context): void {
   // The innermost argument that is a part tells more than the call as a whole.
   const culprit = partArgument(value);
   const at = culprit?.value ?? value;
@@ -206,7 +261,9 @@ function wholeWanted(value: Typed, statement: Statement & { kind: "next" | "trac
     ? `\`${culprit.callee}\``
     : statement.kind === "next"
       ? `the next value of \`${statement.name.text}\``
-      : `\`track ${statement.name.text}\``;
+      : statement.kind === "track"
+        ? `\`track ${statement.name.text}\``
+        : "`expect`";
   const more = text === null ? {} : { help: mended(statement.span, at.span, text, context), fix: { span: at.span, text: `mean(${text})` } };
   context.diagnostics.push(report("HR204", { what: text ?? "a value", into }, frames, more));
 }
@@ -231,18 +288,4 @@ function partArgument(value: Typed): { value: Typed; needs: Type; declared: Fram
 function rootBinding(value: Typed): Binding | null {
   if (value.kind === "local") return value.binding;
   return value.kind === "field" || value.kind === "index" ? rootBinding(value.of) : null;
-}
-
-/** Where a statement reads a name. */
-function nameIn(statement: Statement, name: string): Span | null {
-  const visit = (node: unknown): Span | null => {
-    if (typeof node !== "object" || node === null) return null;
-    if ("kind" in node && node.kind === "name" && "name" in node && node.name === name && "span" in node) return node.span as Span;
-    for (const child of Object.values(node)) {
-      const found = visit(child);
-      if (found) return found;
-    }
-    return null;
-  };
-  return visit(statement.kind === "next" ? statement.value : statement);
 }

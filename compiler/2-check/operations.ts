@@ -127,7 +127,6 @@ export const rowForms: readonly string[] = ["split", "sample", "groupBy", "agg"]
 
 /** Of the language, but not built yet. */
 export const laterOperations: readonly string[] = [
-  "attempt",
   "select",
   "drop",
   "rename",

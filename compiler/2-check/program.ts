@@ -1,17 +1,20 @@
 // A whole module: its params, its pipelines, and which of them is the entry. Never stops at the first problem.
-import type { Span } from "../../lang/ast.ts";
+import type { Name, Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { mayBeNull, presentOf, print } from "../../lang/types.ts";
 import { GraphIndex } from "../graph.ts";
-import type { Carried, Expr, Module, Parameter, Pattern, Pipeline, Signatures } from "../module.ts";
+import type { Carried, Expr, Module, Parameter, Pattern, Pipeline, Signatures, Statement } from "../module.ts";
 import type { Json, PlanParam } from "../plan.ts";
+import { reportIgnoredFailures } from "./attempt.ts";
 import type { Context } from "./expressions.ts";
-import { bindName, check, checkBlock } from "./expressions.ts";
+import { check } from "./expressions.ts";
 import type { OpenQuestion } from "./fitting.ts";
 import { expectType, whole } from "./fitting.ts";
+import { INT, STRING } from "./operations.ts";
 import { Declarations, meant, primary, Scope, secondary } from "./scope.ts";
+import { bindName, checkBlock, checkStatement, reportUnused } from "./statements.ts";
 import type { Binding, CheckedPipeline, CheckedProgram } from "./typed.ts";
 
 export interface CheckOptions {
@@ -28,12 +31,18 @@ export function checkModule(module: Module, signatures: ReadonlyMap<string, Sign
   const declarations = new Declarations(module, signatures, diagnostics);
   const params = new Map<string, Param>();
   const questions: OpenQuestion[] = [];
-  const context: Context = { declarations, params, diagnostics, questions, read: new Set(), readParams: new Set(), textOf: options.textOf };
+  const context: Context = {
+    ...{ declarations, params, diagnostics, questions, textOf: options.textOf },
+    ...{ read: new Set(), readParams: new Set(), unused: [], doing: null },
+  };
   for (const param of module.params) addParam(param, context, params);
 
   const entry = findEntry(module, options, diagnostics);
   const checked = module.pipelines.map((pipeline) => declare(pipeline, pipeline === entry, context, params));
   for (const { pipeline, shell, scope } of checked) checkBody(pipeline, shell, scope, context);
+  for (const value of context.unused) reportUnused(value, context);
+  for (const { shell } of checked) reportIgnoredFailures(shell, context);
+  remarkOnFailure(module, entry, context);
   reportCycles(module, diagnostics);
 
   const shell = checked.find(({ pipeline }) => pipeline === entry)?.shell;
@@ -201,14 +210,15 @@ function boundNames(pipeline: Pipeline): Set<string> {
   const found = new Set(pipeline.parameters.map(({ name }) => name.text));
   const visit = (node: unknown): void => {
     if (typeof node !== "object" || node === null) return;
-    if ("kind" in node && node.kind === "let" && "pattern" in node) {
+    if ("kind" in node && (node.kind === "let" || node.kind === "for") && "pattern" in node) {
       const { pattern } = node as { readonly pattern: Pattern };
       const names =
         pattern.kind === "name" ? [pattern.name] : pattern.kind === "fields" ? pattern.fields.map(({ name }) => name) : pattern.names;
       for (const { text } of names) found.add(text);
     }
-    if ("kind" in node && node.kind === "fit" && "carried" in node)
+    if ("kind" in node && (node.kind === "fit" || node.kind === "loop") && "carried" in node)
       for (const { name } of node.carried as readonly Carried[]) found.add(name.text);
+    if ("kind" in node && node.kind === "fit" && "batch" in node) found.add((node.batch as Name).text);
     if ("kind" in node && node.kind === "lambda" && "parameters" in node)
       for (const { text } of node.parameters as readonly { readonly text: string }[]) found.add(text);
     for (const child of Object.values(node)) visit(child);
@@ -273,7 +283,10 @@ function declare(
     );
     returns = { kind: "error" };
   }
-  const shell: CheckedPipeline = { name: pipeline.name.text, doc: pipeline.doc, span: pipeline.name.span, parameters, returns, body: null };
+  const shell: CheckedPipeline = {
+    ...{ name: pipeline.name.text, doc: pipeline.doc, span: pipeline.name.span, parameters, returns },
+    ...{ body: null, onFailure: null },
+  };
   if (!declarations.pipelines.has(shell.name)) declarations.pipelines.set(shell.name, shell);
   return { pipeline, shell, scope };
 }
@@ -284,8 +297,10 @@ function pipelineNeedsType(pipeline: Pipeline): boolean {
 }
 
 function checkBody(pipeline: Pipeline, shell: CheckedPipeline, scope: Scope, context: Context): void {
-  const body = checkBlock(pipeline.body, scope, context);
+  const body = checkBlock(pipeline.body, scope, context, true);
   shell.body = body;
+  const failure = pipeline.body.statements.at(-1);
+  if (failure?.kind === "onFailure") shell.onFailure = checkOnFailure(failure, scope, context);
   const is = whole(body.value.type);
   if (shell.returns.kind === "any" || is.kind === "error") return;
   if (is.kind === "void") {
@@ -301,6 +316,43 @@ function checkBody(pipeline: Pipeline, shell: CheckedPipeline, scope: Scope, con
   }
   const declared = pipeline.returns?.kind === "node" ? pipeline.returns.node.span : null;
   expectType(body.value, shell.returns, `the result of \`${shell.name}\``, context, declared);
+}
+
+const FAILURE: Type = {
+  kind: "record",
+  name: null,
+  fields: [
+    { name: "stage", type: { kind: "union", members: [STRING, { kind: "null" }] }, optional: false },
+    { name: "block", type: { kind: "union", members: [INT, { kind: "null" }] }, optional: false },
+    { name: "name", type: STRING, optional: false },
+    { name: "message", type: STRING, optional: false },
+  ],
+};
+
+/** Reads params and the failure alone: what else there was may not have been made. */
+function checkOnFailure(
+  { name, body }: Statement & { kind: "onFailure" },
+  around: Scope,
+  context: Context,
+): NonNullable<CheckedPipeline["onFailure"]> {
+  const unavailable = {
+    names: new Set(around.names()),
+    why: `\`on failure\` reads params and \`${name.text}\` alone: other values may not have been made`,
+  };
+  const scope = new Scope(null, 0, false, unavailable);
+  const binding = bindName(name, FAILURE, "failure", scope, context);
+  const statements = body.statements.flatMap((statement) => checkStatement(statement, scope, context) ?? []);
+  return { binding, statements };
+}
+
+function remarkOnFailure(module: Module, entry: Pipeline | null, context: Context): void {
+  const names = module.pipelines.map(({ name }) => name.text);
+  const called = new Set(module.pipelines.flatMap((pipeline) => calledPipelines(pipeline, names)));
+  for (const pipeline of module.pipelines) {
+    const failure = pipeline.body.statements.at(-1);
+    if (pipeline === entry || failure?.kind !== "onFailure" || !called.has(pipeline.name.text)) continue;
+    context.diagnostics.push(report("HR121", { name: pipeline.name.text }, [primary(failure.name.span, "not run")]));
+  }
 }
 
 /** Pipelines are written out where they are called; one that reaches itself would have no end. */

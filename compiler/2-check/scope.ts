@@ -23,13 +23,24 @@ export function meant(name: string, candidates: readonly string[], span?: Span):
 /** The values in sight; a block's scope stands in that of the block around it. */
 export class Scope {
   readonly depth: number;
+  /** In the body of a `fit`, which is one task. */
+  readonly inFit: boolean;
+  /** Names that can't be read here though they are known around it, and why. */
+  readonly unavailable: { readonly names: ReadonlySet<string>; readonly why: string } | null;
   private readonly around: Scope | null;
   private readonly held = new Map<string, Binding>();
   private present: ReadonlySet<string> = new Set();
 
-  constructor(around: Scope | null, depth: number = around?.depth ?? 0) {
+  constructor(
+    around: Scope | null,
+    depth: number = around?.depth ?? 0,
+    inFit: boolean = around?.inFit ?? false,
+    unavailable = around?.unavailable ?? null,
+  ) {
     this.around = around;
     this.depth = depth;
+    this.inFit = inFit;
+    this.unavailable = unavailable;
   }
   find(name: string): Binding | null {
     return this.held.get(name) ?? this.around?.find(name) ?? null;

@@ -10,7 +10,7 @@ export interface Binding {
   readonly name: string;
   readonly type: Type;
   readonly span: Span;
-  readonly kind: "let" | "parameter" | "lambda" | "carried" | "batch" | "epoch" | "step";
+  readonly kind: "let" | "parameter" | "lambda" | "carried" | "batch" | "epoch" | "step" | "failure";
   /** How many lambdas it stands in. */
   readonly depth: number;
   readonly doc: string | null;
@@ -81,15 +81,30 @@ export type Typed = { readonly type: Type; readonly span: Span } & (
   | { readonly kind: "combine"; readonly name: string; readonly part: Typed }
   | {
       readonly kind: "fit";
-      readonly carried: Binding;
-      readonly init: Typed;
+      /** Several make a record. */
+      readonly carried: readonly { readonly binding: Binding; readonly init: Typed }[];
       readonly batch: Binding;
       readonly epoch: Binding;
       readonly step: Binding;
       readonly over: Typed;
       readonly epochs: Typed;
       readonly body: readonly TypedFitStatement[];
+      readonly eachEpoch: readonly TypedEpochStatement[] | null;
     }
+  /** The block for each row, the list of its values. */
+  | { readonly kind: "for"; readonly item: TypedLet["pattern"]; readonly in: Typed; readonly body: TypedBlock }
+  /** Gives the last carried values: one by itself, several as a record. */
+  | {
+      readonly kind: "loop";
+      /** `next` is the carried value after the body, as `until` reads it. */
+      readonly carried: readonly { readonly binding: Binding; readonly next: Binding; readonly init: Typed }[];
+      readonly body: readonly TypedStatement[];
+      readonly until: Typed;
+      readonly max: Typed;
+    }
+  /** `{ ok, failed }`: the rows for which a function gave a value, and those for which it threw, with what. */
+  | { readonly kind: "attempt"; readonly source: Typed; readonly f: TypedLambda }
+  | { readonly kind: "within"; readonly value: Typed; readonly limitMs: number; readonly otherwise: Typed }
   /** Its problem has been reported. */
   | { readonly kind: "error" }
 );
@@ -104,14 +119,42 @@ export interface TypedAggregate {
 export type TypedFitStatement =
   | { readonly kind: "let"; readonly binding: Binding; readonly value: Typed }
   | { readonly kind: "track"; readonly name: string; readonly value: Typed }
-  | { readonly kind: "next"; readonly value: Typed };
+  | { readonly kind: "next"; readonly carried: Binding; readonly value: Typed }
+  | TypedExpect;
+
+/** After each pass over the batches. */
+export type TypedEpochStatement =
+  | Exclude<TypedFitStatement, { kind: "next" }>
+  /** What is kept where the metric is best becomes the value of the `fit`. */
+  | { readonly kind: "keep"; readonly value: Typed; readonly direction: "minimizing" | "maximizing"; readonly metric: string }
+  | { readonly kind: "stop"; readonly after: Typed; readonly direction: "minimizing" | "maximizing"; readonly metric: string };
 
 export interface TypedBlock {
-  readonly lets: readonly TypedLet[];
+  readonly statements: readonly TypedStatement[];
+  /** Of type `void` where the block has none. */
   readonly value: Typed;
 }
 
+export type TypedStatement =
+  | TypedLet
+  | TypedExpect
+  /** A call that acts on the world outside: never left out, in order with the others. */
+  | { readonly kind: "do"; readonly call: Typed; readonly span: Span }
+  /** An `if`, `for`, `loop` or pipeline that is there for what it does. */
+  | { readonly kind: "run"; readonly value: Typed }
+  /** In a `loop`: a number along its iterations, and the carried name's next value. */
+  | { readonly kind: "track"; readonly name: string; readonly value: Typed; readonly span: Span }
+  | { readonly kind: "next"; readonly carried: Binding; readonly value: Typed };
+
+interface TypedExpect {
+  readonly kind: "expect";
+  readonly condition: Typed;
+  readonly message: Typed;
+  readonly span: Span;
+}
+
 export interface TypedLet {
+  readonly kind: "let";
   readonly pattern:
     | { readonly kind: "name"; readonly binding: Binding }
     | { readonly kind: "fields"; readonly fields: readonly { readonly field: string; readonly binding: Binding }[] }
@@ -127,6 +170,8 @@ export interface CheckedPipeline {
   readonly returns: Type;
   /** Filled when its body has been checked; a pipeline may be called above its own declaration. */
   body: TypedBlock | null;
+  /** What is done when a run of it fails; the failure is a param of the plan of that name. */
+  onFailure: { readonly binding: Binding; readonly statements: readonly TypedStatement[] } | null;
 }
 
 export interface CheckedProgram {

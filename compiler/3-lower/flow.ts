@@ -2,7 +2,7 @@
 // `4-plan`, which adds strategies and a hash.
 import type { Span } from "../../lang/ast.ts";
 import type { Reached } from "../module.ts";
-import type { Expr, Json, PlanParam, Scalar } from "../plan.ts";
+import type { ControlTasks, Expr, Json, PlanInput, PlanParam, PlanRegion, PlanStage, Scalar } from "../plan.ts";
 
 export interface Flow {
   readonly name: string;
@@ -10,9 +10,12 @@ export interface Flow {
   readonly functions: Readonly<Record<string, FlowFunction>>;
   /** In an order in which every stage stands after those it reads. */
   readonly stages: readonly FlowStage[];
+  readonly regions: readonly PlanRegion[];
   readonly outputs: readonly FlowOutput[];
   /** Names of values without a stage: whoever reads them computes them, or nobody needs them. A schedule that names rows among them gives them one. */
   readonly onTheWay: readonly string[];
+  /** What is done when the run has failed, the failure being a param. */
+  readonly onFailure: { readonly param: string; readonly stages: readonly FlowStage[]; readonly regions: readonly PlanRegion[] } | null;
 }
 
 export interface FlowFunction {
@@ -38,6 +41,10 @@ export interface FlowStage {
   readonly body: Expr;
   /** Blocks are stored with the keys of their rows. */
   readonly keyed: boolean;
+  readonly region?: number;
+  readonly cut?: "rows";
+  readonly effect?: true;
+  readonly within?: NonNullable<PlanStage["within"]>;
 }
 
 export type FlowWork =
@@ -51,7 +58,11 @@ export type FlowWork =
   | { readonly kind: "fold"; readonly over: RowSource }
   /** `rows`: these give a list, which is cut into blocks. */
   | { readonly kind: "combine"; readonly of: number; readonly rows: boolean }
-  | { readonly kind: "fit" };
+  | { readonly kind: "fit" }
+  /** Stands for another stage; `rows`: for one in blocks. */
+  | { readonly kind: "given"; readonly rows: boolean }
+  /** Control stages, as the plan has them. */
+  | ControlTasks;
 
 export type RowSource =
   | { readonly kind: "stage"; readonly stage: number }
@@ -63,6 +74,7 @@ export type FlowInput =
   | { readonly kind: "block" }
   /** All blocks or partials of a stage. */
   | { readonly kind: "blocks"; readonly stage: number }
+  | Extract<PlanInput, { kind: "item" | "iteration" | "after" }>
   | { readonly kind: "param"; readonly name: string };
 
 export interface FlowOutput {

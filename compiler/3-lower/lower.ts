@@ -2,7 +2,8 @@
 // read; chains of row-wise operations join the stage that consumes them, unless they call the user's functions for several; a
 // reduction is a fold of each block and one combination. What no output needs is left out.
 //
-// Two levels: `Lowering` gives values that stand between tasks; `tasks.ts` writes what happens inside one.
+// Three parts: `Lowering` gives values that stand between tasks; `regions.ts` the stages that come to life while a run goes on; `tasks.ts` writes
+// what happens inside a task.
 import type { Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
@@ -13,9 +14,11 @@ import type { Binding, CheckedProgram, StageFunction, Typed, TypedBlock, TypedLa
 import type { Expr, Scalar } from "../plan.ts";
 import { crossing } from "./crossing.ts";
 import type { DraftSource } from "./draft.ts";
-import { Draft, finish, inBlocks } from "./draft.ts";
-import type { Flow, FlowFunction, FlowOutput } from "./flow.ts";
-import { callsUser, isCheap, TaskWriter } from "./tasks.ts";
+import { Draft, finish, Region } from "./draft.ts";
+import type { Flow, FlowFunction, FlowOutput, FlowStage } from "./flow.ts";
+import type { Naming } from "./regions.ts";
+import { isBranch, lowerFor, lowerIf, lowerLoop, lowerStatements, lowerWithin } from "./regions.ts";
+import { attemptPart, callsUser, isCheap, isSimpleLoop, some, TaskWriter } from "./tasks.ts";
 
 /** A value between tasks. */
 export type Value =
@@ -23,6 +26,8 @@ export type Value =
   | { readonly kind: "cheap"; readonly typed: Typed; readonly env: Env }
   | { readonly kind: "stage"; readonly draft: Draft }
   | { readonly kind: "rows"; readonly rows: Rows }
+  /** What an instance of a `for` is for. */
+  | { readonly kind: "item"; readonly items: Draft }
   | { readonly kind: "record"; readonly fields: ReadonlyMap<string, Value>; readonly type: Type };
 
 /** A data set between tasks: where its blocks come from, and what is still to be done to each. */
@@ -31,6 +36,8 @@ export interface Rows {
   readonly steps: readonly RowStep[];
   /** Stands for these rows once they are a stage of their own. */
   material: Draft | null;
+  /** Where they would be made. */
+  readonly region: Region;
   readonly name: string;
   /** Tells that stage from the named one, if it only serves that. */
   readonly helper: string | null;
@@ -77,12 +84,18 @@ export interface Lowered {
 /** `apart`: rows that get a stage of their own though their consumer could compute them on the way, since a schedule names them. */
 export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new Set()): Lowered {
   const lowering = new Lowering(program, apart);
-  const env = new Env(null);
-  const result = lowering.block(program.entry.body!, env, "");
-  const outputs = lowering.outputs(result, program.entry.body!.value);
-  const { stages, drafts, indexOf } = finish(outputs.flatMap((output) => (output.from.kind === "stage" ? [output.from.draft] : [])));
-  const diagnostics = drafts.flatMap((draft) => [...crossing(draft), ...tooDeep(draft)]);
-  const called = new Set(stages.flatMap((stage) => calledIds(stage.body)));
+  const { body, onFailure } = program.entry;
+  const result = lowering.block(body!, new Env(null), "");
+  const outputs = lowering.outputs(result, body!.value);
+  const drafts = [...outputs.flatMap((output) => (output.from.kind === "stage" ? [output.from.draft] : [])), ...lowering.region.roots];
+  const finished = finish(drafts);
+  const { stages, regions, indexOf } = finished;
+  const failure = onFailure && lowerOnFailure(lowering, onFailure);
+  const diagnostics = [
+    ...lowering.problems,
+    ...[...finished.drafts, ...(failure?.drafts ?? [])].flatMap((draft) => [...crossing(draft), ...tooDeep(draft)]),
+  ];
+  const called = new Set([...stages, ...(failure?.stages ?? [])].flatMap(calledIds));
   const flow: Flow = {
     name: program.entry.name,
     params: program.params.map(({ plan }) => plan),
@@ -93,23 +106,30 @@ export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new 
         .map(([id, stage]) => [id, flowFunction(stage)]),
     ),
     stages,
+    regions,
     outputs: outputs.map(
       ({ name, type, from }): FlowOutput => ({
         name,
         type,
-        from:
-          from.kind === "stage"
-            ? {
-                kind: "stage",
-                stage: indexOf(from.draft),
-                take: inBlocks(from.draft) ? "blocks" : "value",
-              }
-            : from,
+        from: from.kind === "stage" ? { kind: "stage", stage: indexOf(from.draft), take: from.draft.inBlocks ? "blocks" : "value" } : from,
       }),
     ),
     onTheWay: [...lowering.onTheWay].filter((name) => !stages.some((stage) => stage.name === name)),
+    onFailure: failure && onFailure ? { param: onFailure.binding.name, stages: failure.stages, regions: failure.regions } : null,
   };
   return { flow, diagnostics };
+}
+
+/** What is done after a failure stands apart from the run that failed: it reads params alone, of which the failure is one. */
+function lowerOnFailure(lowering: Lowering, { binding, statements }: NonNullable<CheckedProgram["entry"]["onFailure"]>) {
+  const region = new Region(null);
+  lowering.inside(region, () => {
+    const env = new Env(null);
+    const typed: Typed = { kind: "param", name: binding.name, type: binding.type, span: binding.span };
+    env.set(binding, { kind: "cheap", typed, env });
+    lowerStatements(lowering, statements, env, "onFailure");
+  });
+  return finish(region.roots);
 }
 
 function flowFunction({ file, signature }: StageFunction): FlowFunction {
@@ -117,7 +137,7 @@ function flowFunction({ file, signature }: StageFunction): FlowFunction {
   return { file, export: name, async, iterates, span, parameters: signature.parameters.map((one) => one.name), reaches, tags };
 }
 
-function calledIds(body: Expr): string[] {
+function calledIds({ body, within }: FlowStage): string[] {
   const found: string[] = [];
   const visit = (node: unknown): void => {
     if (typeof node !== "object" || node === null) return;
@@ -125,6 +145,7 @@ function calledIds(body: Expr): string[] {
     for (const child of Object.values(node)) visit(child);
   };
   visit(body);
+  visit(within?.otherwise);
   return found;
 }
 
@@ -134,7 +155,7 @@ interface DraftOutput {
   readonly from: { readonly kind: "stage"; readonly draft: Draft } | Exclude<FlowOutput["from"], { kind: "stage" }>;
 }
 
-const join = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);
+export const join = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);
 
 export class Lowering {
   readonly functions = new Map<string, StageFunction>();
@@ -143,10 +164,60 @@ export class Lowering {
   private readonly apart: ReadonlySet<string>;
   /** Names of values; those that turn out to be stages are left out at the end. */
   readonly onTheWay = new Set<string>();
+  /** Where stages are made now. */
+  region = new Region(null);
+  readonly problems: Diagnostic[] = [];
 
   constructor(program: CheckedProgram, apart: ReadonlySet<string>) {
     this.apart = apart;
     this.countReads(program.entry.body);
+  }
+
+  problem(diagnostic: Diagnostic): void {
+    this.problems.push(diagnostic);
+  }
+
+  /** Makes stages in a region. */
+  inside<T>(region: Region, make: () => T): T {
+    const outer = this.region;
+    this.region = region;
+    try {
+      return make();
+    } finally {
+      this.region = outer;
+    }
+  }
+
+  /** A schedule names something inside this one. */
+  isNamedInside(path: string): boolean {
+    return [...this.apart].some((name) => name.startsWith(path === "" ? "" : `${path}.`) && name !== path);
+  }
+
+  /** Rows of a list that one item of a `for` has at hand, without the user's functions: not worth stages of their own. */
+  isSmall(typed: Typed, env: Env): boolean {
+    if (typed.kind !== "data" && typed.kind !== "reduce" && typed.kind !== "split") return false;
+    if (this.region.control?.work.kind !== "each" || callsUser(typed)) return false;
+    let source: Typed = typed;
+    while (source.kind === "data" || source.kind === "reduce" || source.kind === "split") source = source.source;
+    return source.type.kind === "list" && isCheap(source) && this.isFromHere(source, env);
+  }
+
+  /** Made of this region's own values alone. */
+  private isFromHere(typed: Typed, env: Env): boolean {
+    return !some(typed, (one) => {
+      const value = one.kind === "local" ? env.get(one.binding) : null;
+      switch (value?.kind) {
+        case "stage":
+          return value.draft.region !== this.region;
+        case "rows":
+        case "record":
+          return true;
+        case "cheap":
+          return !this.isFromHere(value.typed, value.env);
+        default:
+          return false;
+      }
+    });
   }
 
   /** How often each name is read in the text; a name of a pipeline counts once however often that is called. */
@@ -173,16 +244,20 @@ export class Lowering {
   }
 
   draft(name: string, suffix: string | null, span: Span, type: Type, work: Draft["work"]): Draft {
-    return new Draft(this.id(suffix === null ? name : `${name}/${suffix}`), name, span, type, work);
+    return new Draft(this.id(suffix === null ? name : `${name}/${suffix}`), name, span, type, this.region, work);
+  }
+
+  constant(name: string, suffix: string, span: Span): Draft {
+    return this.draft(name, suffix, span, { kind: "null" }, { kind: "value" });
   }
 
   /** Values of a block's names, then the block's own. `path` is that of the name which the block's value gets. */
   block(block: TypedBlock, env: Env, path: string): Value {
-    for (const each of block.lets) this.let(each, env, path);
+    lowerStatements(this, block.statements, env, path);
     return this.value(block.value, env, path === "" ? "result" : path, path, null);
   }
 
-  private let({ pattern, value }: TypedLet, env: Env, path: string): void {
+  let({ pattern, value }: TypedLet, env: Env, path: string): void {
     if (pattern.kind === "name") {
       const name = join(path, pattern.binding.name);
       const found = this.value(value, env, name, name, null);
@@ -190,7 +265,8 @@ export class Lowering {
       return;
     }
     const first = pattern.kind === "fields" ? pattern.fields[0]?.binding : pattern.bindings[0];
-    const name = join(path, value.kind === "split" ? sourceName(value) : (first?.name ?? "value"));
+    const apart = value.kind === "split" || value.kind === "attempt";
+    const name = join(path, apart ? sourceName(value) : (first?.name ?? "value"));
     const found = this.value(value, env, name, name, null);
     if (pattern.kind === "fields") {
       for (const { field, binding } of pattern.fields) {
@@ -200,14 +276,14 @@ export class Lowering {
       return;
     }
     pattern.bindings.forEach((binding, i) => {
-      const of = this.typedOf(found, value);
-      const at: Typed = { kind: "const", value: i, type: { kind: "int" }, span: value.span };
-      env.set(binding, {
-        kind: "cheap",
-        typed: { kind: "index", of: of.typed, index: at, type: binding.type, span: value.span },
-        env: of.env,
-      });
+      env.set(binding, this.item(found, i, binding.type, value));
     });
+  }
+
+  item(value: Value, index: number, type: Type, written: Typed): Value {
+    const of = this.typedOf(value, written);
+    const at: Typed = { kind: "const", value: index, type: { kind: "int" }, span: written.span };
+    return { kind: "cheap", typed: { kind: "index", of: of.typed, index: at, type, span: written.span }, env: of.env };
   }
 
   /** Rows that cost something and are read more than once are made once; so is what would be long to write out at each reader. */
@@ -224,7 +300,7 @@ export class Lowering {
   }
 
   /** An expression that reads a value. */
-  private typedOf(value: Value, written: Typed): { typed: Typed; env: Env } {
+  private typedOf(value: Value, written: Pick<Typed, "type" | "span">): { typed: Typed; env: Env } {
     if (value.kind === "cheap") return { typed: value.typed, env: value.env };
     const binding: Binding = { name: "", type: written.type, span: written.span, kind: "let", depth: 0, doc: null };
     const env = new Env(null);
@@ -232,7 +308,7 @@ export class Lowering {
     return { typed: { kind: "local", binding, type: written.type, span: written.span }, env };
   }
 
-  private field(value: Value, name: string, type: Type, written: Typed): Value {
+  field(value: Value, name: string, type: Type, written: Typed): Value {
     if (value.kind === "record") {
       const found = value.fields.get(name);
       if (found) return found;
@@ -306,14 +382,58 @@ export class Lowering {
       }
       case "range":
       case "data":
+        if (this.isSmall(typed, env)) return { kind: "stage", draft: this.task(typed, env, name, helper) };
         return { kind: "rows", rows: this.rows(typed, env, name, path, helper) };
       case "reduce":
+        if (this.isSmall(typed, env)) return { kind: "stage", draft: this.task(typed, env, name, helper) };
         return this.reduction(typed, env, name, path, helper);
       case "aggregate":
         return this.aggregate(typed, env, name, path, helper);
-      default:
-        return isCheap(typed) ? { kind: "cheap", typed, env } : { kind: "stage", draft: this.task(typed, env, name, helper) };
+      case "attempt":
+        return this.attempt(typed, env, { name, path, helper });
+      case "for":
+        return lowerFor(this, typed, env, { name, path, helper });
+      case "if":
+        if (isBranch(typed)) return lowerIf(this, typed, env, { name, path, helper });
+        break;
+      case "loop":
+        if (!isSimpleLoop(typed)) return lowerLoop(this, typed, env, { name, path, helper });
+        break;
+      case "within":
+        return lowerWithin(this, typed, env, { name, path, helper });
     }
+    return isCheap(typed) ? { kind: "cheap", typed, env } : { kind: "stage", draft: this.task(typed, env, name, helper) };
+  }
+
+  /** The rows, tagged with how they went by one stage, and two ways of reading them. */
+  private attempt(typed: Typed & { kind: "attempt" }, env: Env, { name, path, helper }: Naming): Value {
+    const source = this.rows(typed.source, env, name, path, labelOf(typed.source));
+    const type: Type = { kind: "dataset", row: { kind: "any" } };
+    const step: RowStep = {
+      heavy: true,
+      needsKeys: false,
+      write: (writer, from) => ({ op: "data", name: "attempt", source: from, args: { f: writer.lambda(typed.f, env) } }),
+    };
+    const tagged = this.step(source, step, { span: typed.span, type }, name, helper);
+    this.materialise(tagged);
+    const part = (of: "ok" | "failed"): [string, Value] => {
+      const read: RowStep = { heavy: false, needsKeys: false, write: (_, from) => attemptPart(from, of) };
+      const type = typed.type.kind === "record" ? fieldType(typed.type, of) : typed.type;
+      return [of, { kind: "rows", rows: this.step(tagged, read, { span: typed.span, type }, join(path, of), null) }];
+    };
+    return { kind: "record", fields: new Map([part("ok"), part("failed")]), type: typed.type };
+  }
+
+  /** A stage of one value. */
+  valueStage(value: Value, type: Type, span: Span, { name, helper }: Pick<Naming, "name" | "helper">): Draft {
+    if (value.kind === "stage" && !value.draft.inBlocks) return value.draft;
+    const { typed, env } = this.typedOf(value, { type, span });
+    return this.task(typed, env, name, helper);
+  }
+
+  /** A stage of rows in blocks. */
+  rowsStage(value: Value, type: Type, span: Span, { name, helper }: Pick<Naming, "name" | "helper">): Draft {
+    return this.materialise(this.rowsOf(value, { type, span }, name, helper));
   }
 
   /** A stage of one task. */
@@ -330,11 +450,21 @@ export class Lowering {
   rows(typed: Typed, env: Env, name: string, path: string, helper: string | null): Rows {
     if (typed.kind === "range") {
       const rows = scalar(typed.rows);
-      const source: DraftSource = { kind: "range", rows, blocks: typed.blocks ? scalar(typed.blocks) : defaultBlocks(rows) };
-      return { source, steps: [], material: null, name, helper, span: typed.span, type: typed.type };
+      const blocks = typed.blocks ? scalar(typed.blocks) : rows && defaultBlocks(rows);
+      // Of a size that is known only while it runs: one task counts.
+      if (!rows || !blocks) return this.rowsOf({ kind: "stage", draft: this.countedRange(typed, env, name, helper) }, typed, name, helper);
+      const source: DraftSource = { kind: "range", rows, blocks };
+      return { source, steps: [], material: null, name, helper, span: typed.span, type: typed.type, region: this.region };
     }
     if (typed.kind === "data") return this.dataRows(typed, env, name, path, helper);
     return this.rowsOf(this.value(typed, env, name, path, helper), typed, name, helper);
+  }
+
+  private countedRange(typed: Typed & { kind: "range" }, env: Env, name: string, helper: string | null): Draft {
+    const draft = this.draft(name, helper, typed.span, typed.type, { kind: "source" });
+    const writer = new TaskWriter(this, draft);
+    draft.body = writer.range(typed, env);
+    return draft;
   }
 
   private dataRows(typed: Typed & { kind: "data" }, env: Env, name: string, path: string, helper: string | null): Rows {
@@ -359,8 +489,10 @@ export class Lowering {
     const draft = this.draft(name, helper, typed.span, typed.type, { kind: "source" });
     const writer = new TaskWriter(this, draft);
     draft.body = write(writer, writer.wholeRows(source, needsKeys));
-    if (handsOnKeys(typed.name)) draft.handsOn = source.material ?? (source.source.kind === "stage" ? source.source.stage : null);
-    return { source: { kind: "stage", stage: draft }, steps: [], material: draft, name, helper, span: typed.span, type: typed.type };
+    const from = source.material ?? (source.source.kind === "stage" ? source.source.stage : null);
+    if (handsOnKeys(typed.name) && from) draft.handsOn.push(from);
+    const { span, type } = typed;
+    return { source: { kind: "stage", stage: draft }, steps: [], material: draft, name, helper, span, type, region: this.region };
   }
 
   private step(
@@ -370,11 +502,17 @@ export class Lowering {
     name: string,
     helper: string | null,
   ): Rows {
+    this.settleElsewhere(rows);
     const before = rows.material ? { source: { kind: "stage", stage: rows.material } as const, steps: [] } : rows;
-    return { source: before.source, steps: [...before.steps, step], material: null, name, helper, span, type };
+    return { source: before.source, steps: [...before.steps, step], material: null, name, helper, span, type, region: this.region };
   }
 
-  private rowsOf(value: Value, typed: Typed, name: string, helper: string | null): Rows {
+  /** What calls the user's functions is made once where it stands, not in each instance of a region that reads it. */
+  settleElsewhere(rows: Rows): void {
+    if (rows.region !== this.region && rows.steps.some((step) => step.heavy)) this.materialise(rows);
+  }
+
+  private rowsOf(value: Value, typed: Pick<Typed, "type" | "span">, name: string, helper: string | null): Rows {
     const of = (draft: Draft): Rows => ({
       source: { kind: "stage", stage: draft },
       steps: [],
@@ -383,11 +521,12 @@ export class Lowering {
       helper,
       span: typed.span,
       type: typed.type,
+      region: this.region,
     });
     if (value.kind === "rows") return value.rows;
     if (value.kind === "stage") {
-      if (value.draft.work.kind === "value") value.draft.work = { kind: "source" };
-      if (inBlocks(value.draft)) return of(value.draft);
+      if (value.draft.work.kind === "value" && value.draft.within === null) value.draft.work = { kind: "source" };
+      if (value.draft.inBlocks) return of(value.draft);
     }
     // A list inside another value, or one that is written out.
     const { typed: read, env } = this.typedOf(value, typed);
@@ -399,11 +538,13 @@ export class Lowering {
   /** A stage that holds these rows. */
   materialise(rows: Rows): Draft {
     if (rows.material) return rows.material;
-    const draft = this.draft(rows.name, rows.helper, rows.span, rows.type, { kind: "rows", over: rows.source });
-    const writer = new TaskWriter(this, draft);
-    draft.body = writer.steps(rows, draft.use({ kind: "block" }));
-    rows.material = draft;
-    return draft;
+    return this.inside(rows.region, () => {
+      const draft = this.draft(rows.name, rows.helper, rows.span, rows.type, { kind: "rows", over: rows.source });
+      const writer = new TaskWriter(this, draft);
+      draft.body = writer.steps(rows, draft.use({ kind: "block" }));
+      rows.material = draft;
+      return draft;
+    });
   }
 
   /** Groups fold like anything else: of each block what it has of each group, and the groups of all blocks put together. */
@@ -426,6 +567,7 @@ export class Lowering {
       return { kind: "rows", rows: this.step(source, step, typed, name, helper) };
     }
     const over = groups?.rows ?? source;
+    this.settleElsewhere(over);
     // Whole groups hold all rows anyway, and their rows may be reduced elsewhere too.
     if (isGroups(typed.type) && over.steps.some((step) => step.heavy)) this.materialise(over);
     const fold = this.draft(name, helper === null ? "blocks" : `${helper}/blocks`, typed.span, typed.type, {
@@ -461,6 +603,7 @@ export class Lowering {
       helper,
       span: typed.span,
       type: typed.type,
+      region: this.region,
       ...(isGroups(typed.type) ? { groups } : {}),
     };
     return { kind: "rows", rows };
@@ -470,6 +613,7 @@ export class Lowering {
   private reduction(typed: Typed & { kind: "reduce" }, env: Env, name: string, path: string, helper: string | null): Value {
     const rows = this.rows(typed.source, env, name, path, labelOf(typed.source));
     if (typed.name === "collect") return { kind: "rows", rows: { ...rows, type: typed.type } };
+    this.settleElsewhere(rows);
     const source: DraftSource = rows.material ? { kind: "stage", stage: rows.material } : rows.source;
     const fold = this.draft(name, helper === null ? "blocks" : `${helper}/blocks`, typed.span, typed.type, { kind: "fold", over: source });
     const writer = new TaskWriter(this, fold);
@@ -508,14 +652,14 @@ export class Lowering {
       if (value.typed.kind === "const") return { name, type: shown, from: { kind: "const", value: value.typed.value } };
       return { name, type: shown, from: { kind: "stage", draft: this.task(value.typed, value.env, name, null) } };
     }
-    const { typed, env } = this.typedOf(value, { kind: "error", type, span: { file: "", start: 0, end: 0 } });
+    const { typed, env } = this.typedOf(value, { type, span: { file: "", start: 0, end: 0 } });
     return { name, type: shown, from: { kind: "stage", draft: this.task(typed, env, name, null) } };
   }
 }
 
 const isGroups = (type: Type): boolean => (type.kind === "list" || type.kind === "dataset") && type.groups === true;
 
-function fieldType(type: Type & { kind: "record" }, name: string): Type {
+export function fieldType(type: Type & { kind: "record" }, name: string): Type {
   return type.fields.find((field) => field.name === name)?.type ?? { kind: "any" };
 }
 
@@ -540,6 +684,7 @@ export function labelOf(typed: Typed): string {
   if (typed.kind === "data" || typed.kind === "reduce") return typed.name;
   if (typed.kind === "aggregate") return typed.grouping.kind === "none" ? "agg" : "groups";
   if (typed.kind === "call") return typed.function.signature.name;
+  if (typed.kind === "pipeline") return typed.pipeline.name;
   return typed.kind === "field" || typed.kind === "index" ? labelOf(typed.of) : typed.kind;
 }
 
@@ -569,16 +714,17 @@ const handsOnKeys = (operation: string): boolean => ["take", "first", "sample"].
 
 /** The stage of a data set that has no name of its own goes by the function that makes it. */
 function sourceName(typed: Typed): string {
+  if (typed.kind === "attempt") return sourceName(typed.f.body);
   if (typed.kind === "split" || typed.kind === "data" || typed.kind === "reduce" || typed.kind === "aggregate")
     return sourceName(typed.source);
   if (typed.kind === "call") return typed.function.signature.name;
   return typed.kind === "local" ? typed.binding.name : "rows";
 }
 
-function scalar(typed: Typed): Scalar {
+function scalar(typed: Typed): Scalar | null {
   if (typed.kind === "param") return { kind: "param", name: typed.name };
   if (typed.kind === "const" && typeof typed.value === "number") return { kind: "const", value: typed.value };
-  throw new Error("bug: a range of a size that isn't known");
+  return null;
 }
 
 function defaultBlocks(rows: Scalar): Scalar {

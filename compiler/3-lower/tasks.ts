@@ -1,22 +1,42 @@
 // What happens inside one task, as the plan's expressions: names become inputs or locals, arguments get their passing. Locals are
 // numbered in the order in which they come, so that two programs that differ in names alone have one plan.
+
+import { report } from "../../lang/diagnostics.ts";
 import { readsKeys } from "../2-check/operations.ts";
-import type { Binding, Typed, TypedAggregate, TypedBlock, TypedFitStatement, TypedLambda, TypedLet } from "../2-check/typed.ts";
-import type { AggregateExpr, Expr, FitStatement, Passing } from "../plan.ts";
+import { acts } from "../2-check/statements.ts";
+import type {
+  Binding,
+  Typed,
+  TypedAggregate,
+  TypedBlock,
+  TypedEpochStatement,
+  TypedFitStatement,
+  TypedLambda,
+  TypedLet,
+  TypedStatement,
+} from "../2-check/typed.ts";
+import type { AggregateExpr, EpochStatement, Expr, FitStatement, LoopExpr, Passing } from "../plan.ts";
 import type { Draft } from "./draft.ts";
 import type { Lowering, Rows, Value } from "./lower.ts";
 import { Env, labelOf } from "./lower.ts";
 import { isFresh, onlyRead } from "./ownership.ts";
 
-/** Computed wherever it is read: no call of the user's, no rows. */
+/** Work that deserves stages of its own, where it isn't inside a task. */
+const STAGES: readonly string[] = ["pipeline", "fit", "data", "reduce", "aggregate", "range", "split", "for", "loop", "attempt", "within"];
+
+/** Computed wherever it is read: no call of the user's, no rows, nothing that acts. */
 export function isCheap(typed: Typed): boolean {
-  return !some(typed, (one) => ["call", "pipeline", "fit", "data", "reduce", "aggregate", "range", "split"].includes(one.kind));
+  return !some(typed, ({ kind }) => kind === "call" || STAGES.includes(kind)) && !acts(typed);
+}
+/** Of calls at most: nothing is gained by taking it apart. */
+export function isOneTask(typed: Typed): boolean {
+  return !some(typed, ({ kind }) => STAGES.includes(kind)) && !acts(typed);
 }
 export function callsUser(typed: Typed): boolean {
   return some(typed, (one) => one.kind === "call" || one.kind === "pipeline");
 }
 
-function some(typed: Typed, test: (one: Typed) => boolean): boolean {
+export function some(typed: Typed, test: (one: Typed) => boolean): boolean {
   const visit = (node: unknown): boolean => {
     if (typeof node !== "object" || node === null) return false;
     if ("kind" in node && "span" in node && "type" in node && test(node as Typed)) return true;
@@ -28,8 +48,6 @@ function some(typed: Typed, test: (one: Typed) => boolean): boolean {
   return visit(typed);
 }
 
-const collected = (source: Expr): Expr => ({ op: "data", name: "collect", source, args: {} });
-
 export class TaskWriter {
   private readonly lowering: Lowering;
   private readonly draft: Draft;
@@ -39,6 +57,9 @@ export class TaskWriter {
   private inline = 0;
   /** Writing what a `fit` goes over. */
   private inOver = false;
+  private inFit = false;
+  /** Of what a `loop` inside this task carries: the binding of its new value. */
+  private readonly nexts = new Map<Binding, Binding>();
   /** Arguments whose callee is the last to see them. */
   private readonly moves = new Set<Typed>();
 
@@ -91,6 +112,7 @@ export class TaskWriter {
         return { op: "template", parts: typed.parts.map((part) => (typeof part === "string" ? part : inner(part))) };
       case "if":
         // Only the branch that is taken may run.
+        if (this.inline === 0 && !isOneTask(typed)) return this.hoisted(typed, env);
         return {
           op: "if",
           condition: inner(typed.condition),
@@ -116,9 +138,18 @@ export class TaskWriter {
       case "range":
       case "data":
       case "split":
+      case "attempt":
       case "reduce":
       case "aggregate":
-        return this.inline > 0 ? this.computed(typed, env) : this.hoisted(typed, env);
+        return this.inline > 0 || this.lowering.isSmall(typed, env) ? this.computed(typed, env) : this.hoisted(typed, env);
+      case "for":
+        return this.inline > 0 ? this.forEach(typed, env) : this.hoisted(typed, env);
+      case "loop":
+        return this.inline > 0 || isSimpleLoop(typed) ? this.loop(typed, env) : this.hoisted(typed, env);
+      case "within":
+        if (this.inline === 0) return this.hoisted(typed, env);
+        this.needsItsOwn("`within`", "only a task of its own can be ended when its time is over", typed.span);
+        return this.write(typed.value, env);
       case "combine":
         return { op: "combine", name: typed.name, partials: inner(typed.part), by: null };
       case "fit":
@@ -140,6 +171,8 @@ export class TaskWriter {
         return this.write(value.typed, value.env);
       case "stage":
         return this.draft.use({ kind: "value", of: value.draft });
+      case "item":
+        return this.draft.use({ kind: "item", of: value.items });
       case "rows":
         return { op: "data", name: "collect", source: this.wholeRows(value.rows, false), args: {} };
       case "record":
@@ -153,32 +186,65 @@ export class TaskWriter {
     return this.moves.has(value) || isFresh(value) ? "move" : "copy";
   }
 
-  private block(block: TypedBlock, env: Env): Expr {
-    const write = (index: number): Expr => {
-      const each = block.lets[index];
-      return each ? this.bound(each, env, () => write(index + 1)) : this.write(block.value, env);
-    };
-    return write(0);
+  /** A block inside this task. */
+  block(block: TypedBlock, env: Env): Expr {
+    return this.sequence(block.statements, env, () => this.write(block.value, env));
+  }
+
+  private sequence(statements: readonly TypedStatement[], env: Env, last: () => Expr): Expr {
+    const [first, ...others] = statements;
+    if (!first) return last();
+    const rest = () => this.sequence(others, env, last);
+    switch (first.kind) {
+      case "let":
+        return this.bound(first, env, rest);
+      case "expect": {
+        const condition = this.write(first.condition, env);
+        return { op: "expect", condition, message: this.write(first.message, env), body: rest() };
+      }
+      case "run":
+        return { op: "let", name: `v${this.count++}`, value: this.write(first.value, env), body: rest() };
+      case "next": {
+        const next = this.nexts.get(first.carried)!;
+        const value = this.write(first.value, env);
+        return { op: "let", name: this.local(next), value, body: rest() };
+      }
+      case "do":
+        this.needsItsOwn("`do`", "an effect there could happen again, or for each row in any order", first.span);
+        return rest();
+      case "track":
+        this.needsItsOwn("`track`", "a number along a loop needs the loop to be a stage", first.span);
+        return rest();
+    }
+  }
+
+  private needsItsOwn(what: string, why: string, span: Typed["span"]): void {
+    const where = this.inFit ? "a `fit`" : "a function of rows";
+    this.lowering.problem(report("HR120", { what, where, why }, [{ span, label: `comes to stand inside ${where}`, role: "primary" }]));
   }
 
   private bound({ pattern, value }: TypedLet, env: Env, rest: () => Expr): Expr {
     const written = this.write(value, env);
-    if (pattern.kind === "name") {
-      const name = this.local(pattern.binding);
-      return { op: "let", name, value: written, body: rest() };
-    }
+    if (pattern.kind === "name") return { op: "let", name: this.local(pattern.binding), value: written, body: rest() };
     const name = `v${this.count++}`;
+    return { op: "let", name, value: written, body: this.taken(pattern, { op: "local", name }, rest) };
+  }
+
+  /** The names of a pattern, bound to what they take of a value. */
+  private taken(pattern: TypedLet["pattern"], of: Expr, rest: () => Expr): Expr {
     const parts: [Binding, Expr][] =
-      pattern.kind === "fields"
-        ? pattern.fields.map(({ field, binding }) => [binding, { op: "field", of: { op: "local", name }, name: field, optional: false }])
-        : pattern.bindings.map((binding, i) => [binding, { op: "index", of: { op: "local", name }, index: { op: "const", value: i } }]);
+      pattern.kind === "name"
+        ? [[pattern.binding, of]]
+        : pattern.kind === "fields"
+          ? pattern.fields.map(({ field, binding }) => [binding, { op: "field", of, name: field, optional: false }])
+          : pattern.bindings.map((binding, i) => [binding, { op: "index", of, index: { op: "const", value: i } }]);
     const nest = (index: number): Expr => {
       const part = parts[index];
       if (!part) return rest();
       const local = this.local(part[0]);
       return { op: "let", name: local, value: part[1], body: nest(index + 1) };
     };
-    return { op: "let", name, value: written, body: nest(0) };
+    return nest(0);
   }
 
   /** A pipeline called inside a task: its body stands in the call's place. */
@@ -277,7 +343,7 @@ export class TaskWriter {
   private aggregated(typed: Typed & { kind: "aggregate" }, env: Env): Expr {
     const { grouping } = typed;
     const source = this.rows(typed.source, env);
-    if (grouping.kind === "named") return collected(this.aggregateEach(source, typed.aggregates, grouping.keyFields, env));
+    if (grouping.kind === "named") return collect(this.aggregateEach(source, typed.aggregates, grouping.keyFields, env));
     const isWhole = (typed.type.kind === "list" || typed.type.kind === "dataset") && typed.type.groups === true;
     return {
       op: "aggregate",
@@ -289,11 +355,22 @@ export class TaskWriter {
     };
   }
 
-  private computed(typed: Typed & { kind: "range" | "data" | "split" | "reduce" | "aggregate" }, env: Env): Expr {
+  private computed(typed: Typed & { kind: "range" | "data" | "split" | "reduce" | "attempt" | "aggregate" }, env: Env): Expr {
+    return this.inlined(() => this.computedHere(typed, env));
+  }
+
+  private computedHere(typed: Typed & { kind: "range" | "data" | "split" | "reduce" | "attempt" | "aggregate" }, env: Env): Expr {
     if (typed.kind === "aggregate") return this.aggregated(typed, env);
+    if (typed.kind === "attempt") {
+      const name = `v${this.count++}`;
+      const tagged: Expr = { op: "data", name: "attempt", source: this.rows(typed.source, env), args: { f: this.lambda(typed.f, env) } };
+      const list: Expr = { op: "dataset", list: { op: "local", name } };
+      const part = (of: "ok" | "failed") => ({ name: of, value: collect(attemptPart(list, of)) });
+      return { op: "let", name, value: collect(tagged), body: { op: "record", fields: [part("ok"), part("failed")] } };
+    }
     if (typed.kind === "reduce") {
       const source = this.rows(typed.source, env);
-      if (typed.name === "collect") return { op: "data", name: "collect", source, args: {} };
+      if (typed.name === "collect") return collect(source);
       return { op: "reduce", name: typed.name, source, by: typed.by && this.lambda(typed.by, env) };
     }
     if (typed.kind === "split") {
@@ -303,33 +380,45 @@ export class TaskWriter {
         op: "record",
         fields: typed.parts.map(({ name, from, to }) => ({
           name,
-          value: {
+          value: collect({
             op: "data",
-            name: "collect",
-            source: {
-              op: "data",
-              name: "splitPart",
-              source,
-              args: { seed, from: { op: "const", value: from }, to: { op: "const", value: to } },
-            },
-            args: {},
-          },
+            name: "splitPart",
+            source,
+            args: { seed, from: { op: "const", value: from }, to: { op: "const", value: to } },
+          }),
         })),
       };
     }
-    return { op: "data", name: "collect", source: this.data(typed, env), args: {} };
+    return collect(this.data(typed, env));
+  }
+
+  /** A `for` inside this task. */
+  private forEach(typed: Typed & { kind: "for" }, env: Env): Expr {
+    const source = this.rows(typed.in, env);
+    const row = `v${this.count++}`;
+    const body = this.inlined(() => this.taken(typed.item, { op: "local", name: row }, () => this.block(typed.body, env)));
+    return collect({ op: "data", name: "map", source, args: { f: { op: "lambda", parameters: [row], body } } });
+  }
+
+  /** A `loop` inside this task. */
+  loop(typed: Typed & { kind: "loop" }, env: Env): LoopExpr {
+    const inits = typed.carried.map(({ init }) => this.write(init, env));
+    const max = this.write(typed.max, env);
+    const carried = typed.carried.map(({ binding, next }, i) => {
+      this.nexts.set(binding, next);
+      return { name: this.local(binding), field: binding.name, init: inits[i]! };
+    });
+    const round = this.inlined(() =>
+      this.sequence(typed.body, env, () => ({
+        op: "list",
+        items: [...typed.carried.map(({ next }): Expr => ({ op: "local", name: this.locals.get(next)! })), this.write(typed.until, env)],
+      })),
+    );
+    return { op: "loop", carried, round, max };
   }
 
   private data(typed: Typed & { kind: "range" | "data" }, env: Env): Expr {
-    if (typed.kind === "range") {
-      const rows = this.write(typed.rows, env);
-      return {
-        op: "data",
-        name: "range",
-        source: { op: "list", items: [] },
-        args: { rows, blocks: typed.blocks ? this.write(typed.blocks, env) : rows },
-      };
-    }
+    if (typed.kind === "range") return this.range(typed, env);
     const source = readsKeys(typed.name) ? this.keyedRows(typed.source, env) : this.rows(typed.source, env);
     return {
       op: "data",
@@ -343,6 +432,20 @@ export class TaskWriter {
         ...Object.entries(typed.lambdas).map(([arg, lambda]): [string, Expr] => [arg, this.lambda(lambda, env)]),
       ]),
     };
+  }
+
+  /** A range that is made inside this task. */
+  range(typed: Typed & { kind: "range" }, env: Env): Expr {
+    const rows = this.write(typed.rows, env);
+    const blocks: Expr = typed.blocks
+      ? this.write(typed.blocks, env)
+      : { op: "builtin", name: "min", args: [rows, { op: "const", value: 1024 }] };
+    return { op: "data", name: "range", source: { op: "list", items: [] }, args: { rows, blocks } };
+  }
+
+  /** Computed inside this task, whatever it is. */
+  within(typed: Typed, env: Env): Expr {
+    return this.inlined(() => this.write(typed, env));
   }
 
   /** Rows of `over` that don't know the epoch are worth computing once, over all slots, where the user's functions make them. */
@@ -367,7 +470,7 @@ export class TaskWriter {
   // --- Fit ------------------------------------------------------------------------------------------------------------------
 
   private fit(typed: Typed & { kind: "fit" }, env: Env): Expr {
-    const init = this.write(typed.init, env);
+    const inits = typed.carried.map(({ init }) => this.write(init, env));
     const epochs = this.write(typed.epochs, env);
     // These two the runtime binds itself.
     this.locals.set(typed.epoch, "epoch");
@@ -375,24 +478,57 @@ export class TaskWriter {
     this.inOver = true;
     const over = this.inlined(() => this.rows(typed.over, env));
     this.inOver = false;
-    const carried = this.local(typed.carried);
+    const carried = typed.carried.map(({ binding }, i) => ({ name: this.local(binding), field: binding.name, init: inits[i]! }));
     const batch = this.local(typed.batch);
-    const next = typed.body.find((statement) => statement.kind === "next");
-    const last = next && onlyRead(next.value, typed.carried);
-    if (last) this.moves.add(last);
-    const body = this.inlined(() => typed.body.map((statement) => this.fitStatement(statement, carried, env)));
-    return { op: "fit", carried: { name: carried, init }, batch, over, epochs, body };
+    for (const statement of typed.body) {
+      const last = statement.kind === "next" ? onlyRead(statement.value, statement.carried) : null;
+      if (last) this.moves.add(last);
+    }
+    const outer = this.inFit;
+    this.inFit = true;
+    const body = this.inlined(() => typed.body.map((statement) => this.fitStatement(statement, env)));
+    const eachEpoch = this.inlined(() => (typed.eachEpoch ?? []).map((statement) => this.epochStatement(statement, env)));
+    this.inFit = outer;
+    return { op: "fit", carried, batch, over, epochs, body, eachEpoch };
   }
 
-  private fitStatement(statement: TypedFitStatement, carried: string, env: Env): FitStatement {
-    const value = this.write(statement.value, env);
+  private fitStatement(statement: TypedFitStatement, env: Env): FitStatement {
+    if (statement.kind !== "next") return this.stepStatement(statement, env);
+    return { kind: "next", name: this.locals.get(statement.carried)!, value: this.write(statement.value, env), at: "update" };
+  }
+
+  private stepStatement(statement: Exclude<TypedFitStatement, { kind: "next" }>, env: Env): Exclude<FitStatement, { kind: "next" }> {
     switch (statement.kind) {
-      case "let":
+      case "let": {
+        const value = this.write(statement.value, env);
         return { kind: "let", name: this.local(statement.binding), value, at: statement.value.type.kind === "part" ? "worker" : "update" };
+      }
       case "track":
-        return { kind: "track", name: statement.name, value, at: "update" };
-      case "next":
-        return { kind: "next", name: carried, value, at: "update" };
+        return { kind: "track", name: statement.name, value: this.write(statement.value, env), at: "update" };
+      case "expect": {
+        const condition = this.write(statement.condition, env);
+        return { kind: "expect", condition, message: this.write(statement.message, env), at: "update" };
+      }
     }
   }
+
+  private epochStatement(statement: TypedEpochStatement, env: Env): EpochStatement {
+    const { kind } = statement;
+    if (kind === "keep") return { kind, value: this.write(statement.value, env), direction: statement.direction, metric: statement.metric };
+    if (kind === "stop") return { kind, after: this.write(statement.after, env), direction: statement.direction, metric: statement.metric };
+    return this.stepStatement(statement, env);
+  }
+}
+
+const collect = (source: Expr): Expr => ({ op: "data", name: "collect", source, args: {} });
+
+/** The rows of an attempt that went well, or those that didn't. */
+export const attemptPart = (source: Expr, part: "ok" | "failed"): Expr => ({ op: "data", name: `attempt.${part}`, source, args: {} });
+
+/** A loop whose rounds are one task each at most is one task as a whole: between its rounds there is nothing to run beside. */
+export function isSimpleLoop(typed: Typed & { kind: "loop" }): boolean {
+  return ![...typed.body, { kind: "run" as const, value: typed.until }].some((statement) => {
+    if (statement.kind === "do" || statement.kind === "track") return true;
+    return statement.kind !== "expect" && !isOneTask(statement.value);
+  });
 }

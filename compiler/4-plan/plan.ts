@@ -5,10 +5,10 @@ import type { Span } from "../../lang/ast.ts";
 import type { CheckedProgram } from "../2-check/typed.ts";
 import { mapInputs } from "../3-lower/draft.ts";
 import type { Flow, FlowFunction, FlowInput, FlowStage, RowSource } from "../3-lower/flow.ts";
-import type { AboutSpan, Expr, Plan, PlanFunction, PlanInput, PlanStage, Scalar, Strategy, TaskCount } from "../plan.ts";
+import type { AboutSpan, Expr, Plan, PlanFunction, PlanInput, PlanRegion, PlanStage, Scalar, Strategy, TaskCount } from "../plan.ts";
 import { PLAN_FORMAT } from "../plan.ts";
 import type { Choice } from "./schedule.ts";
-import { autoReason } from "./schedule.ts";
+import { AUTO, autoReason } from "./schedule.ts";
 
 export interface PlanFacts {
   readonly program: CheckedProgram;
@@ -20,18 +20,28 @@ export interface PlanFacts {
 }
 
 export function makePlan(flow: Flow, facts: PlanFacts): Plan {
-  const gathered = gather(flow, facts.choices);
-  const stages = gathered.stages.map((stage) => planStage(stage, facts.choices.get(stage.name)!));
-  const { program, schedule, locate } = facts;
-  const byId = new Map(flow.stages.map((stage) => [stage.id, stage]));
+  const { choices, program, schedule, locate } = facts;
+  const gathered = gather(flow.stages, choices);
+  const failing = flow.onFailure && gather(flow.onFailure.stages, choices);
+  const planned = ({ stages }: Gathering) => stages.map((stage) => planStage(stage, choices.get(stage.name) ?? AUTO));
+  const byId = new Map([...flow.stages, ...(flow.onFailure?.stages ?? [])].map((stage) => [stage.id, stage]));
   const body = {
     format: PLAN_FORMAT,
     name: flow.name,
     params: flow.params,
     functions: Object.fromEntries(Object.entries(flow.functions).map(([id, called]) => [id, planFunction(called, facts.slices.get(id)!)])),
-    stages,
-    regions: [],
+    stages: planned(gathered),
+    regions: flow.regions.map((region) => renumberedRegion(region, gathered)),
     outputs: flow.outputs.map(({ name, from }) => ({ name, from: from.kind === "stage" ? planOutput(from, gathered) : from })),
+    ...(flow.onFailure && failing
+      ? {
+          onFailure: {
+            param: flow.onFailure.param,
+            stages: planned(failing),
+            regions: flow.onFailure.regions.map((region) => renumberedRegion(region, failing)),
+          },
+        }
+      : {}),
   } satisfies Omit<Plan, "hash" | "about">;
   return {
     ...body,
@@ -42,9 +52,9 @@ export function makePlan(flow: Flow, facts: PlanFacts): Plan {
       schedule,
       doc: program.entry.doc ?? program.module.doc,
       stages: Object.fromEntries(
-        gathered.stages.map(({ id, name, span, type }) => [
+        [...gathered.stages, ...(failing?.stages ?? [])].map(({ id, name, span, type }) => [
           id,
-          { span: locate(span), type, why: facts.choices.get(name)!.why ?? autoReason(byId.get(id)!) },
+          { span: locate(span), type, why: choices.get(name)?.why ?? autoReason(byId.get(id)!) },
         ]),
       ),
       functions: Object.fromEntries(Object.entries(flow.functions).map(([id, called]) => [id, aboutFunction(called, locate)])),
@@ -92,18 +102,21 @@ type Gathered = Omit<FlowStage, "work" | "inputs"> & {
   readonly inputs: readonly FlowInput[];
 };
 
+interface Gathering {
+  readonly stages: readonly Gathered[];
+  /** Where each stage of the flow came to stand; -1 where it was taken in by another. */
+  readonly place: readonly number[];
+}
+
 /** Under `task`, rows are worked on in one task that gives all blocks, and a fold and its combination are one. */
-function gather(
-  flow: Flow,
-  choices: ReadonlyMap<string, Choice>,
-): { readonly stages: readonly Gathered[]; readonly place: readonly number[] } {
-  const isTask = (stage: FlowStage) => choices.get(stage.name)!.strategy.kind === "task";
-  const joined = flow.stages.map((stage): Gathered | null => {
+function gather(flow: readonly FlowStage[], choices: ReadonlyMap<string, Choice>): Gathering {
+  const isTask = (stage: FlowStage) => choices.get(stage.name)?.strategy.kind === "task";
+  const joined = flow.map((stage): Gathered | null => {
     const { work } = stage;
     if (!isTask(stage)) return stage;
     if (work.kind === "fold") return null;
     if (work.kind === "rows") return { ...stage, work: { kind: "gathered" }, ...overAll(stage, work.over) };
-    const fold = work.kind === "combine" ? flow.stages[work.of]! : null;
+    const fold = work.kind === "combine" ? flow[work.of]! : null;
     if (work.kind !== "combine" || fold?.work.kind !== "fold") return stage;
     const { body, inputs } = overAll(fold, fold.work.over);
     return { ...stage, work: { kind: work.rows ? "source" : "value" }, inputs, body: atOnce(body) };
@@ -113,6 +126,10 @@ function gather(
   const renumber = (index: number) => place[index]!;
   const stages = joined.flatMap((stage) => (stage ? [renumbered(stage, renumber)] : []));
   return { stages, place };
+}
+
+function renumberedRegion(region: PlanRegion, { place }: Gathering): PlanRegion {
+  return { ...region, stages: region.stages.map((index) => place[index]!).filter((index) => index >= 0) };
 }
 
 /** The body of a fold, made one that combines too. */
@@ -150,18 +167,36 @@ function overAll(stage: FlowStage, over: RowSource): { readonly inputs: readonly
 }
 
 function renumbered(stage: Gathered, renumber: (index: number) => number): Gathered {
-  const { work } = stage;
-  const over = (source: RowSource): RowSource => (source.kind === "stage" ? { kind: "stage", stage: renumber(source.stage) } : source);
-  return {
-    ...stage,
-    work:
-      work.kind === "rows" || work.kind === "fold"
-        ? { kind: work.kind, over: over(work.over) }
-        : work.kind === "combine"
-          ? { ...work, of: renumber(work.of) }
-          : work,
-    inputs: stage.inputs.map((input) => ("stage" in input ? { ...input, stage: renumber(input.stage) } : input)),
-  };
+  const inputs = stage.inputs.map((input) => ("stage" in input ? { ...input, stage: renumber(input.stage) } : input));
+  return { ...stage, work: renumberedWork(stage.work, renumber), inputs };
+}
+
+function renumberedWork(work: Gathered["work"], renumber: (index: number) => number): Gathered["work"] {
+  switch (work.kind) {
+    case "rows":
+    case "fold":
+      return work.over.kind === "stage" ? { kind: work.kind, over: { kind: "stage", stage: renumber(work.over.stage) } } : work;
+    case "combine":
+      return { ...work, of: renumber(work.of) };
+    case "each":
+      return { ...work, of: renumber(work.of) };
+    case "branch":
+      return {
+        ...work,
+        gives: work.gives.map((give) => ({ given: renumber(give.given), then: renumber(give.then), else: renumber(give.else) })),
+      };
+    case "loop":
+      return {
+        ...work,
+        decision: renumber(work.decision),
+        carried: work.carried.map(({ given, init, next, final }) => ({
+          ...{ given: renumber(given), init: renumber(init) },
+          ...{ next: renumber(next), final: renumber(final) },
+        })),
+      };
+    default:
+      return work;
+  }
 }
 
 // --- The plan's stages ----------------------------------------------------------------------------------------------------------
@@ -169,44 +204,73 @@ function renumbered(stage: Gathered, renumber: (index: number) => number): Gathe
 function planStage(stage: Gathered, choice: Choice): PlanStage {
   const { work } = stage;
   const over = work.kind === "rows" || work.kind === "fold" ? work.over : null;
-  const tasks: TaskCount =
-    over === null
-      ? { kind: "one" }
-      : over.kind === "stage"
-        ? { kind: "perBlock", of: over.stage }
-        : { kind: "range", rows: over.rows, blocks: over.blocks };
   const inputs = stage.inputs.map((input): PlanInput => {
     if (input.kind !== "block") return input;
     return over?.kind === "stage" ? { kind: "block", stage: over.stage } : { kind: "range" };
   });
-  const outputs = {
-    value: "value",
-    source: "blocks",
-    gathered: "blocks",
-    rows: "block",
-    fold: "partial",
-    combine: "value",
-    fit: "value",
-  } as const;
+  const split = over !== null || work.kind === "each";
   const strategy: Strategy =
     work.kind === "fit"
       ? { kind: "fit", architecture: "sequential" }
-      : over && choice.strategy.kind === "data"
+      : split && choice.strategy.kind === "data"
         ? choice.strategy
         : { kind: "task" };
+  const { region, cut, effect, within } = stage;
   return {
     id: stage.id,
     name: stage.name,
-    tasks,
+    ...(region === undefined ? {} : { region }),
+    tasks: tasksOf(work),
     inputs,
     body: stage.body,
-    output: work.kind === "combine" && work.rows ? "blocks" : outputs[work.kind],
+    output: outputOf(work),
+    ...(cut ? { cut } : {}),
+    ...(effect ? { effect } : {}),
+    ...(within ? { within } : {}),
     ...(stage.keyed ? { keyed: true as const } : {}),
     strategy,
     options: choice.options,
   };
 }
 
-function planOutput(from: { readonly stage: number; readonly take: "value" | "blocks" }, gathered: ReturnType<typeof gather>) {
+function tasksOf(work: Gathered["work"]): TaskCount {
+  switch (work.kind) {
+    case "rows":
+    case "fold": {
+      const { over } = work;
+      return over.kind === "stage" ? { kind: "perBlock", of: over.stage } : { kind: "range", rows: over.rows, blocks: over.blocks };
+    }
+    case "given":
+      return { kind: "given" };
+    case "each":
+    case "branch":
+    case "loop":
+      return work;
+    default:
+      return { kind: "one" };
+  }
+}
+
+function outputOf(work: Gathered["work"]): PlanStage["output"] {
+  switch (work.kind) {
+    case "source":
+    case "gathered":
+      return "blocks";
+    case "combine":
+      return work.rows ? "blocks" : "value";
+    case "rows":
+      return "block";
+    case "fold":
+      return "partial";
+    case "each":
+      return "row";
+    case "given":
+      return work.rows ? "block" : "value";
+    default:
+      return "value";
+  }
+}
+
+function planOutput(from: { readonly stage: number; readonly take: "value" | "blocks" }, gathered: Gathering) {
   return { kind: "stage", stage: gathered.place[from.stage]!, take: from.take } as const;
 }

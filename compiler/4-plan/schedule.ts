@@ -6,6 +6,7 @@ import { nearest } from "../../lang/suggest.ts";
 import type { Flow, FlowStage } from "../3-lower/flow.ts";
 import type { Expr, Module, Schedule, ScheduleEntry } from "../module.ts";
 import type { PlanStage } from "../plan.ts";
+import { bytesOf, millisecondsOf } from "../units.ts";
 
 /** How one named stage, with its helpers, runs. */
 export interface Choice {
@@ -21,7 +22,8 @@ export interface Chosen {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-const AUTO: Choice = { strategy: { kind: "data", slots: null }, options: {}, why: null };
+/** What no schedule speaks of. */
+export const AUTO: Choice = { strategy: { kind: "data", slots: null }, options: {}, why: null };
 
 /** Names that a schedule says of by themselves, not by a `*`. */
 export function namedStages(schedule: Schedule | null): ReadonlySet<string> {
@@ -184,13 +186,17 @@ function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen:
   }
 }
 
-const isSplit = (stage: FlowStage) => stage.work.kind === "rows" || stage.work.kind === "fold";
+const isSplit = ({ work }: FlowStage) => work.kind === "rows" || work.kind === "fold" || work.kind === "each";
 
 const isFit = (stage: FlowStage) => stage.work.kind === "fit";
 
 /** Why a stage runs as it does where no schedule speaks of it. */
 export function autoReason(stage: FlowStage): string {
+  if (stage.work.kind === "each") return "auto: item by item, over all slots";
   if (isSplit(stage)) return "auto: row by row, over all slots";
+  if (stage.work.kind === "branch") return "auto: says which branch is taken";
+  if (stage.work.kind === "loop") return "auto: one round after another";
+  if (stage.work.kind === "given") return "stands for what its control stage says";
   if (stage.work.kind === "combine") return "auto: combines what the slots folded";
   return isFit(stage) ? "auto: a fit runs sequentially" : "auto: nothing to split";
 }
@@ -241,33 +247,23 @@ function count(value: Expr): number | null {
 
 // --- Options -------------------------------------------------------------------------------------------------------------------
 
-const times: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const sizes: Readonly<Record<string, number>> = {
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 1024,
-  mib: 1024 ** 2,
-  gib: 1024 ** 3,
-  tib: 1024 ** 4,
-};
-
 function readOptions(entry: ScheduleEntry, diagnostics: Diagnostic[]): PlanStage["options"] {
   const found: { timeoutMs?: number; memoryBytes?: number; retries?: number } = {};
   for (const { name, value } of entry.options) {
     const wrong = (wants: string) => diagnostics.push(report("HR407", { name: name.text, wants }, [at(value.span, "not that")]));
-    const unit = value.kind === "quantity" ? value.unit.toLowerCase() : "";
     switch (name.text) {
-      case "timeout":
-        if (value.kind === "quantity" && Object.hasOwn(times, unit)) found.timeoutMs = value.value * times[unit]!;
-        else wrong("a time, such as `10m`");
+      case "timeout": {
+        const ms = value.kind === "quantity" ? millisecondsOf(value) : null;
+        if (ms === null) wrong("a time, such as `10m`");
+        else found.timeoutMs = ms;
         break;
-      case "memory":
-        if (value.kind === "quantity" && Object.hasOwn(sizes, unit)) found.memoryBytes = value.value * sizes[unit]!;
-        else wrong("a size, such as `2gb`");
+      }
+      case "memory": {
+        const bytes = value.kind === "quantity" ? bytesOf(value) : null;
+        if (bytes === null) wrong("a size, such as `2gb`");
+        else found.memoryBytes = bytes;
         break;
+      }
       case "retries":
         if (value.kind === "number" && Number.isInteger(value.value) && value.value >= 0) found.retries = value.value;
         else wrong("a whole number, such as `3`");

@@ -1,7 +1,7 @@
 // A plan's expressions as JavaScript: one generated function a stage. Asynchronous only where a called function is, and a value
 // is copied only where the plan says that its callee may change it and somebody else may still see it. Must not know hosts,
 // sockets or how inputs came here.
-import type { AggregateExpr, Expr, FitExpr, FitStatement, Plan, PlanInput } from "../../compiler/plan.ts";
+import type { AggregateExpr, EpochStatement, Expr, FitExpr, FitStatement, LoopExpr, Plan, PlanInput } from "../../compiler/plan.ts";
 import * as groups from "./groups.ts";
 import * as operations from "./operations.ts";
 import { combine, fold, reductionNames } from "./reductions.ts";
@@ -23,6 +23,11 @@ export type Body = (inputs: readonly unknown[], block: number, params: Params, c
 
 /** A run's params, by name. */
 export type Params = { readonly [name: string]: unknown };
+
+/** What was expected of values isn't so. */
+class ExpectationError extends Error {
+  override readonly name = "ExpectationError";
+}
 
 /** What generated code calls; its names start with `h.`. */
 const helpers = {
@@ -46,6 +51,13 @@ const helpers = {
   metricValue(name: string, value: unknown): number {
     if (typeof value === "number") return value;
     throw new TypeError(`\`track ${name}\` wants a number`);
+  },
+  expect(holds: unknown, message: () => unknown): void {
+    if (holds !== true) throw new ExpectationError(text(message()));
+  },
+  atLeastOne(value: unknown): number {
+    if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
+    throw new RangeError(`\`max\` of \`loop\` wants at least one round, not ${String(value)}`);
   },
   epochs(value: unknown): number {
     if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
@@ -166,6 +178,8 @@ class Writer {
       case "reduce":
       case "aggregate":
         return false;
+      case "expect":
+        return this.own(expr.body, scope);
       // A call's result is the callee's gift: TypeScript keeps a read-only argument from being returned as a mutable value.
       case "call":
       case "const":
@@ -173,6 +187,8 @@ class Writer {
       case "unary":
       case "builtin":
       case "lambda":
+      case "track":
+      case "loop":
       case "fit":
         return true;
     }
@@ -237,9 +253,27 @@ class Writer {
       }
       case "aggregate":
         return this.aggregate(expr, scope, frame);
+      case "expect":
+        return `(${this.expectation(expr, scope, frame)}, ${write(expr.body)})`;
+      case "track":
+        return `(context.metric(${quote(expr.name)}, ${write(expr.step)}, h.metricValue(${quote(expr.name)}, ${write(expr.value)})), null)`;
+      case "loop":
+        return this.loop(expr, scope, frame);
       case "fit":
         return this.fit(expr, scope, frame);
     }
+  }
+
+  private expectation(expr: { readonly condition: Expr; readonly message: Expr }, scope: Scope, frame: Frame): string {
+    const condition = this.expression(expr.condition, scope, frame);
+    const own: Frame = { async: false, hoisted: frame.hoisted };
+    const message = this.expression(expr.message, scope, own);
+    // The message is made where it is needed; one that has to wait is made before.
+    if (!own.async) return `h.expect(${condition}, () => ${message})`;
+    frame.async = true;
+    const made = this.fresh();
+    frame.hoisted.push(made);
+    return `(${made} = ${message}, h.expect(${condition}, () => ${made}))`;
   }
 
   private binary(expr: Expr & { op: "binary" }, scope: Scope, frame: Frame): string {
@@ -317,6 +351,15 @@ class Writer {
       }
       case "range":
         return `h.rangeSet(${scalar("rows")}, ${scalar("blocks")})`;
+      case "attempt": {
+        const { js, async } = this.lambda(args.f ?? { op: "const", value: null }, scope, frame);
+        if (async) frame.async = true;
+        return async ? `(await h.attempt(${set}, ${js}))` : `h.attemptNow(${set}, ${js})`;
+      }
+      case "attempt.ok":
+        return `h.attemptPart(${set}, "ok")`;
+      case "attempt.failed":
+        return `h.attemptPart(${set}, "failed")`;
       case "withIndex":
         return `h.withIndex(${set})`;
       case "mapBatches": {
@@ -391,45 +434,136 @@ class Writer {
     return js;
   }
 
+  /** Statements in a function of their own, asynchronous where one of them is. */
+  private called(code: readonly string[], own: Frame, frame: Frame): string {
+    const body = [...declarations(own), ...code].join("\n");
+    if (!own.async) return `(() => {\n${body}\n})()`;
+    frame.async = true;
+    return `(await (async () => {\n${body}\n})())`;
+  }
+
+  /** Starts as this task's own: what a round may change nobody else sees. */
+  private starts(carried: readonly { readonly name: string; readonly init: Expr }[], scope: Scope, own: Frame) {
+    const names = carried.map(() => this.fresh());
+    const code = carried.map(({ init }, i) => {
+      const js = this.expression(init, scope, own);
+      return `let ${names[i]} = ${this.own(init, scope) ? js : `h.copy(${js})`};`;
+    });
+    const locals = carried.map(({ name }, i): [string, Local] => [name, { js: names[i]!, own: true }]);
+    return { names, code, locals };
+  }
+
+  private ends(carried: readonly { readonly field: string }[], names: readonly string[]): string {
+    if (carried.length === 1) return names[0]!;
+    return `{${carried.map(({ field }, i) => `[${quote(field)}]: ${names[i]}`).join(", ")}}`;
+  }
+
+  private loop(expr: LoopExpr, scope: Scope, frame: Frame): string {
+    const own: Frame = { async: false, hoisted: [] };
+    const { names, code, locals } = this.starts(expr.carried, scope, own);
+    const [max, round, next] = [this.fresh(), this.fresh(), this.fresh()];
+    const limit = this.expression(expr.max, scope, own);
+    const body = this.expression(expr.round, new Map([...scope, ...locals]), own);
+    const lines = [
+      ...code,
+      `const ${max} = h.atLeastOne(${limit});`,
+      `for (let ${round} = 0; ${round} < ${max}; ${round}++) {`,
+      `const ${next} = ${body};`,
+      ...names.map((name, i) => `${name} = ${next}[${i}];`),
+      `if (${next}[${names.length}] === true) break;`,
+      "}",
+      `return ${this.ends(expr.carried, names)};`,
+    ];
+    return this.called(lines, own, frame);
+  }
+
   /** One batch after another, each one part: the meaning that every other architecture is measured against. */
   private fit(expr: FitExpr, scope: Scope, frame: Frame): string {
-    const [carried, batch, epoch, step, epochs] = [this.fresh(), this.fresh(), this.fresh(), this.fresh(), this.fresh()];
+    const [batch, epoch, step, epochs] = [this.fresh(), this.fresh(), this.fresh(), this.fresh()];
     const own: Frame = { async: false, hoisted: [] };
-    const init = this.expression(expr.carried.init, scope, own);
+    const { names, code: starts, locals } = this.starts(expr.carried, scope, own);
     const count = this.expression(expr.epochs, scope, own);
     const inEpoch: Scope = new Map([...scope, ["epoch", { js: epoch, own: true }], ["step", { js: step, own: true }]]);
     const over = this.expression(expr.over, inEpoch, own);
-    let inStep: Scope = new Map([...inEpoch, [expr.carried.name, { js: carried, own: true }], [expr.batch, { js: batch, own: false }]]);
     const outer = this.inFit;
     this.inFit = true;
-    const statements: string[] = [];
-    for (const statement of expr.body) {
-      const { js, scope: next } = this.fitStatement(statement, carried, step, inStep, own);
-      statements.push(js);
-      inStep = next;
-    }
+    const statements = this.statements(expr.body, step, new Map([...inEpoch, ...locals, [expr.batch, { js: batch, own: false }]]), own);
     this.inFit = outer;
-    // What the first step may change must be this task's own.
-    const start = this.own(expr.carried.init, scope) ? init : `h.copy(${init})`;
+    const after = this.eachEpoch(expr.eachEpoch, step, new Map([...inEpoch, ...locals]), own);
     const code = [
-      ...declarations(own),
-      `let ${carried} = ${start}, ${step} = 0;`,
+      ...starts,
+      `let ${step} = 0;`,
+      ...after.before,
       `const ${epochs} = h.epochs(${count});`,
       `for (let ${epoch} = 0; ${epoch} < ${epochs}; ${epoch}++) {`,
       `for (const ${batch} of h.allRows(${over})) {`,
       ...statements,
       `${step}++;`,
       "}",
+      ...after.statements,
       `context.progress(${epoch} + 1, ${epochs}, "epochs");`,
+      ...after.last,
       "}",
-      `return ${carried};`,
-    ].join("\n");
-    if (!own.async) return `(() => {\n${code}\n})()`;
-    frame.async = true;
-    return `(await (async () => {\n${code}\n})())`;
+      `return ${after.kept ?? this.ends(expr.carried, names)};`,
+    ];
+    return this.called(code, own, frame);
   }
 
-  private fitStatement(statement: FitStatement, carried: string, step: string, scope: Scope, frame: Frame): { js: string; scope: Scope } {
+  /** What follows each epoch: what is kept, and when it is time to stop. */
+  private eachEpoch(statements: readonly EpochStatement[], step: string, scope: Scope, frame: Frame) {
+    const metrics = new Map<string, string>();
+    const before: string[] = [];
+    const code: string[] = [];
+    const last: string[] = [];
+    let kept: string | null = null;
+    let inner = scope;
+    for (const statement of statements) {
+      if (statement.kind === "track") {
+        const js = this.fresh();
+        metrics.set(statement.name, js);
+        code.push(`const ${js} = h.metricValue(${quote(statement.name)}, ${this.expression(statement.value, inner, frame)});`);
+        code.push(`context.metric(${quote(statement.name)}, ${step}, ${js});`);
+      } else if (statement.kind === "keep" || statement.kind === "stop") {
+        const metric = metrics.get(statement.metric);
+        if (metric === undefined) throw bug(`nothing tracks ${statement.metric}`);
+        const best = this.fresh();
+        const sign = statement.direction === "minimizing" ? "" : "-";
+        before.push(`let ${best} = Infinity;`);
+        if (statement.kind === "keep") {
+          kept = this.fresh();
+          const set = `${kept}_set`;
+          before.push(`let ${kept} = null, ${set} = false;`);
+          // Later epochs change what is carried, so what is kept is a copy.
+          const value = `h.copy(${this.expression(statement.value, inner, frame)})`;
+          code.push(
+            `if (!${set} || ${sign}${metric} < ${best}) { if (${sign}${metric} < ${best}) ${best} = ${sign}${metric}; ${kept} = ${value}; ${set} = true; }`,
+          );
+        } else {
+          const count = this.fresh();
+          before.push(`let ${count} = 0;`);
+          code.push(`if (${sign}${metric} < ${best}) { ${best} = ${sign}${metric}; ${count} = 0; } else ${count}++;`);
+          last.push(`if (${count} >= ${this.expression(statement.after, inner, frame)}) break;`);
+        }
+      } else {
+        const { js, scope: next } = this.fitStatement(statement, step, inner, frame);
+        code.push(js);
+        inner = next;
+      }
+    }
+    return { before, statements: code, last, kept };
+  }
+
+  private statements(statements: readonly FitStatement[], step: string, scope: Scope, frame: Frame): string[] {
+    let inner = scope;
+    return statements.map((statement) => {
+      const { js, scope: next } = this.fitStatement(statement, step, inner, frame);
+      inner = next;
+      return js;
+    });
+  }
+
+  private fitStatement(statement: FitStatement, step: string, scope: Scope, frame: Frame): { js: string; scope: Scope } {
+    if (statement.kind === "expect") return { js: `${this.expectation(statement, scope, frame)};`, scope };
     const value = this.expression(statement.value, scope, frame);
     switch (statement.kind) {
       case "let": {
@@ -441,8 +575,11 @@ class Writer {
       }
       case "track":
         return { js: `context.metric(${quote(statement.name)}, ${step}, h.metricValue(${quote(statement.name)}, ${value}));`, scope };
-      case "next":
-        return { js: `${carried} = ${this.own(statement.value, scope) ? value : `h.copy(${value})`};`, scope };
+      case "next": {
+        const carried = scope.get(statement.name);
+        if (!carried) throw bug(`the plan gives ${statement.name}, which nothing carries`);
+        return { js: `${carried.js} = ${this.own(statement.value, scope) ? value : `h.copy(${value})`};`, scope };
+      }
     }
   }
 }

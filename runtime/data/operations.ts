@@ -52,6 +52,43 @@ function keepWhere(block: Block, keep: (index: number) => boolean): Block {
   return { rows, keys: { kind: "each", values: Float64Array.from(kept, key) } };
 }
 
+/** How a row went: what the function gave, or what it threw beside the row. */
+type Attempted =
+  | { readonly ok: unknown }
+  | { readonly failed: { readonly row: unknown; readonly error: { readonly name: string; readonly message: string } } };
+
+function failedRow(row: unknown, thrown: unknown): Attempted {
+  // What may pass by itself is no data: the task is tried again.
+  if (thrown instanceof Error && thrown.name === "TransientError") throw thrown;
+  const error = thrown instanceof Error ? { name: thrown.name, message: thrown.message } : { name: "Error", message: String(thrown) };
+  return { failed: { row, error } };
+}
+
+export function attemptNow(set: DataSet, f: RowFunction): DataSet {
+  const values = computedNow(set, (row, index): Attempted => {
+    try {
+      return { ok: f(row, index) };
+    } catch (thrown) {
+      return failedRow(row, thrown);
+    }
+  });
+  return map(set, values);
+}
+export async function attempt(set: DataSet, f: RowFunction): Promise<DataSet> {
+  const values = await computed(set, async (row, index): Promise<Attempted> => {
+    try {
+      return { ok: await f(row, index) };
+    } catch (thrown) {
+      return failedRow(row, thrown);
+    }
+  });
+  return map(set, values);
+}
+export function attemptPart(set: DataSet, part: "ok" | "failed"): DataSet {
+  const kept = eachBlock(set, (block) => keepWhere(block, (row) => part in (block.rows[row] as Attempted)));
+  return eachBlock(kept, ({ rows, keys }) => ({ rows: rows.map((row) => (row as Record<string, unknown>)[part] ?? null), keys }));
+}
+
 /** Several rows may come of one: each gets the key of the row that it came from. */
 export function flatMap(set: DataSet, values: readonly unknown[][]): DataSet {
   return eachBlock(set, (block, index) => {

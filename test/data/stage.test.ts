@@ -275,10 +275,11 @@ describe("ownership", () => {
 
   const training = (init: Expr): Expr => ({
     op: "fit",
-    carried: { name: "w", init },
+    carried: [{ name: "w", field: "w", init }],
     batch: "batch",
     over: data("batches", data("shuffle", { op: "dataset", list: input(0) }, { seed: local("epoch") }), { n: constant(2) }),
     epochs: constant(3),
+    eachEpoch: [],
     body: [
       { kind: "let", name: "g", value: call("count", [local("batch")]), at: "worker" },
       { kind: "track", name: "rows", value: { op: "combine", name: "mean", partials: local("g"), by: null }, at: "update" },

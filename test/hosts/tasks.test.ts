@@ -18,7 +18,8 @@ export const sum = (xs, more) => xs.reduce((a, b) => a + b, 0) + more;
 const value = { kind: "value", stage: 0 } as const;
 const fit: Expr = {
   op: "fit",
-  carried: { name: "w", init: { op: "const", value: 0 } },
+  carried: [{ name: "w", field: "w", init: { op: "const", value: 0 } }],
+  eachEpoch: [],
   batch: "batch",
   over: { op: "data", name: "batches", source: { op: "dataset", list: input(0) }, args: { n: { op: "const", value: 1 } } },
   epochs: { op: "const", value: 3 },

@@ -1,0 +1,222 @@
+// Blocks and their statements: names, effects, expectations, and the value that a block ends in. What an expression is, `expressions.ts`
+// says; what `fit` and `loop` carry, their own files.
+import type { Span } from "../../lang/ast.ts";
+import { report } from "../../lang/diagnostics.ts";
+import type { Type } from "../../lang/types.ts";
+import { optionalOf, print } from "../../lang/types.ts";
+import type { Block, Expr, Pattern, Statement } from "../module.ts";
+import type { Context } from "./expressions.ts";
+import { check, errorAt, partly } from "./expressions.ts";
+import { expectType, whole } from "./fitting.ts";
+import { BOOL, ERROR, STRING } from "./operations.ts";
+import type { Scope } from "./scope.ts";
+import { meant, primary, secondary } from "./scope.ts";
+import type { Binding, Typed, TypedBlock, TypedLet, TypedStatement } from "./typed.ts";
+
+const VOID: Type = { kind: "void" };
+
+/** `ofPipeline`: the whole body of one, which may end in `on failure`. */
+export function checkBlock(block: Block, scope: Scope, context: Context, ofPipeline = false): TypedBlock {
+  const statements: TypedStatement[] = [];
+  let value: Typed | null = null;
+  const last = block.statements.findLastIndex((statement) => statement.kind !== "onFailure");
+  block.statements.forEach((statement, index) => {
+    if (statement.kind === "expression" && index === last) {
+      const typed = check(statement.value, scope, context);
+      if (typed.type.kind === "void") statements.push({ kind: "run", value: typed });
+      else value = typed;
+      return;
+    }
+    if (statement.kind === "onFailure" && ofPipeline && index > last) return;
+    const typed = checkStatement(statement, scope, context);
+    if (typed) statements.push(typed);
+    // The value was to come of it, or stands before it.
+    else value ??= errorAt(statement.span);
+  });
+  // A block that ends in a `let` has no value; whoever wants one says so.
+  return { statements, value: value ?? { kind: "const", value: null, type: VOID, span: block.span } };
+}
+
+/** Null for a statement that can't stand in a block of this kind; its problem has been told. */
+export function checkStatement(statement: Statement, scope: Scope, context: Context): TypedStatement | null {
+  switch (statement.kind) {
+    case "let":
+      return checkLet(statement, scope, context);
+    case "do":
+      return checkDo(statement, scope, context);
+    case "expect":
+      return checkExpect(statement, scope, context);
+    case "expression": {
+      const value = check(statement.value, scope, context);
+      // Whether a pipeline acts is known when all are checked.
+      context.unused.push(value);
+      return { kind: "run", value };
+    }
+    default:
+      misplaced(statement, context);
+      return null;
+  }
+}
+
+/** There for what it does: an effect, an expectation or a tracked number lies in it. */
+export function acts(typed: Typed): boolean {
+  const seen = new Set<unknown>();
+  const visit = (node: unknown): boolean => {
+    if (typeof node !== "object" || node === null || seen.has(node)) return false;
+    seen.add(node);
+    if ("kind" in node && (node.kind === "do" || node.kind === "expect" || node.kind === "track")) return true;
+    return Object.entries(node).some(([name, child]) => name !== "type" && name !== "span" && name !== "binding" && visit(child));
+  };
+  return visit(typed);
+}
+
+export function reportUnused(value: Typed, context: Context): void {
+  if (value.type.kind === "error" || value.type.kind === "void" || acts(value)) return;
+  const called = value.kind === "call" ? value.function.signature.name : null;
+  const text = context.textOf(value.span);
+  const shown = text === null || text.includes("\n") ? "…" : text;
+  context.diagnostics.push(
+    report(
+      "HR112",
+      { what: called === null ? "this value" : `the result of \`${called}\`` },
+      [primary(value.span, "nobody uses it")],
+      called === null ? { help: `let x = ${shown}` } : { help: `let x = ${shown}, or as an effect: do ${shown}` },
+    ),
+  );
+}
+
+function misplaced(statement: Exclude<Statement, { kind: "let" | "expression" | "do" | "expect" }>, context: Context): void {
+  if (statement.kind === "next" || statement.kind === "track") {
+    const shown = statement.kind === "next" ? "`<-`" : "`track`";
+    context.diagnostics.push(
+      report("HR209", { what: `${shown} stands in the body of a \`fit\` or \`loop\`` }, [primary(statement.span, "not in one")]),
+    );
+    return;
+  }
+  const what = { keep: "`keep`", stop: "`stop after`", onFailure: "`on failure`" }[statement.kind];
+  const where = statement.kind === "onFailure" ? "at the end of a pipeline" : "in the `each epoch` of a `fit`";
+  context.diagnostics.push(report("HR118", { what, where }, [primary(statement.span, "not there")]));
+}
+
+// --- Effects and expectations ----------------------------------------------------------------------------------------------
+
+function checkDo(statement: Statement & { kind: "do" }, scope: Scope, context: Context): TypedStatement {
+  const { value, span } = statement;
+  inTaskOfItsOwn("`do`", "an effect there could happen again, or for each row in any order", span, scope, context);
+  const call = check(value, scope, { ...context, doing: value });
+  if (!isCall(value) && call.type.kind !== "error") {
+    const text = context.textOf(value.span);
+    context.diagnostics.push(
+      report("HR119", {}, [primary(value.span, "no call")], text === null || text.includes("\n") ? {} : { help: `do f(${text})` }),
+    );
+  }
+  return { kind: "do", call, span };
+}
+
+const isCall = (value: Expr): boolean => value.kind === "call";
+
+/** Says so where a statement would have to run inside another's task. */
+export function inTaskOfItsOwn(what: string, why: string, span: Span, scope: Scope, context: Context): boolean {
+  const where = scope.depth > 0 ? "a function of rows" : scope.inFit ? "a `fit`" : null;
+  if (where === null) return true;
+  context.diagnostics.push(report("HR120", { what, where, why }, [primary(span, `inside ${where}`)]));
+  return false;
+}
+
+export function checkExpect(
+  statement: Statement & { kind: "expect" },
+  scope: Scope,
+  context: Context,
+): TypedStatement & { readonly kind: "expect" } {
+  const condition = check(statement.condition, scope, context);
+  expectType(condition, BOOL, "what is expected", context);
+  const text = context.textOf(statement.condition.span)?.replace(/\s+/g, " ") ?? "the condition";
+  const message: Typed = statement.message
+    ? check(statement.message, scope, context)
+    : { kind: "const", value: `${text} was expected`, type: STRING, span: statement.span };
+  expectType(message, STRING, "the message of `expect`", context);
+  return { kind: "expect", condition, message, span: statement.span };
+}
+
+// --- Names -----------------------------------------------------------------------------------------------------------------
+
+/** A new name, which may not hide another value. */
+export function bindName(
+  name: { readonly text: string; readonly span: Span },
+  type: Type,
+  kind: Binding["kind"],
+  scope: Scope,
+  context: Context,
+  doc: string | null = null,
+): Binding {
+  const before = scope.find(name.text)?.span ?? context.params.get(name.text)?.span;
+  if (before) {
+    context.diagnostics.push(
+      report("HR104", { name: name.text }, [primary(name.span, "hides it"), secondary(before, "the value of that name")], {
+        help: "no value hides another; give this one another name",
+      }),
+    );
+  }
+  const binding: Binding = { name: name.text, type, span: name.span, kind, depth: scope.depth, doc };
+  scope.add(binding);
+  return binding;
+}
+
+function checkLet(statement: Statement & { kind: "let" }, scope: Scope, context: Context): TypedLet {
+  const value = check(statement.value, scope, context);
+  const declared = statement.type && context.declarations.declared(statement.type);
+  if (declared) expectType(value, declared, "this value", context);
+  const pattern = bindPattern(statement.pattern, declared ? partly(declared, value) : value.type, scope, context, statement.doc);
+  return { kind: "let", pattern, value };
+}
+
+export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context: Context, doc: string | null): TypedLet["pattern"] {
+  const of = whole(type);
+  const silent = of.kind === "error" || of.kind === "any";
+  const part = (one: Type): Type => (type.kind === "part" && one.kind !== "error" ? { kind: "part", of: one } : one);
+  switch (pattern.kind) {
+    case "name":
+      return { kind: "name", binding: bindName(pattern.name, type, "let", scope, context, doc) };
+    case "fields":
+      return {
+        kind: "fields",
+        fields: pattern.fields.map(({ field, name }) => {
+          let found: Type = ERROR;
+          if (of.kind === "record") {
+            const known = of.fields.find((one) => one.name === field.text);
+            if (known) found = known.optional ? optionalOf(known.type) : known.type;
+            else
+              context.diagnostics.push(
+                report(
+                  "HR111",
+                  { name: field.text, type: print(of) },
+                  [primary(field.span, "no such field")],
+                  meant(
+                    field.text,
+                    of.fields.map((one) => one.name),
+                    field.span,
+                  ),
+                ),
+              );
+          } else if (!silent) {
+            context.diagnostics.push(
+              report("HR202", { what: "what is taken apart", is: print(of), needs: "a record" }, [
+                primary(pattern.span, `the value is ${print(of)}`),
+              ]),
+            );
+          }
+          return { field: field.text, binding: bindName(name, part(found), "let", scope, context, doc) };
+        }),
+      };
+    case "items": {
+      const item: Type = of.kind === "list" ? of.item : ERROR;
+      if (of.kind !== "list" && !silent)
+        context.diagnostics.push(
+          report("HR202", { what: "what is taken apart", is: print(of), needs: "a list" }, [
+            primary(pattern.span, `the value is ${print(of)}`),
+          ]),
+        );
+      return { kind: "items", bindings: pattern.names.map((name) => bindName(name, part(item), "let", scope, context, doc)) };
+    }
+  }
+}
