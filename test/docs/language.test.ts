@@ -41,17 +41,8 @@ describe("docs/language.md lists", () => {
 describe("what it says isn't built yet", () => {
   const program = (body: string, head = "") =>
     `${head}param n: int = 3\npipeline main() -> float {\n  ${body.replaceAll("\n", "\n  ")}\n}\n`;
-  const fitWith = (rest: string) =>
-    `fit w = 1.0 over batch in range(9) |> batches(3) for n {\n  w <- w + sum(batch |> map(x => 1.0) |> sum)\n} ${rest}`;
   const forms: Record<string, string> = {
-    for: program("for x in [1.0] { x }"),
-    loop: program("loop c = 1.0 until c > 2.0 max 3 {\n  c <- c + 1.0\n}"),
     search: program("search { lr: 0.1..1.0 } trials n minimize loss {\n  track loss = lr\n  lr\n}"),
-    within: program("sqrt(2.0) within 20ms else 1.0"),
-    do: program("do sqrt(2.0)\n1.0"),
-    expect: program('expect n > 1, "few"\n1.0'),
-    "on failure": program("on failure(e) {\n  do sqrt(2.0)\n}\n1.0"),
-    "each epoch": program(fitWith("each epoch {\n  track a = 1.0\n}")),
     service: "service main(x: float) -> float {\n  x\n}\n",
     actor: program("1.0", 'import { actor Sim } from "./stages.ts"\n'),
     resource: program("1.0", 'import { resource session } from "./stages.ts"\n'),
