@@ -24,8 +24,8 @@ export const runFlags: readonly Flag[] = [
 const exitCodes: Record<RunStatus, number> = { ok: 0, failed: 1, infrastructure: 2, cancelled: 130 };
 
 /** Flags of this very program, for help. */
-export function programHelp(plan: Plan): string {
-  const flags = paramFlags(plan.params, runFlags, (name) => summaryOf(plan, name)).map(({ flag }) => flag);
+export function programHelp(plan: Plan, own: readonly Flag[] = runFlags): string {
+  const flags = paramFlags(plan.params, own, (name) => summaryOf(plan, name)).map(({ flag }) => flag);
   return flags.length === 0 ? "" : `Params of ${plan.name}:\n\n${describeFlags(flags)}`;
 }
 

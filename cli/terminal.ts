@@ -14,3 +14,11 @@ export function wantsColor(stream: NodeJS.WriteStream): boolean {
 export function painter(color: boolean): Paint {
   return color ? (style, text) => styleText(style, text, { validateStream: false }) : (_style, text) => text;
 }
+
+/** Columns of a terminal, or those that COLUMNS says; without end for files and pipes. */
+export function widthOf(stream: NodeJS.WriteStream): number {
+  const told = Number(process.env.COLUMNS);
+  if (Number.isSafeInteger(told) && told > 0) return told;
+  // A terminal that doesn't know its size says 0.
+  return stream.isTTY === true ? stream.columns || 80 : Number.POSITIVE_INFINITY;
+}

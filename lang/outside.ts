@@ -184,4 +184,15 @@ nobody declared would be dropped silently, so it is an error.
     message: (p) => `this bundle has no schedule \`${p.name}\``,
     explain: `\`headrace build\` puts the plan of every schedule of the program into the bundle. One that was written later needs a new build.`,
   }),
+  HR607: entry<{ file: string; why: string }>({
+    severity: "error",
+    title: "a file that holds no plan",
+    message: (p) => `\`${p.file}\` holds no plan that this version reads: ${p.why}`,
+    explain: `\`headrace plan FILE --diff OTHER.json\` compares with a plan that was saved before:
+
+    headrace plan digits.pipe --json > before.json
+    headrace plan digits.pipe --diff before.json
+
+Plans of other versions of the format can't be compared: save it anew, from the program as it was.`,
+  }),
 } as const;
