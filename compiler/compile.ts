@@ -1,16 +1,15 @@
-// The whole way of a program, one line a phase: read, check, lower, plan, code. Stops where an error stands in the way of the next
+// The whole way of a program, one line a phase: read, link, check, lower, plan, code. Stops where an error stands in the way of the next
 // phase, never before it has said all it knows.
 import type { Span } from "../lang/ast.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
 import { report } from "../lang/diagnostics.ts";
-import { parse } from "../lang/parse.ts";
-import type { Unread } from "../lang/recover.ts";
 import { nearest } from "../lang/suggest.ts";
-import { readPipe } from "./1-read/pipe.ts";
+import type { Linked, Read } from "./1-read/link.ts";
+import { link, readPipeFile } from "./1-read/link.ts";
 import { pickSchedule } from "./1-read/schedule.ts";
-import { askTypeScript, checkImports, readSignatures } from "./1-read/signatures.ts";
+import { askTypeScript } from "./1-read/signatures.ts";
 import type { OpenQuestion } from "./2-check/fitting.ts";
-import { checkModule } from "./2-check/program.ts";
+import { checkProgram } from "./2-check/program.ts";
 import type { CheckedProgram } from "./2-check/typed.ts";
 import type { Flow } from "./3-lower/flow.ts";
 import { lower } from "./3-lower/lower.ts";
@@ -21,7 +20,7 @@ import { hasError, locator, told, withoutGuesses } from "./findings.ts";
 import type { Module } from "./module.ts";
 import type { CodeStore, Plan } from "./plan.ts";
 import type { Sources } from "./sources.ts";
-import { fileName, importedFile, nodeSources } from "./sources.ts";
+import { fileName, nodeSources } from "./sources.ts";
 
 export interface CompileOptions {
   /** The disk, from the working folder on, unless told. */
@@ -58,35 +57,22 @@ export async function check(file: string, options: CompileOptions = {}): Promise
 
 /** From a module that is made already: a notebook's growing program, in which a name that nobody reads yet is nothing odd. */
 export async function compileModule(module: Module, options: CompileOptions = {}): Promise<Compiled> {
-  const compiled = await finish({ module, diagnostics: [] }, options.sources ?? nodeSources(), options, true);
+  const compiled = await finish({ module, diagnostics: [], unread: [] }, options.sources ?? nodeSources(), options, true);
   return { ...compiled, diagnostics: compiled.diagnostics.filter(({ code }) => code !== "HR116") };
-}
-
-interface Read {
-  readonly module: Module | null;
-  readonly diagnostics: readonly Diagnostic[];
-  /** Text that the parser couldn't make anything of. */
-  readonly unread?: readonly Unread[];
 }
 
 async function readProgram(path: string, sources: Sources, options: CompileOptions): Promise<Read> {
   const file = fileName(sources.root, path);
   if (/\.[mc]?tsx?$/.test(file)) {
     const { readTypeScript } = await import("./1-read/typescript.ts");
-    return readTypeScript(file, sources, options.entry ?? null);
+    return { ...(await readTypeScript(file, sources, options.entry ?? null)), unread: [] };
   }
-  const text = sources.read(file);
-  if (text === null) {
-    const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : ".";
-    const near = nearest(file.slice(file.lastIndexOf("/") + 1), sources.list(folder));
-    return {
-      module: null,
-      diagnostics: [report("HR501", { file }, [], near ? { help: `did you mean ${folder === "." ? near : `${folder}/${near}`}?` } : {})],
-    };
-  }
-  const parsed = parse(text, file);
-  const { module, diagnostics } = readPipe(parsed.file);
-  return { module, diagnostics: [...parsed.diagnostics, ...diagnostics], unread: parsed.unread };
+  const read = readPipeFile(file, sources);
+  if (read) return read;
+  const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : ".";
+  const near = nearest(file.slice(file.lastIndexOf("/") + 1), sources.list(folder));
+  const help = near ? { help: `did you mean ${folder === "." ? near : `${folder}/${near}`}?` } : {};
+  return { module: null, diagnostics: [report("HR501", { file }, [], help)], unread: [] };
 }
 
 async function finish(read: Read, sources: Sources, options: CompileOptions, withCode: boolean): Promise<Compiled> {
@@ -99,10 +85,11 @@ async function finish(read: Read, sources: Sources, options: CompileOptions, wit
   });
   if (!module) return end();
 
-  const program = await checkProgram(module, read.unread ?? [], sources, options, !withCode, diagnostics);
+  const linked = await link(module, read.unread, sources);
+  const program = await checkLinked(linked, sources, options, !withCode, diagnostics);
   if (!program || hasError(diagnostics)) return end();
 
-  const schedule = pickSchedule(module, program.entry.name, options.schedule, sources, diagnostics);
+  const schedule = pickSchedule(linked.program, program.entry.name, options.schedule, sources, diagnostics);
   const { flow, diagnostics: stuck } = lower(program, namedStages(schedule));
   const { choices, diagnostics: illegal } = choose(schedule, flow);
   diagnostics.push(...stuck, ...checkSchedules(module, program.entry.name, schedule, flow), ...illegal);
@@ -115,25 +102,22 @@ async function finish(read: Read, sources: Sources, options: CompileOptions, wit
   return end({ flow, plan, code });
 }
 
-async function checkProgram(
-  module: Module,
-  unread: readonly Unread[],
+async function checkLinked(
+  linked: Linked,
   sources: Sources,
   options: CompileOptions,
   library: boolean,
   diagnostics: Diagnostic[],
 ): Promise<CheckedProgram | null> {
-  const files = module.imports.filter(({ from }) => !from.text.endsWith(".pipe")).map(({ from }) => importedFile(module.file, from.text));
-  const { signatures, diagnostics: unreadable } = await readSignatures(files, sources);
   const texts = new Map<string, string | null>();
   const textOf = ({ file, start, end }: Span) => {
     if (!texts.has(file)) texts.set(file, sources.read(file));
     return texts.get(file)?.slice(start, end) ?? null;
   };
-  const { program, diagnostics: found, questions } = checkModule(module, signatures, { entry: options.entry, library, textOf });
-  const imports = checkImports(module, signatures, sources, nearest);
-  const all = [...unreadable, ...imports, ...found, ...(await answers(questions, sources))];
-  diagnostics.push(...withoutGuesses(all, diagnostics, unread, module, textOf));
+  const { program, diagnostics: found, questions } = checkProgram(linked.program, { entry: options.entry, library, textOf });
+  const all = [...linked.unlinked, ...found, ...(await answers(questions, sources))];
+  diagnostics.push(...linked.diagnostics);
+  diagnostics.push(...withoutGuesses(all, diagnostics, linked.unread, linked.program, textOf));
   return program;
 }
 

@@ -3,7 +3,7 @@
 import type { Span } from "../lang/ast.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
 import type { Unread } from "../lang/recover.ts";
-import type { Module } from "./module.ts";
+import type { Program } from "./module.ts";
 import type { AboutSpan } from "./plan.ts";
 import type { Sources } from "./sources.ts";
 
@@ -27,19 +27,20 @@ export function withoutGuesses(
   found: readonly Diagnostic[],
   parsed: readonly Diagnostic[],
   unread: readonly Unread[],
-  module: Module,
+  program: Program,
   textOf: (span: Span) => string | null,
 ): Diagnostic[] {
   const torn = parsed.filter(({ code }) => code === "HR007" || code === "HR008").map((one) => one.frames[0]?.span);
   // Where brackets don't match, what stands between them is guesswork.
-  const guessed = module.pipelines.filter(({ span }) => torn.some((at) => at !== undefined && within(at, span)));
+  const pipelines = program.files.flatMap(({ module }) => module.pipelines);
+  const guessed = pipelines.filter(({ span }) => torn.some((at) => at !== undefined && within(at, span)));
   return found.filter(({ code, frames: [frame] }) => {
     if (!frame) return true;
     if ([...guessed, ...unread].some(({ span }) => within(frame.span, span))) return false;
     if (!isAboutNames(code)) return true;
     const name = textOf(frame.span) ?? "";
     const given = code === "HR102" ? "value" : "functions";
-    return !unread.some(({ names, gives }) => names.has(name) || gives === given);
+    return !unread.some(({ span, names, gives }) => span.file === frame.span.file && (names.has(name) || gives === given));
   });
 }
 

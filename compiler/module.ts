@@ -29,6 +29,32 @@ export interface Import extends Node {
   readonly from: Name;
 }
 
+/** All files of a program, linked: each import stands for something, or its problem has been reported. */
+export interface Program {
+  readonly entry: Module;
+  /** The entry's first, then in the order in which they were met. */
+  readonly files: readonly ProgramFile[];
+}
+
+export interface ProgramFile {
+  readonly module: Module;
+  readonly imports: readonly LinkedImport[];
+}
+
+export interface LinkedImport extends Import {
+  readonly target: ImportTarget;
+}
+
+export type ImportTarget =
+  | { readonly kind: "function"; readonly file: string; readonly signature: FunctionSignature }
+  /** A type of TypeScript. */
+  | { readonly kind: "type"; readonly type: Type }
+  /** A pipeline or an alias of another module of the program. */
+  | { readonly kind: "pipeline" | "alias"; readonly file: string; readonly name: string }
+  /** A form that isn't built yet. */
+  | { readonly kind: "later" }
+  | { readonly kind: "none" };
+
 /** A declared type: `.pipe` text gives a node, TypeScript a finished type. */
 export type DeclaredType = { readonly kind: "node"; readonly node: TypeNode } | { readonly kind: "type"; readonly type: Type };
 
@@ -169,7 +195,7 @@ export interface FunctionSignature {
   readonly returnSpan: Span;
   readonly async: boolean;
   readonly iterates: "no" | "sync" | "async";
-  /** `@effect @volatile @associative @elementwise`. */
+  /** `@effect @volatile @associative @elementwise`, and `@pipeline`, whose function is a graph and no stage. */
   readonly tags: readonly string[];
   /** What it reaches outside itself, through the user's own files: one place for each kind. */
   readonly reaches: readonly Reached[];

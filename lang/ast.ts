@@ -204,7 +204,10 @@ export type TypeNode =
   | (Node & { readonly kind: "error" });
 
 export type TypeArgument =
+  /** A number and a name may stand for a dimension too. */
   | { readonly kind: "type"; readonly type: TypeNode }
+  /** `?`, or a product, of an alias. */
+  | { readonly kind: "dim"; readonly dim: DimNode }
   | { readonly kind: "dims"; readonly dims: readonly DimNode[]; readonly span: Span };
 /** `?`, or a product of literals and symbols. */
 export type DimNode =

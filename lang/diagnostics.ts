@@ -306,6 +306,41 @@ deadline, gets a task of its own: in the block of a pipeline, an \`if\`, a \`for
     message: (p) => `the \`on failure\` of \`${p.name}\` isn't run where \`${p.name}\` is called`,
     explain: `A failure ends the whole run, so only the pipeline that runs answers to it. A pipeline that is called is written out in the call's place.`,
   }),
+  HR122: entry<{ name: string }>({
+    severity: "error",
+    title: "a param that two files declare differently",
+    message: (p) => `two files declare the param \`${p.name}\`, and differently`,
+    explain: `Params of the files that a program reads are flags of the program, one for each name. Where two files declare the same one, with the same
+type, default and range, it is one flag that both read. Declared differently, nobody could say which default holds.
+
+    param seed: int = 1           main.pipe
+    param seed: int = 7           clean.pipe
+
+Declare both alike, or make it a parameter of the pipeline, which its callers give.
+
+    pipeline clean(raw: Dataset<Row>, seed: int = 7) -> Dataset<Row> { … }`,
+  }),
+  HR123: entry<{ what: string }>({
+    severity: "error",
+    title: "arguments of a type that don't fit its parameters",
+    message: (p) => p.what,
+    explain: `An alias with parameters is used with as many arguments: types, or dimensions where its parameter stands among a tensor's dimensions. A
+dimension is a number, a symbol that the pipeline's signature binds in each call, a product of these, or \`?\` for any.
+
+    type Batch<B> = { x: Tensor<f32, [B, 784]>, y: Tensor<i32, [B]> }
+    type Pair<T> = { a: T, b: T }
+
+    pipeline step(batch: Batch<64>, range: Pair<float>) -> float { … }`,
+  }),
+  HR124: entry<{ name: string }>({
+    severity: "error",
+    title: "a dimension that nobody declared",
+    message: (p) => `there is no dimension \`${p.name}\``,
+    explain: `In an alias a dimension is a number, \`?\`, or one of the alias's parameters; a symbol that nothing binds would fit everything.
+
+    type Images = Tensor<f32, [N, 784]>         there is no dimension \`N\`
+    type Images<N> = Tensor<f32, [N, 784]>`,
+  }),
   // --- Types and parts ---
   HR201: entry<{ callee: string; parameter: string /** `field \`a\` of `, or nothing. */; inside: string; is: string; needs: string }>({
     severity: "error",

@@ -177,6 +177,14 @@ export class TypeGrammar extends EmbeddedActionsParser {
             DEF: [
               // The second argument of a tensor is its dimensions; elsewhere brackets make a list type.
               { GATE: () => name.text === "Tensor" && args.length === 1 && this.is(1, t.LSquare), ALT: () => this.SUBRULE(this.dims) },
+              // `Batch<?>`, `Batch<2 * B>`.
+              {
+                GATE: () => this.is(1, t.Question) || this.is(2, t.Times),
+                ALT: () => {
+                  const dim = this.SUBRULE(this.dim);
+                  return this.ACTION((): ast.TypeArgument => ({ kind: "dim", dim }));
+                },
+              },
               {
                 ALT: () => {
                   const type = this.SUBRULE(this.type);

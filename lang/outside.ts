@@ -13,7 +13,8 @@ export const outside = {
     import { load } from "./diggits.ts"      the file is called digits.ts
     import { load } from "./digits.ts"
 
-npm packages are imported in TypeScript, by the file that uses them, not in \`.pipe\` text.`,
+Files of TypeScript give stages and types, \`.pipe\` files pipelines and aliases of types. npm packages are imported in TypeScript, by the file
+that uses them, not in \`.pipe\` text.`,
   }),
   HR502: entry<{ name: string; file: string }>({
     severity: "error",
@@ -22,7 +23,9 @@ npm packages are imported in TypeScript, by the file that uses them, not in \`.p
     explain: `A pipeline can use what a TypeScript file exports by name. A default export, or a name that the file keeps to itself, can't be imported.
 
     function load() { … }             // digits.ts
-    export function load() { … }      // now \`import { load } from "./digits.ts"\` works`,
+    export function load() { … }      // now \`import { load } from "./digits.ts"\` works
+
+Of a \`.pipe\` file any pipeline and any \`type\` can be imported; what it imports itself is imported from where that stands.`,
   }),
   HR503: entry<{ what: string }>({
     severity: "error",

@@ -11,6 +11,9 @@ export interface FieldType {
   readonly optional: boolean;
 }
 
+/** What an alias with parameters is given. */
+export type TypeArgument = { readonly kind: "type"; readonly type: Type } | { readonly kind: "dim"; readonly dim: Dim };
+
 export type Type =
   | { readonly kind: "int" }
   | { readonly kind: "float" }
@@ -26,7 +29,13 @@ export type Type =
   | { readonly kind: "literal"; readonly value: string | number | boolean }
   | { readonly kind: "union"; readonly members: readonly Type[] }
   | { readonly kind: "list"; readonly item: Type /** Made by `groupBy`: each row is a group. */; readonly groups?: true }
-  | { readonly kind: "record"; readonly name: string | null; readonly fields: readonly FieldType[] }
+  /** `args`: of the alias that it is named by. */
+  | {
+      readonly kind: "record";
+      readonly name: string | null;
+      readonly fields: readonly FieldType[];
+      readonly args?: readonly TypeArgument[];
+    }
   /** A JavaScript typed array, such as `Float32Array`. */
   | { readonly kind: "array"; readonly dtype: Dtype }
   /** `dims: null` where TypeScript doesn't say. */
@@ -61,7 +70,9 @@ export function print(type: Type): string {
     case "list":
       return `[${print(type.item)}]`;
     case "record":
-      return type.name ?? `{ ${type.fields.map((field) => `${field.name}${field.optional ? "?" : ""}: ${print(field.type)}`).join(", ")} }`;
+      return type.name !== null
+        ? type.name + printArguments(type.args ?? [])
+        : `{ ${type.fields.map((field) => `${field.name}${field.optional ? "?" : ""}: ${print(field.type)}`).join(", ")} }`;
     case "array":
       return arrayNames[type.dtype];
     case "tensor":
@@ -82,6 +93,11 @@ export function print(type: Type): string {
     default:
       return type.kind;
   }
+}
+
+function printArguments(args: readonly TypeArgument[]): string {
+  if (args.length === 0) return "";
+  return `<${args.map((arg) => (arg.kind === "type" ? print(arg.type) : printDim(arg.dim))).join(", ")}>`;
 }
 
 const arrayNames: Readonly<Record<Dtype, string>> = {
@@ -346,8 +362,15 @@ export function substitute(type: Type, bound: Bindings, open: "any" | "kept" = "
       return { kind: "dataset", row: inner(type.row) };
     case "part":
       return { kind: "part", of: inner(type.of) };
-    case "record":
-      return { ...type, fields: type.fields.map((field) => ({ ...field, type: inner(field.type) })) };
+    case "record": {
+      const fields = type.fields.map((field) => ({ ...field, type: inner(field.type) }));
+      if (!type.args) return { ...type, fields };
+      const args = type.args.map(
+        (arg): TypeArgument =>
+          arg.kind === "type" ? { kind: "type", type: inner(arg.type) } : { kind: "dim", dim: substituteDim(arg.dim, bound.dims, open) },
+      );
+      return { ...type, fields, args };
+    }
     case "union":
       return unionOf(type.members.map(inner));
     case "function":

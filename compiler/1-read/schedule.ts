@@ -1,16 +1,15 @@
 // Which schedule a run was asked to follow: one of the program, or one of a file of schedules alone. Must not know stages.
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
-import { parse } from "../../lang/parse.ts";
 import { nearest } from "../../lang/suggest.ts";
-import type { Module, Schedule } from "../module.ts";
+import type { Module, Program, Schedule } from "../module.ts";
 import type { Sources } from "../sources.ts";
 import { fileName } from "../sources.ts";
-import { readPipe } from "./pipe.ts";
+import { readPipeFile } from "./link.ts";
 
 /** The schedule asked for: `laptop` is the program's own, `lab.pipe` and `lab.pipe:night` stand in a file of schedules. */
 export function pickSchedule(
-  module: Module,
+  { entry: module, files }: Program,
   entry: string,
   asked: string | undefined,
   sources: Sources,
@@ -21,14 +20,12 @@ export function pickSchedule(
   let schedules = module.schedules;
   if (path !== undefined) {
     const file = fileName(sources.root, path);
-    const text = sources.read(file);
-    if (text === null) {
+    const read = readPipeFile(file, sources);
+    if (!read?.module) {
       diagnostics.push(report("HR501", { file }, []));
       return null;
     }
-    const parsed = parse(text, file);
-    const read = readPipe(parsed.file);
-    diagnostics.push(...parsed.diagnostics, ...read.diagnostics);
+    diagnostics.push(...read.diagnostics);
     schedules = read.module.schedules;
   }
   const fitting = schedules.filter(({ pipeline }) => pipeline === null || pipeline.text === entry);
@@ -37,9 +34,14 @@ export function pickSchedule(
   if (!found) {
     const names = [...schedules.map((schedule) => schedule.name.text), ...(path === undefined ? ["auto"] : [])];
     const near = name === undefined ? null : nearest(name, names);
-    diagnostics.push(
-      report("HR401", { name: asked }, [], { help: near ? `did you mean \`${near}\`?` : `schedules: ${names.join(", ") || "none"}` }),
-    );
+    const elsewhere = path === undefined ? files.find((other) => has(other.module, asked))?.module.file : undefined;
+    const help =
+      elsewhere !== undefined
+        ? `it stands in ${elsewhere}: \`--schedule ${elsewhere}:${asked}\``
+        : near
+          ? `did you mean \`${near}\`?`
+          : `schedules: ${names.join(", ") || "none"}`;
+    diagnostics.push(report("HR401", { name: asked }, [], { help }));
     return null;
   }
   if (found.pipeline !== null && found.pipeline.text !== entry) {
@@ -52,3 +54,5 @@ export function pickSchedule(
   }
   return found;
 }
+
+const has = ({ schedules }: Module, wanted: string): boolean => schedules.some(({ name }) => name.text === wanted);

@@ -482,11 +482,6 @@ export class BodyReader {
     if (declared === undefined) return true;
     if (Node.isImportSpecifier(declared)) {
       const from = declared.getImportDeclaration().getModuleSpecifierValue();
-      const original = declared.getNameNode().getSymbol()?.getAliasedSymbol()?.getDeclarations()[0];
-      if (Node.isFunctionDeclaration(original) && isPipeline(original)) {
-        this.#refuse(callee, `the pipeline \`${text}\` of another file`, "put both pipelines in one file");
-        return false;
-      }
       if (from.startsWith(".") || from === "headrace") return true;
       this.#cannotBeStage(callee, `export a function of your own that calls \`${text}\`, and call that`);
       return false;

@@ -24,20 +24,10 @@ export function readModule(
   file: string,
   wanted: string | null,
 ): { module: Module | null; diagnostics: Diagnostic[] } {
-  const tree = program.tree(file);
-  const diagnostics = program.syntaxErrors();
-  if (diagnostics.some((diagnostic) => diagnostic.frames[0]?.span.file === file)) return { module: null, diagnostics };
-
-  const functions = tree.getFunctions().filter(isPipeline);
-  for (const statement of tree.getVariableStatements()) {
-    if (!tagged(statement)) continue;
-    const at: Span = { file, start: statement.getStart(), end: statement.getEnd() };
-    diagnostics.push(
-      report("HR510", { form: "its own declaration as a `const`" }, [{ span: at, label: "tagged @pipeline", role: "primary" }], {
-        help: "export function name(…) { … }",
-      }),
-    );
-  }
+  const opened = open(program, file);
+  const { diagnostics } = opened;
+  if (opened.unreadable) return { module: null, diagnostics };
+  const functions = opened.functions;
   if (functions.length === 0) {
     if (diagnostics.length === 0) {
       const help = "/** @pipeline */ export function name(…) { … }";
@@ -66,24 +56,65 @@ export function readModule(
     return { module: null, diagnostics };
   }
 
+  const module = moduleOf(program, opened);
+  const at = functions.indexOf(entry);
+  return {
+    module: {
+      ...module,
+      doc: docOf(entry),
+      // As in `.pipe` text, where params belong to the file and the entry has no arguments of its own.
+      params: module.pipelines[at]!.parameters,
+      pipelines: module.pipelines.map((pipeline, i) => (i === at ? { ...pipeline, parameters: [] } : pipeline)),
+    },
+    diagnostics,
+  };
+}
+
+/** Its pipelines alone, for those who call them. */
+export function readPipelines(program: TypeScriptProgram, file: string): { module: Module | null; diagnostics: Diagnostic[] } {
+  const opened = open(program, file);
+  return { module: opened.unreadable ? null : moduleOf(program, opened), diagnostics: opened.diagnostics };
+}
+
+interface Opened {
+  readonly file: string;
+  readonly tree: SourceFile;
+  readonly functions: readonly FunctionDeclaration[];
+  readonly diagnostics: Diagnostic[];
+  readonly unreadable: boolean;
+}
+
+function open(program: TypeScriptProgram, file: string): Opened {
+  const tree = program.tree(file);
+  const diagnostics = program.syntaxErrors();
+  const unreadable = diagnostics.some((diagnostic) => diagnostic.frames[0]?.span.file === file);
+  if (unreadable) return { file, tree, functions: [], diagnostics, unreadable };
+  for (const statement of tree.getVariableStatements()) {
+    if (!tagged(statement)) continue;
+    const at: Span = { file, start: statement.getStart(), end: statement.getEnd() };
+    diagnostics.push(
+      report("HR510", { form: "its own declaration as a `const`" }, [{ span: at, label: "tagged @pipeline", role: "primary" }], {
+        help: "export function name(…) { … }",
+      }),
+    );
+  }
+  return { file, tree, functions: tree.getFunctions().filter(isPipeline), diagnostics, unreadable };
+}
+
+function moduleOf(program: TypeScriptProgram, { file, tree, functions, diagnostics }: Opened): Module {
   const bodies = new BodyReader(program, file, diagnostics);
   const types = new TypeReader(program, file);
-  const read = functions.map((each) => {
-    const parameters = readParameters(each, file, bodies, types, diagnostics);
-    return { isEntry: each === entry, parameters, pipeline: readPipeline(each, file, parameters, bodies) };
-  });
-  const module: Module = {
+  const pipelines = functions.map((each) => readPipeline(each, file, readParameters(each, file, bodies, types, diagnostics), bodies));
+  return {
     file,
     frontEnd: "typescript",
-    doc: docOf(entry),
+    doc: null,
     imports: [...readImports(tree, file, diagnostics), ...bodies.ownFunctions()],
     types: [],
-    // As in `.pipe` text, where params belong to the file and the entry has no arguments of its own.
-    params: read.find((each) => each.isEntry)!.parameters,
-    pipelines: read.map((each) => (each.isEntry ? { ...each.pipeline, parameters: [] } : each.pipeline)),
+    params: [],
+    pipelines,
     schedules: [],
   };
-  return { module, diagnostics };
 }
 
 /** The pipeline asked for, else the one named like the file up to its first dot, else the only one that no other calls. */
@@ -217,8 +248,9 @@ function readImports(tree: SourceFile, file: string, diagnostics: Diagnostic[]):
 
 /** As `.pipe` text would write it, ending included: TypeScript also takes `./x` and `./x.js` for `./x.ts`. */
 function specifierOf(declaration: ImportDeclaration, _file: string): string {
-  const found = declaration.getModuleSpecifierSourceFile();
-  if (found === undefined) return declaration.getModuleSpecifierValue();
+  const written = declaration.getModuleSpecifierValue();
+  const found = written.endsWith(".pipe") ? undefined : declaration.getModuleSpecifierSourceFile();
+  if (found === undefined) return written;
   const path = posix.relative(posix.dirname(declaration.getSourceFile().getFilePath()), found.getFilePath());
   return path.startsWith(".") ? path : `./${path}`;
 }

@@ -10,8 +10,8 @@ import type { TypeScriptProgram } from "./typescript-program.ts";
 import { ReachReader } from "./typescript-reach.ts";
 import { TypeReader } from "./typescript-types.ts";
 
-/** Tags of a doc comment that say how a function may be run. */
-const TAGS = ["effect", "volatile", "associative", "elementwise"];
+/** Tags of a doc comment that say how a function may be run, or that it isn't: a pipeline is read. */
+const TAGS = ["effect", "volatile", "associative", "elementwise", "pipeline"];
 
 /** Tags that others give a meaning, however near they are to ours. */
 const COMMON = ["element", "event", "external", "exports", "package", "function", "see", "since", "yields", "abstract"];

@@ -25,3 +25,13 @@ export async function readTypeScript(
     return { answer: readModule(program, name, entry), read: program.filesRead() };
   });
 }
+
+/** The pipelines of a TypeScript file that another one imports: each has its parameters, and none is the entry. */
+export async function readLibrary(file: string, sources: Sources): Promise<{ module: Module | null; diagnostics: Diagnostic[] }> {
+  return cached(["library", file], sources, async () => {
+    const { TypeScriptProgram } = await import("./typescript-program.ts");
+    const program = new TypeScriptProgram([file], sources);
+    const { readPipelines } = await import("./typescript-module.ts");
+    return { answer: readPipelines(program, file), read: program.filesRead() };
+  });
+}

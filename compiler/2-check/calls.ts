@@ -283,6 +283,7 @@ function holdsMemory(type: Type): boolean {
 }
 
 function callPipeline(call: Call, pipeline: CheckedPipeline, scope: Scope, context: Context): Typed {
+  context.calls.add(pipeline);
   const parameters = pipeline.parameters.map(({ binding, default: fallback }) => ({
     name: binding.name,
     optional: fallback !== null,
@@ -294,14 +295,24 @@ function callPipeline(call: Call, pipeline: CheckedPipeline, scope: Scope, conte
     checkLoosely(call.args, scope, context);
     return { kind: "error", type: pipeline.returns, span: call.span };
   }
-  const args = parameters.map(({ binding, fallback }): Typed => {
-    const given = placed.find((one) => one.parameter.binding === binding);
-    if (!given) return fallback ?? errorAt(call.span);
-    const value = check(given.arg.value, scope, context);
-    argumentNeeds(value, binding.type, { callee: pipeline.name, parameter: binding.name, span: binding.span }, context);
-    return value;
+  // Dimension symbols of its signature stand for something else in every call.
+  const bound = bindings();
+  const given = placed.map(({ parameter, arg }) => {
+    const value = check(arg.value, scope, context);
+    bind(parameter.binding.type, whole(value.type), bound);
+    return { parameter, value };
   });
-  return { kind: "pipeline", pipeline, args, type: pipeline.returns, span: call.span };
+  for (const { parameter, value } of given)
+    argumentNeeds(
+      value,
+      substitute(parameter.binding.type, bound, "kept"),
+      { callee: pipeline.name, parameter: parameter.name, span: parameter.binding.span },
+      context,
+    );
+  const args = parameters.map(
+    (parameter): Typed => given.find((one) => one.parameter === parameter)?.value ?? parameter.fallback ?? errorAt(call.span),
+  );
+  return { kind: "pipeline", pipeline, args, type: substitute(pipeline.returns, bound), span: call.span };
 }
 
 // --- The language's own ---------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import { BOOL, ERROR, FLOAT, INT, NULL, STRING } from "./operations.ts";
 import type { Declarations } from "./scope.ts";
 import { meant, primary, Scope } from "./scope.ts";
 import { bindName, checkBlock } from "./statements.ts";
-import type { Binding, Typed, TypedBlock, TypedLambda } from "./typed.ts";
+import type { Binding, CheckedPipeline, Typed, TypedBlock, TypedLambda } from "./typed.ts";
 
 /** What all checks share. */
 export interface Context {
@@ -34,6 +34,8 @@ export interface Context {
   /** Names that somebody reads. */
   readonly read: Set<Binding>;
   readonly readParams: Set<string>;
+  /** Pipelines that somebody calls. */
+  readonly calls: Set<CheckedPipeline>;
   /** The text at a span, for fixes. */
   readonly textOf: (span: Span) => string | null;
 }

@@ -1,19 +1,19 @@
-// A whole module: its params, its pipelines, and which of them is the entry. Never stops at the first problem.
+// A whole program: its params, its pipelines, and which of them is the entry. Never stops at the first problem.
 import type { Name, Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { mayBeNull, presentOf, print } from "../../lang/types.ts";
 import { GraphIndex } from "../graph.ts";
-import type { Carried, Expr, Module, Parameter, Pattern, Pipeline, Signatures, Statement } from "../module.ts";
+import type { Carried, Expr, Module, Parameter, Pattern, Pipeline, Program, Statement } from "../module.ts";
 import type { Json, PlanParam } from "../plan.ts";
 import { reportIgnoredFailures } from "./attempt.ts";
 import type { Context } from "./expressions.ts";
 import { check } from "./expressions.ts";
 import type { OpenQuestion } from "./fitting.ts";
 import { expectType, whole } from "./fitting.ts";
-import { INT, STRING } from "./operations.ts";
-import { Declarations, meant, primary, Scope, secondary } from "./scope.ts";
+import { ERROR, INT, STRING } from "./operations.ts";
+import { Declarations, meant, primary, Scope, StageIds, secondary } from "./scope.ts";
 import { bindName, checkBlock, checkStatement, reportUnused } from "./statements.ts";
 import type { Binding, CheckedPipeline, CheckedProgram } from "./typed.ts";
 
@@ -25,37 +25,114 @@ export interface CheckOptions {
   readonly textOf: (span: Span) => string | null;
 }
 
-/** Names, types, parts and purity of a module's pipelines. */
-export function checkModule(module: Module, signatures: ReadonlyMap<string, Signatures>, options: CheckOptions): Checked {
+/** Names, types, parts and purity of a program's pipelines, in all of its files. */
+export function checkProgram({ entry: module, files }: Program, options: CheckOptions): Checked {
   const diagnostics: Diagnostic[] = [];
-  const declarations = new Declarations(module, signatures, diagnostics);
-  const params = new Map<string, Param>();
   const questions: OpenQuestion[] = [];
-  const context: Context = {
-    ...{ declarations, params, diagnostics, questions, textOf: options.textOf },
-    ...{ read: new Set(), readParams: new Set(), unused: [], doing: null },
-  };
-  for (const param of module.params) addParam(param, context, params);
+  const ids = new StageIds();
+  const spaces = new Map(files.map((file) => [file.module.file, new Declarations(file, ids, diagnostics)]));
+  for (const space of spaces.values()) space.linkTypes(spaces);
+  for (const space of spaces.values()) space.types.checkAll();
+
+  const read = new Set<Binding>();
+  const contexts = files.map(({ module: of }): FileContext => {
+    const params = new Map<string, Param>();
+    const declarations = spaces.get(of.file)!;
+    const context: Context = {
+      ...{ declarations, params, diagnostics, questions, textOf: options.textOf },
+      ...{ read, readParams: new Set(), calls: new Set(), unused: [], doing: null },
+    };
+    for (const param of of.params) addParam(param, context, params);
+    return { module: of, context, params };
+  });
 
   const entry = findEntry(module, options, diagnostics);
-  const checked = module.pipelines.map((pipeline) => declare(pipeline, pipeline === entry, context, params));
-  for (const { pipeline, shell, scope } of checked) checkBody(pipeline, shell, scope, context);
-  for (const value of context.unused) reportUnused(value, context);
-  for (const { shell } of checked) reportIgnoredFailures(shell, context);
-  remarkOnFailure(module, entry, context);
-  reportCycles(module, diagnostics);
+  // Files that are imported come first, so that defaults of parameters find the pipelines that they call.
+  const declared = contexts.toReversed().flatMap(({ module: of, context, params }) => {
+    context.declarations.linkPipelines(spaces);
+    return of.pipelines.map((pipeline) => ({ ...declare(pipeline, pipeline === entry, context, params), context }));
+  });
+  for (const space of spaces.values()) space.linkPipelines(spaces);
 
-  const shell = checked.find(({ pipeline }) => pipeline === entry)?.shell;
+  const reach = new Map<CheckedPipeline, Reach>();
+  for (const { pipeline, shell, scope, context } of calleesFirst(declared)) {
+    const own = { ...context, readParams: new Set<string>(), calls: new Set<CheckedPipeline>() };
+    checkBody(pipeline, shell, scope, own);
+    for (const name of own.readParams) context.readParams.add(name);
+    reach.set(shell, { calls: own.calls, params: own.readParams, file: pipeline.span.file });
+  }
+  for (const { context } of contexts) for (const value of context.unused) reportUnused(value, context);
+  for (const { shell: one, context } of declared) reportIgnoredFailures(one, context);
+  remarkOnFailure(declared, entry, reach);
+  reportCycles(reach, diagnostics);
+
+  const shell = declared.find(({ pipeline }) => pipeline === entry)?.shell;
+  const params = shell ? programParams(module, shell, reach, contexts, diagnostics) : [];
   const failed = diagnostics.some(({ severity }) => severity === "error");
-  if (!failed) for (const { shell: one } of checked) reportUnread(one, context);
-  for (const { plan, span } of failed ? [] : params.values())
-    if (!context.readParams.has(plan.name)) context.diagnostics.push(unread(plan.name, span));
+  if (!failed) for (const { shell: one, context } of declared) reportUnread(one, context);
+  for (const { context, params: own } of failed ? [] : contexts)
+    for (const { plan, span } of own.values()) if (!context.readParams.has(plan.name)) diagnostics.push(unread(plan.name, span));
   if (!shell?.body || failed) return { program: null, diagnostics, questions };
-  return {
-    program: { module, entry: shell, params: [...params.values()].map(({ plan, doc, span }) => ({ plan, doc, span })) },
-    diagnostics,
-    questions,
-  };
+  return { program: { module, entry: shell, params: params.map(({ plan, doc, span }) => ({ plan, doc, span })) }, diagnostics, questions };
+}
+
+interface FileContext {
+  readonly module: Module;
+  readonly context: Context;
+  readonly params: Map<string, Param>;
+}
+
+/** What a pipeline calls and reads, besides its own values. */
+interface Reach {
+  readonly calls: ReadonlySet<CheckedPipeline>;
+  /** Params of its file. */
+  readonly params: ReadonlySet<string>;
+  readonly file: string;
+}
+
+/** The flags: all params of the entry's file, and of others those that what runs reads. */
+function programParams(
+  module: Module,
+  entry: CheckedPipeline,
+  reach: ReadonlyMap<CheckedPipeline, Reach>,
+  contexts: readonly FileContext[],
+  diagnostics: Diagnostic[],
+): Param[] {
+  const of = new Map(contexts.map(({ module: { file }, params }) => [file, params]));
+  const found = new Map(of.get(module.file)!);
+  // One message a pair of declarations.
+  const clashing = new Set<Param>();
+  // Each pipeline once; the set grows while it is walked.
+  const reached = new Set([entry]);
+  for (const pipeline of reached) {
+    const { calls, params, file } = reach.get(pipeline)!;
+    for (const callee of calls) reached.add(callee);
+    for (const name of params) {
+      const param = of.get(file)!.get(name)!;
+      const before = found.get(name);
+      if (!before) found.set(name, param);
+      else if (before !== param && !alike(before, param) && !clashing.has(param)) {
+        clashing.add(param);
+        diagnostics.push(
+          report("HR122", { name }, [primary(param.span, shownParam(param)), secondary(before.span, shownParam(before))], {
+            help: `declare both alike, or make \`${name}\` a parameter of \`${pipeline.name}\``,
+          }),
+        );
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+function alike(a: Param, b: Param): boolean {
+  const [x, y] = [a.plan, b.plan];
+  return x.type === y.type && x.optional === y.optional && x.default === y.default && x.min === y.min && x.max === y.max;
+}
+
+function shownParam({ plan }: Param): string {
+  const from = plan.default === undefined ? "" : ` = ${JSON.stringify(plan.default)}`;
+  const range = plan.min === undefined ? "" : ` in ${plan.min}..${plan.max}`;
+  return `here ${plan.type}${plan.optional ? "?" : ""}${from}${range}`;
 }
 
 export interface Checked {
@@ -291,6 +368,17 @@ function declare(
   return { pipeline, shell, scope };
 }
 
+/** Each after those that it calls: what a pipeline in TypeScript gives is inferred from its body. */
+function calleesFirst<D extends { readonly pipeline: Pipeline; readonly shell: CheckedPipeline; readonly context: Context }>(
+  declared: readonly D[],
+): D[] {
+  if (declared.every(({ pipeline }) => pipeline.returns !== null)) return [...declared];
+  const of = new Map(declared.map((one) => [one.shell, one]));
+  const calls = ({ pipeline, context: { declarations } }: D) =>
+    calledPipelines(pipeline, [...declarations.pipelines.keys()]).flatMap((name) => of.get(declarations.pipelines.get(name)!) ?? []);
+  return new GraphIndex(declared, calls).order();
+}
+
 /** Only `.pipe` text writes result types; TypeScript infers them. */
 function pipelineNeedsType(pipeline: Pipeline): boolean {
   return !/\.[mc]?tsx?$/.test(pipeline.span.file);
@@ -302,7 +390,11 @@ function checkBody(pipeline: Pipeline, shell: CheckedPipeline, scope: Scope, con
   const failure = pipeline.body.statements.at(-1);
   if (failure?.kind === "onFailure") shell.onFailure = checkOnFailure(failure, scope, context);
   const is = whole(body.value.type);
-  if (shell.returns.kind === "any" || is.kind === "error") return;
+  if (pipeline.returns === null && !pipelineNeedsType(pipeline)) {
+    shell.returns = is.kind === "void" ? ERROR : is;
+    return;
+  }
+  if (is.kind === "error") return;
   if (is.kind === "void") {
     context.diagnostics.push(
       report(
@@ -345,25 +437,21 @@ function checkOnFailure(
   return { binding, statements };
 }
 
-function remarkOnFailure(module: Module, entry: Pipeline | null, context: Context): void {
-  const names = module.pipelines.map(({ name }) => name.text);
-  const called = new Set(module.pipelines.flatMap((pipeline) => calledPipelines(pipeline, names)));
-  for (const pipeline of module.pipelines) {
+function remarkOnFailure(
+  declared: readonly { readonly pipeline: Pipeline; readonly shell: CheckedPipeline; readonly context: Context }[],
+  entry: Pipeline | null,
+  reach: ReadonlyMap<CheckedPipeline, Reach>,
+): void {
+  const called = new Set([...reach.values()].flatMap(({ calls }) => [...calls]));
+  for (const { pipeline, shell, context } of declared) {
     const failure = pipeline.body.statements.at(-1);
-    if (pipeline === entry || failure?.kind !== "onFailure" || !called.has(pipeline.name.text)) continue;
-    context.diagnostics.push(report("HR121", { name: pipeline.name.text }, [primary(failure.name.span, "not run")]));
+    if (pipeline === entry || failure?.kind !== "onFailure" || !called.has(shell)) continue;
+    context.diagnostics.push(report("HR121", { name: shell.name }, [primary(failure.name.span, "not run")]));
   }
 }
 
 /** Pipelines are written out where they are called; one that reaches itself would have no end. */
-function reportCycles(module: Module, diagnostics: Diagnostic[]): void {
-  const names = module.pipelines.map((pipeline) => pipeline.name.text);
-  const calls = new Map(module.pipelines.map((pipeline) => [pipeline.name.text, calledPipelines(pipeline, names)]));
-  const endless = new Set(new GraphIndex(names, (name) => calls.get(name) ?? []).inCycles());
-  for (const { name } of module.pipelines) {
-    if (endless.has(name.text))
-      diagnostics.push(
-        report("HR113", { name: name.text }, [primary(name.span, "calls itself")], { help: "repeat with `fit`, or in TypeScript" }),
-      );
-  }
+function reportCycles(reach: ReadonlyMap<CheckedPipeline, Reach>, diagnostics: Diagnostic[]): void {
+  for (const { name, span } of new GraphIndex(reach.keys(), (pipeline) => reach.get(pipeline)!.calls).inCycles())
+    diagnostics.push(report("HR113", { name }, [primary(span, "calls itself")], { help: "repeat with `fit`, or in TypeScript" }));
 }

@@ -167,7 +167,8 @@ export interface CheckedPipeline {
   readonly doc: string | null;
   readonly span: Span;
   readonly parameters: readonly { readonly binding: Binding; readonly default: Typed | null }[];
-  readonly returns: Type;
+  /** Known once its body has been checked where TypeScript doesn't write it. */
+  returns: Type;
   /** Filled when its body has been checked; a pipeline may be called above its own declaration. */
   body: TypedBlock | null;
   /** What is done when a run of it fails; the failure is a param of the plan of that name. */

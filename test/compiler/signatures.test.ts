@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
-import { askTypeScript, checkImports, readSignatures } from "../../compiler/1-read/signatures.ts";
+import { link } from "../../compiler/1-read/link.ts";
+import { askTypeScript, readSignatures } from "../../compiler/1-read/signatures.ts";
 import type { FunctionSignature, Import, Module, Signatures } from "../../compiler/module.ts";
 import type { Sources } from "../../compiler/sources.ts";
 import { memoryCache, memorySources, nodeSources } from "../../compiler/sources.ts";
@@ -216,7 +217,6 @@ test("imports of what isn't there, or is something else", async () => {
   const sources = memorySources({
     "a/stages.ts": "export function load() {}\nexport interface Row { a: 1 }\nexport class Sim {}\nexport const size = 3;",
   });
-  const { signatures } = await readSignatures(["a/stages.ts", "a/stagse.ts"], sources);
   const name = (text: string) => ({ text, span: { file: "a/main.pipe", start: 0, end: text.length } });
   const item = (what: Import["what"], exported: string, from = "./stages.ts"): Import => ({
     what,
@@ -245,14 +245,7 @@ test("imports of what isn't there, or is something else", async () => {
     pipelines: [],
     schedules: [],
   };
-  const nearest = (wanted: string, candidates: readonly string[]) =>
-    candidates.find((c) =>
-      [...c]
-        .sort()
-        .join("")
-        .includes([...wanted].sort().join("").slice(1)),
-    ) ?? null;
-  expect(checkImports(module, signatures, sources, nearest).map((d) => [d.code, d.message, d.help])).toEqual([
+  expect((await link(module, [], sources)).unlinked.map((d) => [d.code, d.message, d.help])).toEqual([
     ["HR502", "`a/stages.ts` exports nothing called `lod`", expect.stringContaining("load")],
     ["HR504", "`Row` is a type, but is imported as a function", 'import { type Row } from "./stages.ts"'],
     ["HR504", "`Sim` is a class, but is imported as a function", 'import { actor Sim } from "./stages.ts"'],
