@@ -36,7 +36,7 @@ export function strangeTags(program: TypeScriptProgram, file: string): Diagnosti
     if (declaration === undefined || !program.isLocal(declaration.getSourceFile())) return [];
     return ts.getJSDocTags(declaration).flatMap(({ tagName }) => {
       const name = tagName.text;
-      if (name === "pipeline" || TAGS.includes(name) || COMMON.includes(name)) return [];
+      if (TAGS.includes(name) || COMMON.includes(name)) return [];
       const meaning = Object.hasOwn(MEANT, name) ? MEANT[name]! : null;
       const near = meaning === null ? nearest(name, TAGS) : null;
       if (meaning === null && near === null) return [];
