@@ -32,6 +32,8 @@ export interface RunResult {
   /** Values by name; present when `status` is `ok`. Lists for data sets. */
   readonly outputs: { readonly [name: string]: unknown };
   readonly error: TaskError | null;
+  /** What went wrong in what was to be done on failure, besides. */
+  readonly onFailure: TaskError | null;
   readonly ms: number;
 }
 
@@ -86,5 +88,5 @@ function notStarted(thrown: unknown, onEvent: RunOptions["onEvent"]): RunResult 
     attempt: null,
   };
   onEvent?.({ atMs: 0, type: "run.finished", status: "infrastructure", ms: 0, error });
-  return { run: "", status: "infrastructure", outputs: {}, error, ms: 0 };
+  return { run: "", status: "infrastructure", outputs: {}, error, onFailure: null, ms: 0 };
 }

@@ -1,46 +1,54 @@
 // What must be true of a run's state after every step. Slow on purpose: for tests, which call it after each event.
-import type { State } from "./model.ts";
-import { Committed, ENGINE, Live, NOBODY, Ready, Sent, Waiting } from "./model.ts";
+import type { Instance, Stage, State } from "./model.ts";
+import { Committed, ENGINE, Inside, Live, NOBODY, Ready, Sent, Waiting } from "./model.ts";
+
+type Fail = (what: string) => never;
 
 /** Throws, naming the first thing that isn't so. */
 export function checkInvariants(state: State): void {
-  const fail = (what: string): never => {
+  const fail: Fail = (what) => {
     throw new Error(`invariant broken: ${what}`);
   };
-  const sent = new Map<number, number[]>(state.stages.map((stage) => [stage.index, []]));
+  const stages = state.stages.filter((stage) => stage !== null);
+  const sent = new Map<number, number[]>(stages.map((stage) => [stage.index, []]));
+  const slots = [...state.workers.values()].flatMap((worker) => worker.slots);
   for (const [index, worker] of state.workers) {
     for (const slot of worker.slots) {
       if (slot.worker !== index) fail(`a slot of worker ${index} says it is ${slot.worker}'s`);
-      if (slot.queue.length > state.settings.batchesQueued) fail(`slot ${slot.slot} of worker ${index} has ${slot.queue.length} batches`);
+      if (slot.queue.length > state.settings.singlesQueued) fail(`slot ${slot.slot} of worker ${index} has ${slot.queue.length} batches`);
       for (const { stage, next, end } of slot.queue) {
         if (next >= end) fail(`an empty batch of stage ${stage}`);
+        if (!sent.has(stage)) fail(`a batch of stage ${stage}, which is retired`);
         for (let block = next; block < end; block++) sent.get(stage)!.push(block);
       }
     }
   }
+  for (const { limit, index } of state.templates) {
+    const using = slots.filter(({ queue }) => queue.some((batch) => state.stages[batch.stage]!.template.index === index)).length;
+    if (limit && (using !== limit.using || using > limit.slots))
+      fail(`stages of ${state.plan.stages[index]!.id} use ${using} slots of ${limit.slots}, and count ${limit.using}`);
+  }
   let unfinished = 0;
-  for (const stage of state.stages) {
+  for (const stage of stages) {
     const name = `stage ${stage.id}`;
     const queued = sent.get(stage.index)!;
+    if (state.stages[stage.index] !== stage) fail(`${name} isn't where its number says`);
     if (new Set(queued).size !== queued.length) fail(`${name} has a task in two places`);
     for (const block of queued) if (stage.state[block] !== Sent) fail(`${name} has task ${block} in a queue, and it isn't Sent`);
     const count = (wanted: number) => stage.state.reduce((sum, one) => sum + (one === wanted ? 1 : 0), 0);
     if (count(Sent) !== queued.length) fail(`${name} has ${count(Sent)} tasks Sent and ${queued.length} in queues`);
     if (count(Ready) !== stage.readyCount) fail(`${name} counts ${stage.readyCount} ready tasks, and has ${count(Ready)}`);
-    if (stage.tasks >= 0) {
-      if (stage.pending !== stage.tasks - count(Committed)) fail(`${name} counts ${stage.pending} pending tasks`);
-      if (stage.pending > 0) unfinished++;
-    } else unfinished++;
+    if (stage.readyCount > 0 && !state.ready.includes(stage)) fail(`${name} has ready tasks, and nobody will look`);
+    if (stage.tasks >= 0 && stage.pending !== stage.tasks - count(Committed)) fail(`${name} counts ${stage.pending} pending tasks`);
+    if (isUnfinished(state, stage)) unfinished++;
     if (stage.available !== stage.output.reduce((sum, one) => sum + (one === Live ? 1 : 0), 0))
       fail(`${name} counts ${stage.available} available blocks`);
-    const using = new Set(
-      [...state.workers.values()].flatMap((worker) =>
-        worker.slots.filter(({ queue }) => queue.some((batch) => batch.stage === stage.index)),
-      ),
-    );
-    if (using.size !== stage.slotsUsing) fail(`${name} counts ${stage.slotsUsing} slots, and uses ${using.size}`);
-    if (using.size > stage.slotLimit) fail(`${name} uses ${using.size} slots of ${stage.slotLimit}`);
-    checkInputs(state, stage.index, fail);
+    const using = slots.filter(({ queue }) => queue.some((batch) => batch.stage === stage.index));
+    if (using.length !== stage.slotsUsing) fail(`${name} counts ${stage.slotsUsing} slots, and uses ${using.length}`);
+    if (using.length > stage.slotLimit) fail(`${name} uses ${using.length} slots of ${stage.slotLimit}`);
+    checkInputs(state, stage, fail);
+    checkConsumers(state, stage, fail);
+    checkInstances(state, stage, fail);
     for (let block = 0; block < stage.blocks; block++) {
       const holder = stage.holder[block]!;
       if (stage.output[block] === Live) {
@@ -48,26 +56,99 @@ export function checkInvariants(state: State): void {
       } else if (holder !== NOBODY) fail(`${name} has block ${block} at ${holder}, and it isn't available`);
     }
   }
-  if (state.begun && (state.status === "running" || state.status === "collecting") && unfinished !== state.unfinished)
+  if (state.begun && isRunning(state) && unfinished !== state.unfinished)
     fail(`${state.unfinished} stages are counted unfinished, ${unfinished} are`);
+  if (state.begun && isRunning(state) && state.due.length + state.over.length > 0) fail("the step ended before everything was settled");
 }
 
+const isRunning = ({ status }: State) => status === "running" || status === "collecting";
+
+function isUnfinished(state: State, stage: Stage): boolean {
+  if (state.plan.stages[stage.template.index]!.tasks.kind === "given") return false;
+  return stage.tasks < 0 || stage.pending > 0;
+}
+
+/** Whether all of an output can be read. */
+const isWhole = ({ blocks, available, pending }: Stage) => blocks >= 0 && available === blocks && !(blocks === 0 && pending > 0);
+
 /** Tasks that may run have all that they read; those that wait lack something, or are about to be looked at. */
-function checkInputs(state: State, index: number, fail: (what: string) => never): void {
-  const stage = state.stages[index]!;
-  const gate = stage.whole.filter((producer) => {
-    const { blocks, available } = state.stages[producer]!;
-    return blocks < 0 || available < blocks || (blocks === 0 && state.stages[producer]!.pending > 0);
-  }).length;
+function checkInputs(state: State, stage: Stage, fail: Fail): void {
+  if (state.begun && isWhole(stage) !== stage.present && isRunning(state))
+    fail(`stage ${stage.id} is whole: ${isWhole(stage)}, and says otherwise`);
   if (stage.tasks < 0 || stage.pending === 0) return;
-  if (gate !== stage.gate) fail(`stage ${stage.id} lacks ${gate} whole inputs, and counts ${stage.gate}`);
+  const gate =
+    stage.whole.filter((producer) => !state.stages[producer]!.present).length +
+    stage.points.filter(({ producer, block }) => state.stages[producer]!.output[block] !== Live).length;
+  if (gate !== stage.gate) fail(`stage ${stage.id} lacks ${gate} inputs, and counts ${stage.gate}`);
   for (let task = 0; task < stage.tasks; task++) {
     const here = stage.state[task]!;
     if (here === Committed) continue;
-    const missing = stage.oneToOne.filter((producer) => state.stages[producer]!.output[task] !== Live).length;
-    if (missing !== stage.missing[task]) fail(`task ${task} of ${stage.id} lacks ${missing} blocks, and counts ${stage.missing[task]}`);
+    const missing =
+      stage.oneToOne.filter((producer) => state.stages[producer]!.output[task] !== Live).length + lackingInside(state, stage, task);
+    if (missing !== stage.missing[task]) fail(`task ${task} of ${stage.id} lacks ${missing} inputs, and counts ${stage.missing[task]}`);
     if (here === Ready && (missing > 0 || gate > 0)) fail(`task ${task} of ${stage.id} is ready, and lacks inputs`);
-    if (here === Waiting && missing === 0 && gate === 0 && state.begun && state.status === "running")
-      fail(`task ${task} of ${stage.id} waits for nothing`);
+    if (missing > 0 || !state.begun || state.status !== "running") continue;
+    if ((here === Waiting && gate === 0) || here === Inside) fail(`task ${task} of ${stage.id} waits for nothing`);
   }
+}
+
+/** What the task lacks of what is made for it in an instance. */
+function lackingInside(state: State, stage: Stage, task: number): number {
+  const { control } = stage;
+  if (!control || (control.kind === "each" && !control.inside)) return 0;
+  if (control.kind !== "each" && stage.state[task] === Waiting) return 0;
+  const instance = instancesOf(stage).find((one) => one.task === task && !one.detached);
+  if (!instance) return control.kind === "each" ? control.reads.length + 1 : 0;
+  return instance.reads.filter((read) => !state.stages[read]!.present).length + (instance.unfinished > 0 ? 1 : 0);
+}
+
+export function instancesOf({ control }: Stage): readonly Instance[] {
+  if (control?.kind === "each") return [...control.instances.values()];
+  if (control?.kind === "loop") return control.instances;
+  return control?.instance ? [control.instance] : [];
+}
+
+/** Whoever reads something stands in its list as often, and as often claims it. */
+function checkConsumers(state: State, stage: Stage, fail: Fail): void {
+  const readers = state.stages.filter((one) => one !== null);
+  const times = (list: readonly number[], wanted: number) => list.filter((one) => one === wanted).length;
+  const isOpen = (reader: Stage) => reader.tasks < 0 || reader.pending > 0;
+  let claims = 0;
+  for (const reader of readers) {
+    const whole = times(reader.whole, stage.index);
+    if (whole !== times(stage.wholeConsumers, reader.index)) fail(`${reader.id} reads ${stage.id} ${whole} times, which knows otherwise`);
+    if (isOpen(reader)) claims += whole;
+    if (times(reader.oneToOne, stage.index) !== times(stage.oneToOneConsumers, reader.index))
+      fail(`${reader.id} reads blocks of ${stage.id}, which knows otherwise`);
+    for (const instance of instancesOf(reader)) {
+      if (instance.detached) continue;
+      const reads = times(instance.reads, stage.index);
+      claims += reads;
+      if (reads !== stage.taskConsumers.filter((one) => one.stage === reader.index && one.task === instance.task).length)
+        fail(`task ${instance.task} of ${reader.id} reads ${stage.id} ${reads} times, which knows otherwise`);
+    }
+  }
+  if (claims !== stage.claims) fail(`${stage.id} is claimed ${claims} times, and counts ${stage.claims}`);
+  for (let block = 0; block < stage.blocks; block++) {
+    const uses = stage.oneToOneConsumers.filter((index) => {
+      const reader = state.stages[index]!;
+      return reader.tasks < 0 || reader.state[block] !== Committed;
+    }).length;
+    if (uses !== stage.uses[block]) fail(`block ${block} of ${stage.id} has ${uses} uses, and counts ${stage.uses[block]}`);
+  }
+}
+
+/** An instance knows how many of its stages, and of those inside, aren't finished. */
+function checkInstances(state: State, stage: Stage, fail: Fail): void {
+  for (const instance of instancesOf(stage)) {
+    const within = state.stages.filter((one) => one !== null && isWithin(one, instance)) as Stage[];
+    const unfinished = within.filter((one) => isUnfinished(state, one)).length;
+    if (unfinished !== instance.unfinished)
+      fail(`instance ${instance.number} of ${stage.id} counts ${instance.unfinished} stages unfinished, ${unfinished} are`);
+  }
+}
+
+function isWithin(stage: Stage, instance: Instance): boolean {
+  for (let at = stage.instance; at; at = at.around) if (at === instance) return true;
+  return false;
 }

@@ -1,6 +1,8 @@
 // What the scheduler's core is made of: events in, commands out, the columns of a run's state, and the one table of task
 // transitions. The core never reads the clock, draws random numbers or does I/O: times and jitter come inside events. It knows no
-// values, only who holds which block; workers are numbers, given out once and never again.
+// values but the numbers by which a run decides, only who holds which block; workers and stages are numbers, given out once and
+// never again.
+import type { ControlTasks, Plan } from "../../compiler/plan.ts";
 import type { RangeQueue } from "./ranges.ts";
 
 /** A holder that isn't a worker: the engine itself keeps small values. */
@@ -11,7 +13,7 @@ export const NOBODY = -2;
 // --- Tasks --------------------------------------------------------------------------------------------------------------------
 
 /** A task of a batch in a slot's queue is `Sent`; the first of a slot's first batch is the one that runs. */
-export const TASK_STATES = ["Waiting", "Ready", "Sent", "Delayed", "Committed", "Failed"] as const;
+export const TASK_STATES = ["Waiting", "Ready", "Sent", "Delayed", "Committed", "Failed", "Inside"] as const;
 export const Waiting = 0;
 export const Ready = 1;
 export const Sent = 2;
@@ -19,6 +21,8 @@ export const Sent = 2;
 export const Delayed = 3;
 export const Committed = 4;
 const Failed = 5;
+/** Of the one task of a `branch` or `loop`, which never goes to a slot: its region is at work. */
+export const Inside = 6;
 
 /** Every way a task's state may change, and nothing else: cause, from, to. */
 export const TRANSITIONS = {
@@ -35,6 +39,9 @@ export const TRANSITIONS = {
   failed: { from: Sent, to: Failed },
   /** An output that is needed again is held by nobody. */
   rebuild: { from: Committed, to: Waiting },
+  /** The first instance of a region comes to life; then the last one is done. */
+  entered: { from: Waiting, to: Inside },
+  left: { from: Inside, to: Committed },
 } as const satisfies Record<string, { readonly from: number; readonly to: number }>;
 export type Cause = keyof typeof TRANSITIONS;
 
@@ -54,16 +61,22 @@ export type CoreEvent =
   | { readonly type: "workerJoined"; readonly worker: number; readonly slots: number }
   /** With every object that only it held. */
   | { readonly type: "workerLost"; readonly worker: number; readonly cause: unknown }
-  /** A slot's thread ended with all that was queued there; objects stay. `blame`: the running task failed by itself, counts a death, or is innocent. */
+  /**
+   * A slot's thread ended with all that was queued there; objects stay. `blame`: the running task failed by itself, counts a death, was
+   * ended for its `within` and evaluates what stands in its place next, or is innocent.
+   */
   | {
       readonly type: "slotLost";
       readonly worker: number;
       readonly slot: number;
-      readonly blame: "failure" | "death" | "none";
+      readonly blame: "failure" | "death" | "late" | "none";
       readonly cause: unknown;
       readonly jitter: number;
     }
-  /** `runMs`: since the assignment began. `blocks`: of a stage whose one task gives a list of blocks. */
+  /**
+   * `runMs`: since the assignment began. `blocks`: of a stage whose one task gives a list of blocks. `value`: of a stage that `decides`, false
+   * being 0 and true 1.
+   */
   | {
       readonly type: "finished";
       readonly worker: number;
@@ -75,6 +88,7 @@ export type CoreEvent =
       readonly runMs: number;
       readonly held: "engine" | "worker";
       readonly blocks?: number;
+      readonly value?: number;
     }
   /** `jitter` in 0..1 spreads the delay before another attempt. `cause` is handed through. */
   | {
@@ -129,7 +143,10 @@ export type CoreEvent =
 // --- Commands -------------------------------------------------------------------------------------------------------------------
 
 export type Command =
-  /** Blocks `first … first + count - 1`, in order. Each input is held by the engine for all of them, or by workers for all of them. */
+  /**
+   * Blocks `first … first + count - 1`, in order. Each input is held by the engine for all of them, or by workers for all of them. `late`: what
+   * the stage's `within` puts in the place of its body.
+   */
   | {
       readonly type: "assign";
       readonly worker: number;
@@ -138,6 +155,7 @@ export type Command =
       readonly first: number;
       readonly count: number;
       readonly attempt: number;
+      readonly late: boolean;
     }
   /** Give back what hasn't begun of these, which end their batch: another slot is idle. One at a time a slot; answered by `recalled`. */
   | {
@@ -165,6 +183,8 @@ export type Command =
   | { readonly type: "tasksReturned"; readonly worker: number; readonly tasks: number }
   /** Outputs that were lost and are made again: whatever was said of where they are is void. */
   | { readonly type: "objectsLost"; readonly stage: number; readonly blocks: number }
+  /** Stages of an instance that is over: nothing will be said of them any more. */
+  | { readonly type: "retired"; readonly stages: readonly number[] }
   /** All stages are finished: fetch the results, then say `collected`. May come again after a loss. */
   | { readonly type: "collect" }
   | { readonly type: "end"; readonly outcome: Outcome };
@@ -188,6 +208,8 @@ export interface Settings {
   readonly creditMs: number;
   /** Batches that may be queued at a slot. */
   readonly batchesQueued: number;
+  /** The same for batches of one task that can't be more, being those of an instance. */
+  readonly singlesQueued: number;
   readonly batchTasks: number;
   /** Estimated work that is worth taking back from a slot while another is idle. */
   readonly recallMs: number;
@@ -197,38 +219,132 @@ export interface Settings {
   readonly transientRetries: number;
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
+  /** Instances that one `each` has at a time, at most: so many, and more for each slot. */
+  readonly instances: number;
+  readonly instancesPerSlot: number;
 }
 export const DEFAULTS: Settings = {
   creditMs: 20,
   batchesQueued: 2,
+  singlesQueued: 32,
   batchTasks: 4096,
   recallMs: 2,
   maxDeaths: 3,
   transientRetries: 3,
   backoffMs: 100,
   maxBackoffMs: 30_000,
+  instances: 32,
+  instancesPerSlot: 32,
 };
 
-/** A stage and its tasks in columns: task i's state is `state[i]`, and so on. Edges are patterns, never stored per task. */
+/** What all instances of a stage of the plan share. */
+export interface Template {
+  /** In `Plan.stages`. */
+  readonly index: number;
+  readonly region: number | null;
+  /** Among the stages of its region, or of the run itself. */
+  readonly place: number;
+  /** In the order in which ready stages of one instance get slots. */
+  readonly priority: number;
+  /** -1 where it isn't known when the run starts. */
+  readonly tasks: number;
+  /** Its value is one by which a `branch` or `loop` decides. */
+  readonly decides: boolean;
+  /** Its value is null, and known to the engine: it is never made again. */
+  readonly isEffect: boolean;
+  /** Slots that may have its tasks at a time, where the schedule says so: of all instances together. */
+  readonly limit: Limit | null;
+  /** Measured run time of a task; NaN until known. */
+  taskMs: number;
+}
+
+export interface Limit {
+  readonly slots: number;
+  using: number;
+}
+
+/** Stages that came to life together. Their numbers follow each other. */
+export interface Instance {
+  readonly region: number;
+  /** Item or iteration, from 0. */
+  readonly number: number;
+  /** The control stage, and the task of it that this is for. */
+  readonly owner: number;
+  readonly task: number;
+  /** The one that the control stage stands in; null: the run itself. */
+  readonly around: Instance | null;
+  /** Number of its first stage. */
+  readonly base: number;
+  readonly stages: number;
+  /** Places in the order of all that is ready: older before younger. */
+  readonly key: readonly number[];
+  /** Stages inside that its owner's task waits for: of an `each` one for each entry of the control's `reads`. */
+  readonly reads: number[];
+  /** Its stages that aren't finished, with those of instances inside. */
+  unfinished: number;
+  /** Its owner's task waits for it no more. */
+  detached: boolean;
+  /** It was there before, so that its effects have had their effect. */
+  readonly again: boolean;
+}
+
+export type Control =
+  | {
+      readonly kind: "each";
+      readonly region: number;
+      /** The region has stages, so that each task needs an instance. */
+      readonly inside: boolean;
+      /** Which inputs are made inside. */
+      readonly reads: readonly { readonly input: number; readonly stage: number }[];
+      readonly instances: Map<number, Instance>;
+      /** Tasks from here on have had no instance yet. */
+      next: number;
+      /** Tasks that need one once more. */
+      readonly again: number[];
+      /** Stands in `State.expandable`. */
+      listed: boolean;
+    }
+  | { readonly kind: "branch"; readonly tasks: ControlTasks & { readonly kind: "branch" }; instance: Instance | null }
+  | { readonly kind: "loop"; readonly tasks: ControlTasks & { readonly kind: "loop" }; readonly instances: Instance[] };
+
+/**
+ * An instance of a stage of the plan, and its tasks in columns: task i's state is `state[i]`, and so on. Edges are patterns, never stored
+ * per task, but for those that lead out of an instance to the one task that it is for.
+ */
 export interface Stage {
   readonly index: number;
   readonly id: string;
+  readonly template: Template;
+  readonly instance: Instance | null;
+  readonly control: Control | null;
+  /** Place in the order of all that is ready: that of its instance, and its own inside. */
+  readonly key: readonly number[];
+  /** By input of the plan's stage: what it reads; -1 for what isn't one stage. */
+  readonly producers: number[];
   /** Producers of which task i reads block i; of which every task reads all. One entry an input. */
-  readonly oneToOne: readonly number[];
-  readonly whole: readonly number[];
+  readonly oneToOne: number[];
+  readonly whole: number[];
+  /** Of which every task reads that one block. */
+  readonly points: { readonly producer: number; readonly block: number }[];
   readonly oneToOneConsumers: number[];
   readonly wholeConsumers: number[];
-  /** The stage whose block count says how many tasks this has; null where that is known from the start. */
-  readonly sizedBy: number | null;
+  /** By block. */
+  readonly pointConsumers: Map<number, number[]>;
+  /** Tasks of control stages that read the whole of it. */
+  readonly taskConsumers: { readonly stage: number; readonly task: number }[];
+  /** Of a `given`: the stage that it stands for; -1 until that is known, and for all others. */
+  bound: number;
+  /** Of a stage that decides; NaN until known. */
+  value: number;
   /** One task gives a list of blocks. */
   readonly cutsList: boolean;
-  /** A result of the run: never freed. */
-  readonly pinned: boolean;
+  /** Never freed: a result of the run, or something that can't be made again. */
+  pinned: boolean;
   /** Slots that may have tasks of this stage at a time. */
   readonly slotLimit: number;
+  /** Its tasks differ in what they read or do, so that they are sent one at a time. */
+  readonly single: boolean;
   readonly retries: number | null;
-  /** Place in the order in which ready stages get slots. */
-  priority: number;
 
   /** -1 until known; so `blocks`. */
   tasks: number;
@@ -236,21 +352,23 @@ export interface Stage {
   started: boolean;
   state: Uint8Array;
   attempt: Uint16Array;
-  /** One-to-one inputs of task i that aren't available. */
+  /** What task i alone reads and isn't available: one-to-one inputs, and what is made inside for it. */
   missing: Uint16Array;
-  /** Whole inputs that aren't available. */
+  /** What every task reads and isn't available: whole inputs and points. */
   gate: number;
   readonly ready: RangeQueue;
   readyCount: number;
+  /** Stands in `State.ready`. */
+  listed: boolean;
   /** Tasks not committed. */
   pending: number;
   /** Slots that have tasks of this stage queued. */
   slotsUsing: number;
-  /** Measured run time of a task; NaN until known. */
-  taskMs: number;
   /** Only tasks that failed, or whose worker died while they ran, stand here. */
   readonly failures: Map<number, number>;
   readonly deaths: Map<number, number>;
+  /** Tasks that took longer than the stage's `within`. */
+  readonly late: Set<number>;
 
   output: Uint8Array;
   /** First holder of block i: a worker, ENGINE or NOBODY. */
@@ -263,6 +381,8 @@ export interface Stage {
   claims: number;
   /** Blocks available. */
   available: number;
+  /** All of them are, and those who read the whole were told. */
+  present: boolean;
 }
 
 export interface Batch {
@@ -294,10 +414,19 @@ export interface Worker {
 
 export interface State {
   readonly settings: Settings;
-  readonly stages: readonly Stage[];
+  readonly plan: Plan;
+  readonly templates: readonly Template[];
+  /** Null: retired with its instance. */
+  readonly stages: (Stage | null)[];
   readonly workers: Map<number, Worker>;
-  /** Stages in the order in which they get slots. */
-  readonly byPriority: readonly number[];
+  /** Stages with ready tasks, in the order in which they get slots; some may have none any more. */
+  readonly ready: Stage[];
+  /** `each` stages that could bring more instances to life, oldest first; some can't any more. */
+  readonly expandable: Stage[];
+  /** Control stages to be looked at before the step ends. */
+  readonly due: Stage[];
+  /** Instances that nobody needs any more. */
+  readonly over: Instance[];
   /** Ready tasks that run alone on a worker. */
   readonly suspects: { readonly stage: number; readonly block: number }[];
   /** Stages with tasks not committed, or of a size not known. */

@@ -2,6 +2,8 @@
 // Must not know what becomes of them: commits, failures and losses are `step.ts`.
 import type { Command, Slot, Stage, State, Worker } from "./model.ts";
 import { ENGINE, Ready } from "./model.ts";
+import { expand } from "./regions.ts";
+import { started } from "./tasks.ts";
 import { move } from "./transitions.ts";
 
 /** Gives ready tasks to slots with room, and takes back from busy ones what idle ones could do. */
@@ -13,8 +15,15 @@ export function schedule(state: State, commands: Command[]): void {
   let gave = true;
   while (gave) {
     gave = false;
+    let hungry = false;
     slots.sort((a, b) => a.queue.length - b.queue.length);
-    for (const slot of slots) if (fill(state, slot, slots.length, commands)) gave = true;
+    for (const slot of slots) {
+      const what = fill(state, slot, slots.length, commands);
+      if (what === "given") gave = true;
+      else if (what === "hungry") hungry = true;
+    }
+    // No instance before there is a slot for it.
+    if (!gave && hungry && state.expandable.length > 0) gave = expand(state, commands);
   }
   for (const slot of slots) if (slot.queue.length === 0) recall(state, slot, commands);
 }
@@ -42,13 +51,28 @@ function recall(state: State, idle: Slot, commands: Command[]): void {
   commands.push({ type: "recall", worker: from.worker, slot: from.slot, stage, first: last - count, count, attempt });
 }
 
-/** Estimated work of the last batch of a slot, but for the task that runs, if the idle slot may do it. */
+/** Estimated work behind the task that runs, as far as it could be taken back: the last batch, or where that is one task, all of them. */
 function recallableMs(state: State, slot: Slot, idle: Slot): number {
   const batch = slot.queue.at(-1);
   if (!batch || batch.kept || slot === idle) return 0;
   const stage = state.stages[batch.stage]!;
-  if (stage.slotsUsing >= stage.slotLimit || Number.isNaN(stage.taskMs)) return 0;
-  return stage.taskMs * (batch.end - batch.next - (slot.queue.length > 1 ? 0 : 1));
+  const { taskMs } = stage.template;
+  if (Number.isNaN(taskMs) || !hasRoom(state, stage, idle)) return 0;
+  const here = taskMs * (batch.end - batch.next - (slot.queue.length > 1 ? 0 : 1));
+  if (batch.end - batch.next > 1) return here;
+  let behind = 0;
+  for (let i = 1; i < slot.queue.length; i++) {
+    const { stage: index, next, end } = slot.queue[i]!;
+    behind += state.stages[index]!.template.taskMs * (end - next);
+  }
+  return behind;
+}
+
+/** Whether the schedule lets one more slot have tasks of the stage. */
+function hasRoom(state: State, stage: Stage, slot: Slot): boolean {
+  const { limit } = stage.template;
+  if (stage.slotsUsing >= stage.slotLimit && !slot.queue.some((batch) => batch.stage === stage.index)) return false;
+  return !limit || limit.using < limit.slots || slot.queue.some((batch) => state.stages[batch.stage]!.template === stage.template);
 }
 
 /** A task whose worker died under it runs with nobody beside it, so that the blame is its own. */
@@ -56,10 +80,11 @@ function scheduleSuspects(state: State, commands: Command[]): void {
   const idle = [...state.workers.values()].filter((worker) => worker.slots.every(({ queue }) => queue.length === 0));
   const waiting = state.suspects.splice(0);
   for (const suspect of waiting) {
-    const stage = state.stages[suspect.stage]!;
-    if (stage.state[suspect.block] !== Ready) continue;
-    const worker = stage.slotsUsing < stage.slotLimit ? idle.shift() : undefined;
-    if (worker) {
+    const stage = state.stages[suspect.stage];
+    if (stage?.state[suspect.block] !== Ready) continue;
+    const worker = idle[0];
+    if (worker && hasRoom(state, stage, worker.slots[0]!)) {
+      idle.shift();
       worker.alone = true;
       send(state, worker.slots[0]!, stage, suspect.block, suspect.block + 1, commands);
     } else state.suspects.push(suspect);
@@ -72,34 +97,42 @@ function scheduleSuspects(state: State, commands: Command[]): void {
   }
 }
 
-function fill(state: State, slot: Slot, slots: number, commands: Command[]): boolean {
-  const { settings, stages } = state;
-  if (slot.queue.length >= settings.batchesQueued) return false;
+function fill(state: State, slot: Slot, slots: number, commands: Command[]): "given" | "full" | "hungry" {
+  const { settings, stages, ready } = state;
+  if (slot.queue.length >= settings.singlesQueued) return "full";
   let queuedMs = 0;
   for (const { stage, next, end: last } of slot.queue) {
-    const { taskMs } = stages[stage]!;
+    const { taskMs } = stages[stage]!.template;
     // A task of unknown length: nothing is queued behind it.
-    if (Number.isNaN(taskMs)) return false;
+    if (Number.isNaN(taskMs)) return "full";
     queuedMs += taskMs * (last - next);
   }
-  if (slot.queue.length > 0 && queuedMs >= settings.creditMs) return false;
-  for (const index of state.byPriority) {
-    const stage = stages[index]!;
-    if (stage.readyCount === 0) continue;
-    const using = slot.queue.some((batch) => batch.stage === index);
-    if (!using && stage.slotsUsing >= stage.slotLimit) continue;
+  if (slot.queue.length > 0 && queuedMs >= settings.creditMs) return "full";
+  const crowded = slot.queue.length >= settings.batchesQueued;
+  for (let place = 0; place < ready.length; place++) {
+    const stage = ready[place]!;
+    if (stage.readyCount === 0) {
+      ready.splice(place--, 1);
+      stage.listed = false;
+      continue;
+    }
+    if ((crowded && !isSingle(stage)) || !hasRoom(state, stage, slot)) continue;
     const range = nextReady(state, stage, slot, batchSize(state, stage, queuedMs, slots));
     if (!range) continue;
     send(state, slot, stage, range.first, range.end, commands);
-    return true;
+    return "given";
   }
-  return false;
+  return crowded && !slot.queue.every((batch) => isSingle(stages[batch.stage]!)) ? "full" : "hungry";
 }
+
+/** Batches that are one task by nature: more of them are needed to keep a slot busy. */
+const isSingle = (stage: Stage) => stage.single || (stage.instance !== null && stage.tasks === 1);
 
 function batchSize(state: State, stage: Stage, queuedMs: number, slots: number): number {
   const { creditMs, batchTasks } = state.settings;
-  if (Number.isNaN(stage.taskMs)) return 1;
-  const within = Math.floor((creditMs - queuedMs) / Math.max(stage.taskMs, 1e-6));
+  const { taskMs } = stage.template;
+  if (stage.single || Number.isNaN(taskMs)) return 1;
+  const within = Math.floor((creditMs - queuedMs) / Math.max(taskMs, 1e-6));
   // The last batches get smaller, so that all slots end together.
   const share = Math.ceil(stage.readyCount / (2 * Math.min(slots, stage.slotLimit)));
   return Math.max(1, Math.min(within, share, batchTasks));
@@ -160,13 +193,20 @@ function send(state: State, slot: Slot, stage: Stage, first: number, last: numbe
   if (!stage.started) started(stage, commands);
   move(state, stage, first, last, "assigned");
   stage.readyCount -= last - first;
+  const { limit } = stage.template;
   if (!slot.queue.some((batch) => batch.stage === stage.index)) stage.slotsUsing++;
+  if (limit && !slot.queue.some((batch) => state.stages[batch.stage]!.template === stage.template)) limit.using++;
   const attempt = stage.attempt[first]!;
   slot.queue.push({ stage: stage.index, attempt, next: first, end: last, reportedMs: 0, kept: false });
-  commands.push({ type: "assign", worker: slot.worker, slot: slot.slot, stage: stage.index, first, count: last - first, attempt });
-}
-
-export function started(stage: Stage, commands: Command[]): void {
-  stage.started = true;
-  commands.push({ type: "stageStarted", stage: stage.index, tasks: stage.tasks });
+  const { worker, slot: index } = slot;
+  commands.push({
+    type: "assign",
+    worker,
+    slot: index,
+    stage: stage.index,
+    first,
+    count: last - first,
+    attempt,
+    late: stage.late.has(first),
+  });
 }

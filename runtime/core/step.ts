@@ -1,9 +1,11 @@
 // The scheduler: `step(state, event)` changes the state and gives the commands that follow. At-least-once execution, one commit a
 // task; a lost output that is still needed is made again from its lineage. Order: outputs first, then tasks, then who gets what.
+import { allocateBlocks } from "./columns.ts";
 import type { Batch, Command, CoreEvent, Slot, Stage, State, Why } from "./model.ts";
-import { Committed, Delayed, ENGINE, Gone, Live, NOBODY, Ready, Unmade, Waiting } from "./model.ts";
-import { schedule, started } from "./placing.ts";
-import { allocateBlocks, allocateTasks } from "./state.ts";
+import { Delayed, ENGINE, Live } from "./model.ts";
+import { schedule } from "./placing.ts";
+import { letGo, settle } from "./regions.ts";
+import { drop, loseHolder, made, opened, readyAgain, returnTasks, size, stageDone, used, wholePresent } from "./tasks.ts";
 import { illegal, move } from "./transitions.ts";
 
 export function step(state: State, event: CoreEvent): Command[] {
@@ -11,6 +13,7 @@ export function step(state: State, event: CoreEvent): Command[] {
   if (state.status !== "running" && state.status !== "collecting") return commands;
   apply(state, event, commands);
   if (state.begun && (state.status as State["status"]) === "running") {
+    settle(state, commands);
     schedule(state, commands);
     if (state.unfinished === 0) {
       state.status = "collecting";
@@ -25,8 +28,7 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
     case "begin":
       state.begun = true;
       // A stage whose value is given has nothing to do.
-      for (const stage of state.stages)
-        if (stage.tasks >= 0 && !(stage.pending === 0 && stage.available > 0)) opened(state, stage, commands);
+      for (const stage of state.stages.slice()) if (stage && stage.tasks >= 0 && !stage.present) opened(state, stage, commands);
       return;
     case "workerJoined": {
       const slots = Array.from({ length: event.slots }, (_, slot): Slot => ({ worker: event.worker, slot, queue: [], recalling: null }));
@@ -57,7 +59,9 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
       const stage = state.stages[event.stage]!;
       returnTasks(state, stage, event.block, event.block + 1);
       for (const producer of stage.oneToOne) drop(state, producer, event.block, event.worker, commands);
-      for (const producer of stage.whole)
+      for (const { producer, block } of stage.points) drop(state, producer, block, event.worker, commands);
+      const inside = stage.control?.kind === "each" ? (stage.control.instances.get(event.block)?.reads ?? []) : [];
+      for (const producer of [...stage.whole, ...inside])
         for (let block = 0; block < state.stages[producer]!.blocks; block++) drop(state, producer, block, event.worker, commands);
       readyAgain(state, stage, event.block, event.block + 1);
       return;
@@ -71,15 +75,15 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
       return;
     }
     case "delayOver": {
-      const stage = state.stages[event.stage]!;
-      if (stage.state[event.block] !== Delayed || stage.attempt[event.block] !== event.attempt) return;
+      const stage = state.stages[event.stage];
+      if (stage?.state[event.block] !== Delayed || stage.attempt[event.block] !== event.attempt) return;
       move(state, stage, event.block, event.block + 1, "delayOver");
       readyAgain(state, stage, event.block, event.block + 1);
       return;
     }
     case "copied": {
-      const stage = state.stages[event.stage]!;
-      if (stage.output[event.block] !== Live || !state.workers.has(event.to) || stage.holder[event.block] === event.to) return;
+      const stage = state.stages[event.stage];
+      if (stage?.output[event.block] !== Live || !state.workers.has(event.to) || stage.holder[event.block] === event.to) return;
       const copies = stage.copies.get(event.block) ?? [];
       if (!copies.includes(event.to)) stage.copies.set(event.block, [...copies, event.to]);
       return;
@@ -102,75 +106,6 @@ function end(state: State, outcome: Extract<Command, { type: "end" }>["outcome"]
   commands.push({ type: "end", outcome });
 }
 
-// --- Task states ------------------------------------------------------------------------------------------------------------------
-
-/** A stage whose number of tasks is known: its tasks wait for their inputs, or are ready. */
-function opened(state: State, stage: Stage, commands: Command[]): void {
-  for (const producer of stage.oneToOne) {
-    const made = state.stages[producer]!;
-    if (made.blocks !== stage.tasks)
-      throw new Error(`bug: ${stage.id} has ${stage.tasks} tasks and reads ${made.blocks} blocks of ${made.id}`);
-    if (made.available === 0) continue;
-    for (let i = 0; i < stage.tasks; i++) if (made.output[i] === Live) stage.missing[i]!--;
-  }
-  makeReady(state, stage, 0, stage.tasks);
-  if (stage.blocks >= 0) for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
-  if (stage.pending === 0) stageDone(state, stage, commands);
-}
-
-function size(state: State, stage: Stage, tasks: number, commands: Command[]): void {
-  if (stage.tasks >= 0) return;
-  allocateTasks(stage, tasks);
-  opened(state, stage, commands);
-}
-
-/** Waiting tasks of a range that lack nothing. */
-function makeReady(state: State, stage: Stage, first: number, last: number): void {
-  if (stage.gate > 0) return;
-  const { state: column, missing } = stage;
-  let i = first;
-  while (i < last) {
-    while (i < last && !(column[i] === Waiting && missing[i] === 0)) i++;
-    const start = i;
-    while (i < last && column[i] === Waiting && missing[i] === 0) i++;
-    if (i === start) continue;
-    move(state, stage, start, i, "inputsPresent");
-    stage.readyCount += i - start;
-    queueReady(state, stage, start, i);
-  }
-}
-
-function queueReady(state: State, stage: Stage, first: number, last: number): void {
-  if (stage.deaths.size === 0) {
-    stage.ready.push(first, last);
-    return;
-  }
-  for (let i = first; i < last; i++) {
-    if (stage.deaths.has(i)) state.suspects.push({ stage: stage.index, block: i });
-    else stage.ready.push(i, i + 1);
-  }
-}
-
-/** Tasks that were sent and won't be answered. */
-function returnTasks(state: State, stage: Stage, first: number, last: number): void {
-  move(state, stage, first, last, "returned");
-  for (let i = first; i < last; i++) stage.attempt[i]!++;
-}
-
-/** Tasks back from somewhere, whose inputs may have gone meanwhile. */
-function readyAgain(state: State, stage: Stage, first: number, last: number): void {
-  if (state.status === "running" || state.status === "collecting") makeReady(state, stage, first, last);
-}
-
-function loseReady(state: State, stage: Stage, first: number, last: number): void {
-  for (let i = first; i < last; i++) {
-    if (stage.state[i] !== Ready) continue;
-    // The queues keep a stale entry, which its reader skips.
-    move(state, stage, i, i + 1, "inputsLost");
-    stage.readyCount--;
-  }
-}
-
 // --- Commits ------------------------------------------------------------------------------------------------------------------------
 
 function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>, commands: Command[]): void {
@@ -183,6 +118,7 @@ function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>,
   const spentMs = Math.max(0, event.runMs - batch.reportedMs);
   batch.reportedMs = event.runMs;
   measure(stage, spentMs / event.count);
+  if (event.value !== undefined) stage.value = event.value;
   batch.next = last;
   if (batch.next === batch.end) dequeue(state, slot);
 
@@ -200,102 +136,17 @@ function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>,
     made(state, stage, 0, blocks, holder, commands);
   } else made(state, stage, event.first, last, holder, commands);
   for (const producer of stage.oneToOne) used(state, state.stages[producer]!, event.first, last, commands);
+  if (stage.control?.kind === "each" && stage.control.inside)
+    for (let task = event.first; task < last; task++) letGo(state, stage, stage.control.instances.get(task)!, commands);
   if (stage.pending === 0) stageDone(state, stage, commands);
   if (!stage.cutsList) return;
   for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
   if (stage.blocks === 0) wholePresent(state, stage);
 }
 
-/** A moving average: tasks of one stage take much the same time. */
-function measure(stage: Stage, ms: number): void {
-  stage.taskMs = Number.isNaN(stage.taskMs) ? ms : stage.taskMs * 0.7 + ms * 0.3;
-}
-
-/** Outputs that are there now. */
-function made(state: State, stage: Stage, first: number, last: number, holder: number, commands: Command[]): void {
-  const { output } = stage;
-  let added = 0;
-  let fresh = true;
-  for (let i = first; i < last; i++) {
-    if (output[i] === Live) {
-      fresh = false;
-      continue;
-    }
-    added++;
-  }
-  if (fresh) {
-    output.fill(Live, first, last);
-    stage.holder.fill(holder, first, last);
-    for (const consumer of stage.oneToOneConsumers) arrived(state, state.stages[consumer]!, first, last);
-  } else {
-    // A list that was cut again: only the blocks that were lost are new.
-    for (let i = first; i < last; i++) {
-      if (output[i] === Live) continue;
-      output[i] = Live;
-      stage.holder[i] = holder;
-      for (const consumer of stage.oneToOneConsumers) arrived(state, state.stages[consumer]!, i, i + 1);
-    }
-  }
-  stage.available += added;
-  if (added > 0 && stage.available === stage.blocks) wholePresent(state, stage);
-  release(state, stage, first, last, commands);
-}
-
-function arrived(state: State, consumer: Stage, first: number, last: number): void {
-  if (consumer.tasks < 0) return;
-  for (let i = first; i < last; i++) if (consumer.state[i] !== Committed) consumer.missing[i]!--;
-  makeReady(state, consumer, first, last);
-}
-
-/** What a stage lacks is counted until it is finished; when it runs again it is counted anew. */
-const isOpen = (stage: Stage) => stage.tasks < 0 || stage.pending > 0;
-
-function wholePresent(state: State, stage: Stage): void {
-  for (const index of stage.wholeConsumers) {
-    const consumer = state.stages[index]!;
-    if (!isOpen(consumer)) continue;
-    consumer.gate--;
-    if (consumer.gate === 0 && consumer.tasks >= 0) makeReady(state, consumer, 0, consumer.tasks);
-  }
-}
-
-function stageDone(state: State, stage: Stage, commands: Command[]): void {
-  state.unfinished--;
-  if (stage.tasks === 0 && !stage.started) started(stage, commands);
-  commands.push({ type: "stageFinished", stage: stage.index, tasks: stage.tasks });
-  if (stage.tasks === 0 && !stage.cutsList) wholePresent(state, stage);
-  for (const producer of stage.whole) {
-    const source = state.stages[producer]!;
-    source.claims--;
-    release(state, source, 0, source.blocks, commands);
-  }
-}
-
-function used(state: State, producer: Stage, first: number, last: number, commands: Command[]): void {
-  for (let i = first; i < last; i++) producer.uses[i]!--;
-  release(state, producer, first, last, commands);
-}
-
-/** Frees what nobody needs any more, in runs that one holder has. */
-function release(_state: State, stage: Stage, first: number, last: number, commands: Command[]): void {
-  if (stage.pinned || stage.claims > 0 || stage.blocks < 0) return;
-  const { output, uses, holder } = stage;
-  let i = first;
-  while (i < last) {
-    while (i < last && !(output[i] === Live && uses[i] === 0)) i++;
-    const start = i;
-    while (i < last && output[i] === Live && uses[i] === 0 && holder[i] === holder[start]) i++;
-    if (i === start) continue;
-    commands.push({ type: "free", stage: stage.index, first: start, count: i - start, holder: holder[start]! });
-    for (let block = start; block < i && stage.copies.size > 0; block++) {
-      for (const copy of stage.copies.get(block) ?? [])
-        commands.push({ type: "free", stage: stage.index, first: block, count: 1, holder: copy });
-      stage.copies.delete(block);
-    }
-    output.fill(Gone, start, i);
-    holder.fill(NOBODY, start, i);
-    stage.available -= i - start;
-  }
+/** A moving average: tasks of one stage of the plan take much the same time. */
+function measure({ template }: Stage, ms: number): void {
+  template.taskMs = Number.isNaN(template.taskMs) ? ms : template.taskMs * 0.7 + ms * 0.3;
 }
 
 // --- Failures and losses --------------------------------------------------------------------------------------------------------------
@@ -385,7 +236,10 @@ function dequeue(state: State, slot: Slot): void {
 
 function takeBatch(state: State, slot: Slot, place: number): void {
   const [batch] = slot.queue.splice(place, 1) as [Batch];
-  if (!slot.queue.some(({ stage }) => stage === batch.stage)) state.stages[batch.stage]!.slotsUsing--;
+  const stage = state.stages[batch.stage]!;
+  if (!slot.queue.some((other) => other.stage === batch.stage)) stage.slotsUsing--;
+  const { template } = stage;
+  if (template.limit && !slot.queue.some((other) => state.stages[other.stage]!.template === template)) template.limit.using--;
   const worker = state.workers.get(slot.worker)!;
   if (worker.alone && worker.slots.every(({ queue }) => queue.length === 0)) worker.alone = false;
 }
@@ -418,6 +272,19 @@ function death(state: State, running: { readonly stage: number; readonly block: 
   if (deaths >= state.settings.maxDeaths) fail(state, stage, running.block, { kind: "poisoned", deaths, cause }, commands);
 }
 
+/** From now on the task evaluates what its stage puts in the place of the body. */
+function late(
+  state: State,
+  { stage: index, block }: { readonly stage: number; readonly block: number },
+  cause: unknown,
+  commands: Command[],
+): void {
+  const stage = state.stages[index]!;
+  stage.late.add(block);
+  // It has been given its next attempt by now.
+  commands.push({ type: "taskFailed", stage: index, block, attempt: stage.attempt[block]! - 1, retried: true, cause });
+}
+
 function slotLost(state: State, event: Extract<CoreEvent, { type: "slotLost" }>, commands: Command[]): void {
   const slot = state.workers.get(event.worker)?.slots[event.slot];
   if (!slot) return;
@@ -427,6 +294,7 @@ function slotLost(state: State, event: Extract<CoreEvent, { type: "slotLost" }>,
   const { batches, running, tasks } = emptySlot(state, slot);
   if (tasks > 0) commands.push({ type: "tasksReturned", worker: event.worker, tasks });
   if (failed) taskFailed(state, failed.stage, failed.block, { transient: false, cause: event.cause, jitter: event.jitter }, commands);
+  else if (event.blame === "late" && running) late(state, running, event.cause, commands);
   else if (event.blame === "death" && running) death(state, running, event.cause, commands);
   for (const { stage, next, end: last } of batches) readyAgain(state, state.stages[stage]!, next, last);
 }
@@ -439,102 +307,6 @@ function workerLost(state: State, index: number, cause: unknown, commands: Comma
   const tasks = emptied.reduce((sum, one) => sum + one.tasks, 0);
   if (tasks > 0) commands.push({ type: "tasksReturned", worker: index, tasks });
   for (const { running } of emptied) if (running && state.status === "running") death(state, running, cause, commands);
-  for (const stage of state.stages) loseHolder(state, stage, index, commands);
+  for (const stage of state.stages) if (stage) loseHolder(state, stage, index, commands);
   for (const { batches } of emptied) for (const { stage, next, end: last } of batches) readyAgain(state, state.stages[stage]!, next, last);
-}
-
-function loseHolder(state: State, stage: Stage, worker: number, commands: Command[]): void {
-  let lost = 0;
-  for (const [block, copies] of stage.copies) {
-    const left = copies.filter((copy) => copy !== worker);
-    if (left.length === 0) stage.copies.delete(block);
-    else if (left.length < copies.length) stage.copies.set(block, left);
-  }
-  for (let block = 0; block < stage.blocks; block++) if (stage.holder[block] === worker && forget(state, stage, block, commands)) lost++;
-  if (lost > 0) commands.push({ type: "objectsLost", stage: stage.index, blocks: lost });
-}
-
-/** A worker doesn't hold a block after all. */
-function drop(state: State, index: number, block: number, worker: number, commands: Command[]): void {
-  const stage = state.stages[index]!;
-  const copies = stage.copies.get(block);
-  if (copies?.includes(worker))
-    stage.copies.set(
-      block,
-      copies.filter((copy) => copy !== worker),
-    );
-  if (stage.holder[block] === worker && forget(state, stage, block, commands))
-    commands.push({ type: "objectsLost", stage: index, blocks: 1 });
-}
-
-/** The first holder of a block is gone: another takes its place, or the block is lost. True where it is made again. */
-function forget(state: State, stage: Stage, block: number, commands: Command[]): boolean {
-  const [next, ...rest] = stage.copies.get(block) ?? [];
-  if (next !== undefined) {
-    stage.holder[block] = next;
-    stage.copies.set(block, rest);
-    return false;
-  }
-  stage.holder[block] = NOBODY;
-  if (stage.output[block] !== Live) return false;
-  unavailable(state, stage, block);
-  const needed = stage.pinned || stage.claims > 0 || stage.uses[block]! > 0;
-  if (!needed) {
-    stage.output[block] = Gone;
-    return false;
-  }
-  stage.output[block] = Unmade;
-  remake(state, stage, stage.cutsList ? 0 : block, commands);
-  return true;
-}
-
-/** Consumers that haven't begun wait again. */
-function unavailable(state: State, stage: Stage, block: number): void {
-  if (stage.available === stage.blocks) {
-    for (const index of stage.wholeConsumers) {
-      const consumer = state.stages[index]!;
-      if (!isOpen(consumer)) continue;
-      consumer.gate++;
-      if (consumer.tasks >= 0) loseReady(state, consumer, 0, consumer.tasks);
-    }
-  }
-  stage.available--;
-  for (const index of stage.oneToOneConsumers) {
-    const consumer = state.stages[index]!;
-    if (consumer.tasks < 0) continue;
-    if (consumer.state[block] !== Committed) consumer.missing[block]!++;
-    loseReady(state, consumer, block, block + 1);
-  }
-}
-
-/** A committed task runs once more, after the inputs that it needs for that. */
-function remake(state: State, stage: Stage, task: number, commands: Command[]): void {
-  if (stage.state[task] !== Committed) return;
-  if (state.status === "collecting") state.status = "running";
-  move(state, stage, task, task + 1, "rebuild");
-  stage.attempt[task]!++;
-  if (stage.pending === 0) {
-    state.unfinished++;
-    for (const producer of stage.whole) state.stages[producer]!.claims++;
-    stage.gate = stage.whole.filter((producer) => state.stages[producer]!.available < state.stages[producer]!.blocks).length;
-  }
-  stage.pending++;
-  stage.missing[task] = stage.oneToOne.filter((producer) => state.stages[producer]!.output[task] !== Live).length;
-  for (const producer of stage.oneToOne) {
-    const source = state.stages[producer]!;
-    source.uses[task]!++;
-    needAgain(state, source, task, commands);
-  }
-  for (const producer of stage.whole) {
-    const source = state.stages[producer]!;
-    for (let block = 0; block < source.blocks; block++) needAgain(state, source, block, commands);
-  }
-  makeReady(state, stage, task, task + 1);
-}
-
-function needAgain(state: State, stage: Stage, block: number, commands: Command[]): void {
-  if (stage.output[block] !== Gone) return;
-  stage.output[block] = Unmade;
-  commands.push({ type: "objectsLost", stage: stage.index, blocks: 1 });
-  remake(state, stage, stage.cutsList ? 0 : block, commands);
 }

@@ -6,7 +6,7 @@ import * as groups from "./groups.ts";
 import * as operations from "./operations.ts";
 import { combine, fold, reductionNames } from "./reductions.ts";
 import type { StoredBlock } from "./rows.ts";
-import { allRows, DataSet, fromAsyncIterable, fromIterable, rangeBlock, rangeSet, readBlock } from "./rows.ts";
+import { allRows, DataSet, fromAsyncIterable, fromIterable, rangeBlock, rangeSet, readBlock, storedRows } from "./rows.ts";
 import { builtins, copy, equal, index, int, text } from "./scalars.ts";
 
 export interface TaskContext {
@@ -46,6 +46,7 @@ const helpers = {
   rangeBlock,
   rangeSet,
   text,
+  itemRow: (stored: StoredBlock) => storedRows(stored)[0],
   blockSet: (stored: StoredBlock) => new DataSet([readBlock(stored)]),
   blocksSet: (stored: readonly StoredBlock[]) => new DataSet(stored.map(readBlock)),
   metricValue(name: string, value: unknown): number {
@@ -82,13 +83,13 @@ interface Frame {
 const quote = (value: unknown): string => JSON.stringify(value);
 const bug = (what: string): Error => new Error(`bug: ${what}`);
 
-export function compileBody(plan: Plan, stageIndex: number, functions: ReadonlyMap<string, UserFunction>): Body {
+export function compileBody(plan: Plan, stageIndex: number, functions: ReadonlyMap<string, UserFunction>, expression: Expr): Body {
   const stage = plan.stages[stageIndex];
   if (!stage) throw bug(`the plan has no stage ${stageIndex}`);
   const writer = new Writer(plan, stage.inputs, functions);
   const frame: Frame = { async: false, hoisted: [] };
   const inputs = stage.inputs.map((input, i) => `const i${i} = ${writer.input(input, i)};`);
-  const body = writer.expression(stage.body, new Map(), frame);
+  const body = writer.expression(expression, new Map(), frame);
   const source = [
     `"use strict";`,
     ...writer.callees.map((id, i) => `const f${i} = functions.get(${quote(id)});`),
@@ -133,7 +134,7 @@ class Writer {
       case "block":
         return `h.blockSet(inputs[${at}])`;
       case "item":
-        return `inputs[${at}]`;
+        return `h.itemRow(inputs[${at}])`;
       case "iteration":
         return `inputs[${at}]`;
       case "after":
@@ -594,5 +595,6 @@ export function calledFunctions(plan: Plan, stageIndex: number): string[] {
     for (const child of Object.values(node)) visit(child);
   };
   visit(plan.stages[stageIndex]?.body);
+  visit(plan.stages[stageIndex]?.within?.otherwise);
   return [...found];
 }

@@ -46,6 +46,17 @@ export function storeBlock(block: Block, keyed: boolean): StoredBlock {
   return { rows: block.rows, first: firstKey(block) };
 }
 
+/** Each row as a block of its own. */
+export function eachRow({ rows, keys }: Block): Block[] {
+  return rows.map((row, i): Block => {
+    if (keys.kind === "none") return { rows: [row], keys };
+    return {
+      rows: [row],
+      keys: keys.kind === "from" ? { kind: "from", first: keys.first + i } : { kind: "each", values: keys.values.slice(i, i + 1) },
+    };
+  });
+}
+
 function firstKey(block: Block): number {
   if (block.keys.kind !== "from") throw new Error("bug: the plan stores keys of rows that have none");
   return block.keys.first;

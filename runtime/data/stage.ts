@@ -4,16 +4,17 @@ import type { Plan } from "../../compiler/plan.ts";
 import type { Body, Params, TaskContext, UserFunction } from "./expressions.ts";
 import { calledFunctions, compileBody } from "./expressions.ts";
 import type { StoredBlock } from "./rows.ts";
-import { DataSet, fromAsyncIterable, fromIterable, storeBlock } from "./rows.ts";
+import { DataSet, eachRow, fromAsyncIterable, fromIterable, storeBlock } from "./rows.ts";
 
 export type { TaskContext, UserFunction } from "./expressions.ts";
 export { type StoredBlock, storedRows } from "./rows.ts";
 
 export interface StageRunner {
   /**
-   * One task. `inputs[i]`, by the kind of the plan's input i: `value` the value, `block` the stored block, `blocks` all stored
-   * blocks or partials in order, `range` `{ rows, blocks }`; of `param` nothing is read. Gives what is to be stored: a value,
-   * a block, a partial, or for the output `blocks` a list of blocks; a promise only where a called function is asynchronous.
+   * One task. `inputs[i]`, by the kind of the plan's input i: `value` the value, `block` and `item` the stored block, `blocks` all
+   * stored blocks or partials in order, `range` `{ rows, blocks }`, `iteration` its number; of `param` and `after` nothing is read.
+   * Gives what is to be stored: a value, a block, a partial, or for the output `blocks` a list of blocks; a promise only where a
+   * called function is asynchronous.
    */
   run(block: number, inputs: readonly unknown[], params: Params, context: TaskContext): unknown;
 }
@@ -23,11 +24,17 @@ export function neededFunctions(plan: Plan, stage: number): string[] {
   return calledFunctions(plan, stage);
 }
 
-export function prepareStage(plan: Plan, stage: number, functions: ReadonlyMap<string, UserFunction>): StageRunner {
-  const body: Body = compileBody(plan, stage, functions);
-  const { output, keyed = false } = plan.stages[stage]!;
-  const storeAll = (set: DataSet) => set.blocks.map((block): StoredBlock => storeBlock(block, keyed));
-  const store = (value: unknown): unknown => {
+/** `late`: what a stage with `within` evaluates once that time is over. */
+export function prepareStage(plan: Plan, stage: number, functions: ReadonlyMap<string, UserFunction>, late = false): StageRunner {
+  const { output, keyed = false, cut, effect, within, body: own } = plan.stages[stage]!;
+  const body: Body = compileBody(plan, stage, functions, late && within ? within.otherwise : own);
+  const storeAll = (set: DataSet) => {
+    const blocks = cut === "rows" ? set.blocks.flatMap(eachRow) : set.blocks;
+    return blocks.map((block): StoredBlock => storeBlock(block, keyed));
+  };
+  const store = (value: unknown, block: number): unknown => {
+    // What an effect gives is nobody's: it can't be asked for again.
+    if (effect) return null;
     switch (output) {
       case "value":
         return value instanceof DataSet ? value.blocks.flatMap((block) => block.rows) : value;
@@ -35,6 +42,8 @@ export function prepareStage(plan: Plan, stage: number, functions: ReadonlyMap<s
         return value;
       case "block":
         return storeBlock(onlyBlock(value), keyed);
+      case "row":
+        return storeBlock({ rows: [value], keys: { kind: "from", first: block } }, keyed);
       case "blocks":
         if (isAsyncIterable(value)) return fromAsyncIterable(value).then(storeAll);
         return storeAll(fromIterable(value));
@@ -43,7 +52,7 @@ export function prepareStage(plan: Plan, stage: number, functions: ReadonlyMap<s
   return {
     run(block, inputs, params, context) {
       const value = body(inputs, block, params, context);
-      return value instanceof Promise ? value.then(store) : store(value);
+      return value instanceof Promise ? value.then((one) => store(one, block)) : store(value, block);
     },
   };
 }

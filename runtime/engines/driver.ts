@@ -1,19 +1,22 @@
 // One run on a pool of workers: feeds the core with what the workers say, performs its commands, keeps small values, and tells the
 // story as events. The only place where the core meets clocks, randomness and links; shared by all engines.
-import type { CodeStore, Json, Plan, PlanInput } from "../../compiler/plan.ts";
-import type { Command, CoreEvent, Outcome, State } from "../core/model.ts";
+import { randomUUID } from "node:crypto";
+import type { CodeStore, Json, Plan, PlanStage } from "../../compiler/plan.ts";
+import type { Command, CoreEvent, Outcome, Stage, State } from "../core/model.ts";
 import { ENGINE, Live } from "../core/model.ts";
+import { iterationOf, lookUp } from "../core/regions.ts";
 import { createState, StartError } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import type { StoredBlock } from "../data/stage.ts";
 import { storedRows } from "../data/stage.ts";
 import type { RunEvent, RunStatus, TaskError, Unstamped } from "../events/events.ts";
 import { EVENTS_FORMAT } from "../events/events.ts";
-import type { FromHost, InputFeed, ProvidedValue } from "../hosts/link.ts";
+import type { Column, FromHost, InputFeed, OutputFeed, ProvidedValue } from "../hosts/link.ts";
 import { columnReader, columnValues, decode, encode } from "../objects/codec.ts";
 import type { KeptResults, Reduced } from "./kept.ts";
-import { reduce } from "./kept.ts";
+import { isKept, reduce } from "./kept.ts";
 import type { PoolWorker, RunListener, WorkerPool } from "./pool.ts";
+import { Telling } from "./telling.ts";
 import { InlineValues } from "./values.ts";
 
 export interface DriverOptions {
@@ -29,46 +32,91 @@ export interface DriverResult {
   readonly status: RunStatus;
   readonly outputs: { readonly [name: string]: unknown };
   readonly error: TaskError | null;
+  /** What went wrong in what was to be done on failure, besides. */
+  readonly onFailure: TaskError | null;
   readonly ms: number;
 }
 
-export function drive(pool: WorkerPool, plan: Plan, code: CodeStore, options: DriverOptions): Promise<DriverResult> {
+/** Runs the plan; where it failed, then what is to be done on failure, on the same workers. */
+export async function drive(pool: WorkerPool, plan: Plan, code: CodeStore, options: DriverOptions): Promise<DriverResult> {
+  const startMs = performance.now();
+  const { onEvent, engine, run, params } = options;
+  const log: Log = { startMs, tell: (event) => onEvent({ atMs: performance.now() - startMs, ...event } as RunEvent) };
+  log.tell({ type: "run.started", format: EVENTS_FORMAT, run, plan: plan.name, hash: plan.hash, engine, params });
+  const { status, outputs, error } = await driveOne(pool, plan, code, options, log);
+  const after = status === "failed" && error && plan.onFailure ? failurePlan(plan, plan.onFailure) : null;
+  const known = after && { ...options, params: { ...params, [plan.onFailure!.param]: failureValue(error!) }, keep: undefined };
+  const onFailure = after && known ? (await driveOne(pool, after, code, known, log)).error : null;
+  const ms = performance.now() - startMs;
+  log.tell({
+    type: "run.finished",
+    status,
+    ms,
+    ...(status === "ok" ? { outputs } : {}),
+    ...(error ? { error } : {}),
+    ...(onFailure ? { onFailure } : {}),
+  });
+  return { status, outputs, error, onFailure, ms };
+}
+
+/** Stages of their own, which read params only. */
+function failurePlan(plan: Plan, { stages, regions }: NonNullable<Plan["onFailure"]>): Plan {
+  const { format, name, params, functions, about } = plan;
+  return { format, hash: "", name, params, functions, about, stages, regions, outputs: [] };
+}
+
+function failureValue({ stage, block, name, message }: TaskError): Json {
+  return { stage, block, name, message };
+}
+
+type Ended = Pick<DriverResult, "status" | "outputs" | "error">;
+
+/** A run's events, stamped by its clock. */
+interface Log {
+  readonly startMs: number;
+  tell(event: Unstamped<RunEvent>): void;
+}
+
+function driveOne(pool: WorkerPool, plan: Plan, code: CodeStore, options: DriverOptions, log: Log): Promise<Ended> {
   return new Promise((resolve, reject) => {
     try {
-      new RunDriver(pool, plan, code, options, resolve, reject).start();
+      new RunDriver(pool, plan, code, options, log, resolve, reject).start();
     } catch (error) {
-      if (error instanceof StartError) resolve(neverStarted(plan, options, error));
+      if (error instanceof StartError) resolve(neverStarted(error));
       else reject(error);
     }
   });
 }
 
 /** Params that no check of types can refuse, such as a negative number of rows. */
-function neverStarted(plan: Plan, { engine, run, params, onEvent }: DriverOptions, { message, stage }: StartError): DriverResult {
-  const error: TaskError = { kind: "thrown", name: "RangeError", message, stack: [], stage, block: null, attempt: null };
-  onEvent({ atMs: 0, type: "run.started", format: EVENTS_FORMAT, run, plan: plan.name, hash: plan.hash, engine, params });
-  onEvent({ atMs: 0, type: "run.finished", status: "failed", ms: 0, error });
-  return { status: "failed", outputs: {}, error, ms: 0 };
+function neverStarted({ message, stage }: StartError): Ended {
+  return {
+    status: "failed",
+    outputs: {},
+    error: { kind: "thrown", name: "RangeError", message, stack: [], stage, block: null, attempt: null },
+  };
 }
 
 class RunDriver implements RunListener {
   readonly #pool: WorkerPool;
-  /** As it was given, for events; what is run may lack what was kept. */
-  readonly #whole: Plan;
+  /** May lack what was kept. */
   readonly #plan: Plan;
   readonly #keep: KeptResults | null;
   readonly #reduced: Reduced;
   readonly #code: CodeStore;
   readonly #options: DriverOptions;
-  readonly #resolve: (result: DriverResult) => void;
+  readonly #log: Log;
+  readonly #resolve: (result: Ended) => void;
   readonly #reject: (error: unknown) => void;
   readonly #state: State;
-  readonly #values: readonly InlineValues[];
+  readonly #telling: Telling;
+  /** By stage of the state. */
+  readonly #values: (InlineValues | undefined)[] = [];
   /** Per worker: keys of values that it has been provided with. */
   readonly #provided = new Map<number, Set<string>>();
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #stageStartMs: number[];
-  readonly #startMs = performance.now();
+  /** Names this run among all there are. */
+  readonly #uuid = randomUUID();
   #run = -1;
   #over = false;
 
@@ -77,29 +125,39 @@ class RunDriver implements RunListener {
     plan: Plan,
     code: CodeStore,
     options: DriverOptions,
-    resolve: (result: DriverResult) => void,
+    log: Log,
+    resolve: (result: Ended) => void,
     reject: (error: unknown) => void,
   ) {
     this.#pool = pool;
     this.#keep = options.keep ?? null;
     const reduced = this.#keep ? reduce(plan, options.params, this.#keep) : { plan, given: new Map(), keys: [] };
     this.#plan = reduced.plan;
-    this.#whole = plan;
     this.#reduced = reduced;
     this.#code = code;
     this.#options = options;
+    this.#log = log;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#state = createState({ plan: reduced.plan, params: options.params, given: new Set(reduced.given.keys()) });
-    this.#values = reduced.plan.stages.map(() => new InlineValues());
-    for (const [stage, column] of reduced.given) this.#values[stage]!.add(0, column);
-    this.#stageStartMs = reduced.plan.stages.map(() => 0);
+    const kept = new Map(Array.from(reduced.given, ([stage, column]) => [stage, numberIn(column) ?? Number.NaN]));
+    this.#state = createState({ plan: reduced.plan, params: options.params, kept });
+    this.#telling = new Telling(reduced.plan, this.#state, (event) => this.#event(event));
+    for (const [stage, column] of reduced.given) this.#valuesOf(lookUp(this.#state, null, stage).index).add(0, column);
+  }
+
+  #valuesOf(stage: number): InlineValues {
+    return (this.#values[stage] ??= new InlineValues());
+  }
+  #planned({ template }: Stage): PlanStage {
+    return this.#plan.stages[template.index]!;
   }
 
   start(): void {
-    const { signal, engine, run, params } = this.#options;
-    this.#event({ type: "run.started", format: EVENTS_FORMAT, run, plan: this.#whole.name, hash: this.#whole.hash, engine, params });
-    for (const stage of this.#reduced.given.keys()) this.#event({ type: "stage.reused", ...this.#stage(stage) });
+    const { signal } = this.#options;
+    for (const stage of this.#reduced.given.keys()) {
+      const { id, name } = this.#plan.stages[stage]!;
+      this.#event({ type: "stage.reused", stage: id, name });
+    }
     this.#run = this.#pool.enter(this);
     if (signal?.aborted) {
       this.#step({ type: "cancel" });
@@ -114,16 +172,12 @@ class RunDriver implements RunListener {
 
   #event(event: Unstamped<RunEvent>): void {
     try {
-      this.#options.onEvent({ atMs: performance.now() - this.#startMs, ...event } as RunEvent);
+      this.#log.tell(event);
     } catch (error) {
       // The listener's own mistake ends its run, and nobody else's.
       this.#leave();
       this.#reject(error);
     }
-  }
-  #stage(index: number): { readonly stage: string; readonly name: string } {
-    const { id, name } = this.#plan.stages[index]!;
-    return { stage: id, name };
   }
 
   // --- What workers say ------------------------------------------------------------------------------------------------------------
@@ -159,14 +213,18 @@ class RunDriver implements RunListener {
         const { slot, stage, first, count, attempt, runMs, outputs } = message;
         const batch = this.#state.workers.get(worker.index)?.slots[slot]?.queue[0];
         if (!batch || batch.stage !== stage || batch.attempt !== attempt || batch.next !== first) return;
-        if (outputs.kind === "column") this.#values[stage]!.add(first, outputs.column);
-        else if (outputs.kind === "blocks" && outputs.inline) this.#values[stage]!.add(0, outputs.inline);
+        const made = this.#state.stages[stage]!;
+        if (outputs.kind === "column") this.#valuesOf(stage).add(first, outputs.column);
+        else if (outputs.kind === "blocks" && outputs.inline) this.#valuesOf(stage).add(0, outputs.inline);
         const inline = outputs.kind === "column" || (outputs.kind === "blocks" && (outputs.inline !== null || outputs.count === 0));
         const spentMs = Math.max(0, runMs - batch.reportedMs);
-        const atMs = performance.now() - this.#startMs;
+        const atMs = performance.now() - this.#log.startMs;
+        const path = this.#telling.path(made.instance);
+        this.#telling.working(made);
         this.#event({
           type: "tasks.finished",
-          stage: this.#plan.stages[stage]!.id,
+          stage: this.#planned(made).id,
+          ...(path === "" ? {} : { instance: path }),
           worker: worker.link.id,
           slot,
           first,
@@ -185,6 +243,7 @@ class RunDriver implements RunListener {
           runMs,
           held: inline ? "engine" : "worker",
           ...(outputs.kind === "blocks" ? { blocks: outputs.count } : {}),
+          ...(made.template.decides ? { value: decidingValue(outputs) } : {}),
         });
         return;
       }
@@ -196,7 +255,7 @@ class RunDriver implements RunListener {
         return;
       }
       case "slotLost": {
-        const blame = message.reason.kind === "timeout" ? "failure" : message.reason.kind === "cancelled" ? "none" : "death";
+        const blame = this.#blame(worker.index, message);
         this.#step({ type: "slotLost", worker: worker.index, slot: message.slot, blame, cause: message.reason, jitter: Math.random() });
         return;
       }
@@ -206,26 +265,41 @@ class RunDriver implements RunListener {
         return;
       }
       case "metric":
-        this.#event({
-          type: "metric",
-          ...this.#stage(message.stage),
-          name: message.name,
-          steps: Array.from(message.steps),
-          values: Array.from(message.values),
-          stage: this.#plan.stages[message.stage]!.id,
-        });
-        return;
-      case "progress": {
-        const { done, total, unit } = message;
-        this.#event({ type: "stage.progress", ...this.#stage(message.stage), done, total, unit });
+      case "progress":
+      case "log": {
+        const named = this.#telling.name(message.stage);
+        if (!named) return;
+        if (message.type === "progress") {
+          const { done, total, unit } = message;
+          this.#event({ type: "stage.progress", ...named, done, total, unit });
+        } else if (message.type === "log") this.#event({ type: "log", ...named, stream: message.stream, text: message.text });
+        else {
+          const { name: _stage, ...where } = named;
+          this.#event({
+            type: "metric",
+            ...where,
+            name: message.name,
+            steps: Array.from(message.steps),
+            values: Array.from(message.values),
+          });
+        }
         return;
       }
-      case "log":
-        this.#event({ type: "log", ...this.#stage(message.stage), stream: message.stream, text: message.text });
-        return;
       default:
         return;
     }
+  }
+
+  /** Whose doing it is that a slot ended. */
+  #blame(worker: number, { slot, reason }: Extract<FromHost, { type: "slotLost" }>): "failure" | "death" | "late" | "none" {
+    if (reason.kind === "cancelled") return "none";
+    if (reason.kind !== "timeout") return "death";
+    const batch = this.#state.workers.get(worker)?.slots[slot]?.queue[0];
+    const stage = batch ? this.#state.stages[batch.stage] : null;
+    if (!batch || !stage) return "failure";
+    const { within, options } = this.#planned(stage);
+    const first = within && !stage.late.has(batch.next) && within.limitMs <= (options.timeoutMs ?? Number.POSITIVE_INFINITY);
+    return first ? "late" : "failure";
   }
 
   // --- What the core commands ---------------------------------------------------------------------------------------------------------
@@ -255,6 +329,7 @@ class RunDriver implements RunListener {
           this.#pool.workers
             .get(command.holder)
             ?.link.send({ type: "free", run: this.#run, objects: [{ stage: command.stage, first: command.first, count: command.count }] });
+        this.#forgetFreed(command.stage);
         return;
       case "delay": {
         const { stage, block, attempt } = command;
@@ -266,37 +341,35 @@ class RunDriver implements RunListener {
         return;
       }
       case "stageStarted":
-        this.#stageStartMs[command.stage] = performance.now();
-        this.#event({
-          type: "stage.started",
-          ...this.#stage(command.stage),
-          tasks: command.tasks,
-          strategy: strategyText(this.#plan, command.stage),
-        });
+        this.#telling.started(command.stage, command.tasks);
         return;
       case "stageFinished":
-        this.#event({
-          type: "stage.finished",
-          ...this.#stage(command.stage),
-          tasks: command.tasks,
-          ms: performance.now() - this.#stageStartMs[command.stage]!,
-        });
+        this.#telling.finished(command.stage);
         return;
       case "taskFailed": {
         const { stage, block, attempt, retried } = command;
-        this.#event({
-          type: "task.failed",
-          ...this.#stage(stage),
-          block,
-          attempt,
-          error: this.#located(command.cause as TaskError, command),
-          retried,
-        });
+        const named = this.#telling.name(stage);
+        if (named)
+          this.#event({
+            type: "task.failed",
+            ...named,
+            block,
+            attempt,
+            error: this.#located(command.cause as TaskError, command),
+            retried,
+          });
         return;
       }
-      case "objectsLost":
+      case "objectsLost": {
         for (const keys of this.#provided.values()) keys.delete(String(command.stage));
-        this.#event({ type: "object.lost", stage: this.#plan.stages[command.stage]!.id, blocks: command.blocks });
+        const named = this.#telling.name(command.stage);
+        if (!named) return;
+        const { name: _name, ...where } = named;
+        this.#event({ type: "object.lost", ...where, blocks: command.blocks });
+        return;
+      }
+      case "retired":
+        this.#forget(command.stages);
         return;
       case "tasksReturned":
         return;
@@ -309,17 +382,46 @@ class RunDriver implements RunListener {
     }
   }
 
-  #assign({ worker: index, slot, stage, first, count, attempt }: Extract<Command, { type: "assign" }>): void {
+  /** Small values of instances go when nobody needs them any more: there may be very many. Those of the run itself may be kept. */
+  #forgetFreed(index: number): void {
+    const stage = this.#state.stages[index];
+    if (stage?.instance && stage.available === 0) this.#forget([index]);
+  }
+
+  #forget(stages: readonly number[]): void {
+    for (const stage of stages) delete this.#values[stage];
+    const keys = stages.map(String);
+    for (const [worker, known] of this.#provided) {
+      const here = keys.filter((key) => known.delete(key));
+      if (here.length > 0) this.#pool.workers.get(worker)?.link.send({ type: "forget", run: this.#run, keys: here });
+    }
+  }
+
+  #assign({ worker: index, slot, stage: number, first, count, attempt, late }: Extract<Command, { type: "assign" }>): void {
     const worker = this.#pool.workers.get(index);
     // Its loss is on its way to the core.
     if (!worker) return;
-    const planned = this.#plan.stages[stage]!;
+    const stage = this.#state.stages[number]!;
+    const planned = this.#planned(stage);
     const waits: Promise<boolean>[] = [];
-    const inputs = planned.inputs.map((input) => this.#feed(worker, input, stage, first, count, waits));
+    const inputs = planned.inputs.map((_, place) => this.#feed(worker, stage, place, first, count, waits));
     // A slot works off what it gets in the order in which the core gave it: nothing overtakes what waits.
     const key = `${index}.${slot}`;
     const before = this.#waiting.get(key);
-    const send = () => worker.link.send({ type: "assign", run: this.#run, slot, stage, first, count, attempt, inputs });
+    const send = () =>
+      worker.link.send({
+        type: "assign",
+        run: this.#run,
+        slot,
+        stage: number,
+        planned: stage.template.index,
+        first,
+        count,
+        attempt,
+        inputs,
+        ...(late ? { late } : {}),
+        ...(planned.effect ? { key: `${this.#uuid}/${planned.id}/${this.#telling.path(stage.instance)}` } : {}),
+      });
     if (waits.length === 0 && !before) {
       send();
       return;
@@ -328,65 +430,99 @@ class RunDriver implements RunListener {
     const sent = Promise.all([Promise.all(waits), before]).then(([arrived]) => {
       if (this.#waiting.get(key) === sent) this.#waiting.delete(key);
       const queue = this.#state.workers.get(index)?.slots[slot]?.queue ?? [];
-      const wanted = queue.some((batch) => batch.stage === stage && batch.attempt === attempt && batch.next === first);
+      const wanted = queue.some((batch) => batch.stage === number && batch.attempt === attempt && batch.next === first);
       if (this.#over || !this.#pool.workers.has(index) || !wanted) return;
       if (arrived.every((one) => one)) send();
-      else this.#step({ type: "unsent", worker: index, slot, stage, first, count, attempt });
+      else this.#step({ type: "unsent", worker: index, slot, stage: number, first, count, attempt });
     });
     this.#waiting.set(key, sent);
   }
   /** By worker and slot: the last batch that waits for objects, or for a batch that does. */
   readonly #waiting = new Map<string, Promise<void>>();
 
-  #feed(worker: PoolWorker, input: PlanInput, stage: number, first: number, count: number, waits: Promise<boolean>[]): InputFeed {
+  #feed(worker: PoolWorker, stage: Stage, place: number, first: number, count: number, waits: Promise<boolean>[]): InputFeed {
+    const { inputs, tasks } = this.#planned(stage);
+    const input = inputs[place]!;
+    const producer = stage.producers[place]!;
     switch (input.kind) {
       case "param":
         return { kind: "param" };
       case "range": {
-        const { tasks } = this.#plan.stages[stage]!;
-        if (tasks.kind !== "range") throw new Error(`bug: ${this.#plan.stages[stage]!.id} reads a range and has none`);
+        if (tasks.kind !== "range") throw new Error(`bug: ${stage.id} reads a range and has none`);
         const scalar = (value: typeof tasks.rows) => (value.kind === "const" ? value.value : (this.#options.params[value.name] as number));
         return { kind: "range", rows: scalar(tasks.rows), blocks: scalar(tasks.blocks) };
       }
-      case "block": {
-        const source = this.#state.stages[input.stage]!;
-        if (source.holder[first] === ENGINE) return { kind: "column", column: this.#values[input.stage]!.column(first, count) };
-        for (let block = first; block < first + count; block++) this.#bring(worker, input.stage, block, waits);
-        return { kind: "objects", run: this.#run, stage: input.stage };
+      case "block":
+        return this.#feedBlocks(worker, producer, first, count, waits);
+      case "item": {
+        const point = stage.points.find((one) => one.producer === producer);
+        return point ? this.#feedBlock(worker, point, waits) : this.#feedBlocks(worker, producer, first, count, waits);
       }
-      case "value":
-      case "blocks":
-        return this.#provide(worker, input, waits);
-      case "item":
       case "iteration":
+        return { kind: "constant", value: iterationOf(stage, input.region) };
       case "after":
-        throw new Error(`bug: regions aren't run yet`);
+        return { kind: "constant", value: null };
+      case "value":
+      case "blocks": {
+        const made = this.#inside(stage, place, first);
+        return this.#feedWhole(worker, stage, made ?? producer, input.kind, made !== null, waits);
+      }
     }
   }
 
-  /** A value that all tasks of a stage read goes to each worker once. */
-  #provide(worker: PoolWorker, input: PlanInput & { kind: "value" | "blocks" }, waits: Promise<boolean>[]): InputFeed {
-    const { stage } = input;
-    const source = this.#state.stages[stage]!;
-    for (let block = 0; block < source.blocks; block++) if (source.holder[block] !== ENGINE) this.#bring(worker, stage, block, waits);
-    if (input.kind === "value" && source.holder[0] !== ENGINE)
-      return { kind: "object", ref: { run: this.#run, stage, block: 0, bytes: 0 } };
-    const key = String(stage);
+  /** What an input of an `each` names inside its region. */
+  #inside({ control }: Stage, place: number, task: number): number | null {
+    if (control?.kind !== "each") return null;
+    const at = control.reads.findIndex(({ input }) => input === place);
+    return at < 0 ? null : control.instances.get(task)!.reads[at]!;
+  }
+
+  #feedBlocks(worker: PoolWorker, stage: number, first: number, count: number, waits: Promise<boolean>[]): InputFeed {
+    if (this.#state.stages[stage]!.holder[first] === ENGINE) return { kind: "column", column: this.#valuesOf(stage).column(first, count) };
+    for (let block = first; block < first + count; block++) this.#bring(worker, stage, block, waits);
+    return { kind: "objects", run: this.#run, stage };
+  }
+
+  #feedBlock(worker: PoolWorker, { producer, block }: Stage["points"][number], waits: Promise<boolean>[]): InputFeed {
+    if (this.#state.stages[producer]!.holder[block] === ENGINE) return { kind: "sent", value: this.#inline(producer, block) };
+    this.#bring(worker, producer, block, waits);
+    return { kind: "object", ref: { run: this.#run, stage: producer, block, bytes: 0 } };
+  }
+
+  /** A value that all tasks of a stage read goes to each worker once; one that a single task reads goes with it. */
+  #feedWhole(
+    worker: PoolWorker,
+    stage: Stage,
+    producer: number,
+    kind: "value" | "blocks",
+    inside: boolean,
+    waits: Promise<boolean>[],
+  ): InputFeed {
+    const source = this.#state.stages[producer]!;
+    if (source.template.isEffect) return { kind: "constant", value: null };
+    for (let block = 0; block < source.blocks; block++) if (source.holder[block] !== ENGINE) this.#bring(worker, producer, block, waits);
+    if (kind === "value" && source.holder[0] !== ENGINE)
+      return { kind: "object", ref: { run: this.#run, stage: producer, block: 0, bytes: 0 } };
+    const alone = inside || (stage.tasks === 1 && stage.instance !== null && source.instance === stage.instance);
+    if (alone) return { kind: "sent", value: this.#providedValue(producer, kind) };
+    const key = String(producer);
     const keys = this.#provided.get(worker.index)!;
     if (!keys.has(key)) {
       keys.add(key);
-      worker.link.send({ type: "provide", run: this.#run, key, value: this.#providedValue(input) });
+      worker.link.send({ type: "provide", run: this.#run, key, value: this.#providedValue(producer, kind) });
     }
     return { kind: "provided", key };
   }
 
-  #providedValue(input: PlanInput & { kind: "value" | "blocks" }): ProvidedValue {
-    const values = this.#values[input.stage]!;
-    if (input.kind === "value") {
-      const column = values.column(0, 1);
-      return { kind: "inline", bytes: column.kind === "packed" ? column.bytes : encode(columnReader(column, { share: true })(0)) };
-    }
-    const { holder, blocks } = this.#state.stages[input.stage]!;
+  #inline(stage: number, block: number): ProvidedValue {
+    const column = this.#valuesOf(stage).column(block, 1);
+    return { kind: "inline", bytes: column.kind === "packed" ? column.bytes : encode(columnReader(column, { share: true })(0)) };
+  }
+
+  #providedValue(stage: number, kind: "value" | "blocks"): ProvidedValue {
+    if (kind === "value") return this.#inline(stage, 0);
+    const values = this.#valuesOf(stage);
+    const { holder, blocks } = this.#state.stages[stage]!;
     const runs: (ProvidedValue & { kind: "blocks" })["runs"][number][] = [];
     let block = 0;
     while (block < blocks) {
@@ -394,7 +530,7 @@ class RunDriver implements RunListener {
       const first = block;
       while (block < blocks && (holder[block] === ENGINE) === inline) block++;
       if (inline) runs.push(...values.runs(first, block - first));
-      else runs.push({ first, count: block - first, stage: input.stage });
+      else runs.push({ first, count: block - first, stage });
     }
     return { kind: "blocks", runs };
   }
@@ -438,7 +574,8 @@ class RunDriver implements RunListener {
         if (from.kind === "param") outputs[name] = this.#options.params[from.name] ?? null;
         else if (from.kind === "const") outputs[name] = from.value;
         else {
-          const found = from.take === "value" ? await this.#read(from.stage, 0) : await this.#readRows(from.stage);
+          const { index } = lookUp(this.#state, null, from.stage);
+          const found = from.take === "value" ? await this.#read(index, 0) : await this.#readRows(index);
           // Lost meanwhile: the core makes it again, and will say `collect` once more.
           if (found === MISSING) return;
           outputs[name] = found;
@@ -459,7 +596,7 @@ class RunDriver implements RunListener {
     const { holder, output } = this.#state.stages[stage]!;
     if (output[block] !== Live) return MISSING;
     const at = holder[block]!;
-    if (at === ENGINE) return this.#values[stage]!.value(block);
+    if (at === ENGINE) return this.#valuesOf(stage).value(block);
     const bytes = (await this.#pool.workers.get(at)?.fetch({ run: this.#run, stage, block, bytes: 0 })) ?? null;
     if (this.#over) return MISSING;
     if (bytes === null) {
@@ -482,7 +619,7 @@ class RunDriver implements RunListener {
       }
       const first = block;
       while (block < blocks && holder[block] === ENGINE) block++;
-      for (const { column } of this.#values[stage]!.runs(first, block - first)) {
+      for (const { column } of this.#valuesOf(stage).runs(first, block - first)) {
         if (column.kind === "rows") append(rows, column.values);
         else for (const stored of columnValues(column, { share: false })) append(rows, storedRows(stored as StoredBlock));
       }
@@ -493,11 +630,11 @@ class RunDriver implements RunListener {
   #keepValues(): void {
     if (!this.#keep) return;
     this.#plan.stages.forEach((stage, index) => {
-      const { holder, output } = this.#state.stages[index]!;
+      if (!isKept(stage)) return;
+      const made = lookUp(this.#state, null, index);
       // Values that were freed meanwhile are still in hand.
-      const here = output[0] === Live ? holder[0] === ENGINE : this.#values[index]!.has(0);
-      if (stage.output === "value" && stage.tasks.kind === "one" && here)
-        this.#keep!.put(this.#reduced.keys[index]!, this.#values[index]!.column(0, 1));
+      const here = made.output[0] === Live ? made.holder[0] === ENGINE : this.#valuesOf(made.index).has(0);
+      if (here) this.#keep!.put(this.#reduced.keys[index]!, this.#valuesOf(made.index).column(0, 1));
     });
   }
 
@@ -534,15 +671,13 @@ class RunDriver implements RunListener {
     error: TaskError,
     { stage, block, attempt }: { readonly stage: number; readonly block: number; readonly attempt: number },
   ): TaskError {
-    return { ...error, stage: this.#plan.stages[stage]!.name, block, attempt };
+    return { ...error, stage: this.#telling.title(stage), block, attempt };
   }
 
   #finish(status: RunStatus, outputs: { readonly [name: string]: unknown }, error: TaskError | null): void {
     if (this.#over) return;
-    const ms = performance.now() - this.#startMs;
     this.#leave();
-    this.#event({ type: "run.finished", status, ms, ...(status === "ok" ? { outputs } : {}), ...(error ? { error } : {}) });
-    this.#resolve({ status, outputs, error, ms });
+    this.#resolve({ status, outputs, error });
   }
 
   #leave(): void {
@@ -564,8 +699,14 @@ function lostError(message: string): TaskError {
   return { kind: "lost", name: "WorkerLost", message, stack: [], stage: null, block: null, attempt: null };
 }
 
-function strategyText(plan: Plan, index: number): string {
-  const { strategy } = plan.stages[index]!;
-  if (strategy.kind === "data") return strategy.slots === null ? "data" : `data(${strategy.slots})`;
-  return strategy.kind === "fit" ? strategy.architecture : "task";
+/** A value by which the run decides is small: it is told with the answer. */
+function decidingValue(outputs: OutputFeed): number {
+  const value = outputs.kind === "column" ? numberIn(outputs.column) : null;
+  if (value === null) throw new Error("bug: a stage by whose value the run decides gave no number");
+  return value;
+}
+
+function numberIn(column: Column): number | null {
+  const value = columnReader(column, { share: true })(0);
+  return typeof value === "number" ? value : typeof value === "boolean" ? Number(value) : null;
 }

@@ -110,12 +110,14 @@ export interface Reduced {
   readonly keys: readonly string[];
 }
 
-/** Whether a stage's value may be kept: one value, made by one task. */
-const isValue = (stage: PlanStage) => stage.output === "value" && stage.tasks.kind === "one";
+/** Whether a stage's value may be kept: one value, made once a run by one task that does nothing else. */
+export function isKept({ output, tasks, region, effect }: PlanStage): boolean {
+  return output === "value" && tasks.kind === "one" && region === undefined && !effect;
+}
 
 export function reduce(plan: Plan, params: { readonly [name: string]: Json }, kept: KeptResults): Reduced {
   const keys = lineageKeys(plan, params, kept);
-  const found = plan.stages.map((stage, index) => (isValue(stage) ? kept.get(keys[index]!) : null));
+  const found = plan.stages.map((stage, index) => (isKept(stage) ? kept.get(keys[index]!) : null));
   if (found.every((column) => column === null)) return { plan, given: new Map(), keys };
   const needed = new Set<number>();
   const need = (index: number): void => {

@@ -23,13 +23,20 @@ export type RunEvent = { /** Milliseconds since the run started. */ readonly atM
       readonly reason: string /** Tasks that go back to the queue. */;
       readonly tasks: number;
     }
+  /** Of a stage in a region once: when its first instance begins, with the tasks of that one. */
   | { readonly type: "stage.started"; readonly stage: string; readonly name: string; readonly tasks: number; readonly strategy: string }
   /** Its value is there from an earlier run. */
   | { readonly type: "stage.reused"; readonly stage: string; readonly name: string }
-  /** A batch of tasks of one stage that one slot finished: blocks `first` to `first + count`. */
+  /** More instances of a stage in a region have begun: so many tasks they have together. Told now and then. */
+  | { readonly type: "stage.grew"; readonly stage: string; readonly name: string; readonly tasks: number }
+  /**
+   * A batch of tasks of one stage that one slot finished: blocks `first` to `first + count`. `instance`, here and elsewhere, of a stage
+   * in a region: items and iterations from the outermost to the innermost, such as `3.1`.
+   */
   | {
       readonly type: "tasks.finished";
       readonly stage: string;
+      readonly instance?: string;
       readonly worker: string;
       readonly slot: number;
       readonly first: number;
@@ -41,16 +48,19 @@ export type RunEvent = { /** Milliseconds since the run started. */ readonly atM
       readonly type: "task.failed";
       readonly stage: string;
       readonly name: string;
+      readonly instance?: string;
       readonly block: number;
       readonly attempt: number;
       readonly error: TaskError;
       readonly retried: boolean;
     }
+  /** Of a stage in a region once the run goes on behind that region. */
   | { readonly type: "stage.finished"; readonly stage: string; readonly name: string; readonly tasks: number; readonly ms: number }
   /** Tracked numbers of a `fit`, a batch of points at a time; `steps` and `values` are of one length. */
   | {
       readonly type: "metric";
       readonly stage: string;
+      readonly instance?: string;
       readonly name: string;
       readonly steps: readonly number[];
       readonly values: readonly number[];
@@ -60,18 +70,28 @@ export type RunEvent = { /** Milliseconds since the run started. */ readonly atM
       readonly type: "stage.progress";
       readonly stage: string;
       readonly name: string;
+      readonly instance?: string;
       readonly done: number;
       readonly total: number;
       readonly unit: string;
     }
-  | { readonly type: "object.lost"; readonly stage: string; readonly blocks: number }
-  | { readonly type: "log"; readonly stage: string; readonly name: string; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | { readonly type: "object.lost"; readonly stage: string; readonly instance?: string; readonly blocks: number }
+  | {
+      readonly type: "log";
+      readonly stage: string;
+      readonly name: string;
+      readonly instance?: string;
+      readonly stream: "stdout" | "stderr";
+      readonly text: string;
+    }
   | {
       readonly type: "run.finished";
       readonly status: RunStatus;
       readonly ms: number;
       readonly outputs?: { readonly [name: string]: unknown };
       readonly error?: TaskError;
+      /** What went wrong in what was to be done on failure, besides. */
+      readonly onFailure?: TaskError;
     }
 );
 
@@ -85,6 +105,7 @@ export interface TaskError {
   readonly message: string;
   /** Lines of the user's own files, by source map. */
   readonly stack: readonly string[];
+  /** Its name; of one in a region with the instance: `model[3]`. */
   readonly stage: string | null;
   readonly block: number | null;
   readonly attempt: number | null;

@@ -51,8 +51,8 @@ export async function startHost({ slots, entry = defaultEntry() }: HostOptions):
 interface KnownRun {
   readonly plan: Plan;
   readonly params: { readonly [name: string]: Json };
-  /** Values provided so far. */
-  readonly frames: Uint8Array[];
+  /** Values provided so far, and not forgotten. */
+  readonly frames: Map<string, Uint8Array>;
 }
 
 interface SlotState {
@@ -246,7 +246,7 @@ class Host implements WorkerLink {
   #replaced(index: number): void {
     const slot = this.#slots[index]!;
     const { reason, task } = slot.ended!;
-    const stage = task ? (this.#runs.get(task.run)?.plan.stages[task.stage]?.id ?? null) : null;
+    const stage = task ? (this.#runs.get(task.run)?.plan.stages[task.planned]?.id ?? null) : null;
     slot.ended = null;
     slot.life++;
     forgetThread(slot);
@@ -271,10 +271,14 @@ class Host implements WorkerLink {
         break;
       case "provide": {
         const bytes = frame(message);
-        this.#runs.get(message.run)?.frames.push(bytes);
+        this.#runs.get(message.run)?.frames.set(message.key, bytes);
         for (const slot of this.#slots) if (slot.runs.has(message.run)) this.#toSlot(slot, [bytes]);
         break;
       }
+      case "forget":
+        for (const key of message.keys) this.#runs.get(message.run)?.frames.delete(key);
+        for (const slot of this.#slots) if (slot.runs.has(message.run)) this.#toSlot(slot, [frame(message)]);
+        break;
       case "assign":
         this.#assign(message);
         break;
@@ -297,8 +301,9 @@ class Host implements WorkerLink {
 
   #prepare({ run, plan, params, code }: Extract<ToHost, { type: "prepare" }>): void {
     for (const { digest, module, map } of code) this.#writeSlice(digest, module, map);
-    this.#runs.set(run, { plan, params, frames: [] });
-    if (plan.stages.some((stage) => stage.options.timeoutMs !== undefined)) this.#toSupervisor({ type: "watch", run, timeouts: true });
+    this.#runs.set(run, { plan, params, frames: new Map() });
+    if (plan.stages.some((stage) => stage.options.timeoutMs !== undefined || stage.within))
+      this.#toSupervisor({ type: "watch", run, timeouts: true });
   }
 
   /** A slot is told of a run when it gets its first work of it, in one go: most runs never need all slots. */
@@ -313,7 +318,7 @@ class Host implements WorkerLink {
       const had = slot.plans.has(plan.hash);
       if (isCacheable(plan)) slot.plans.add(plan.hash);
       messages.push({ type: "prepare", run: message.run, plan: had ? plan.hash : plan, params });
-      provided = known.frames;
+      provided = [...known.frames.values()];
     }
     // Values that were provided before stand between a run's beginning and its first work.
     if (provided.length > 0) this.#toSlot(slot, [...messages.splice(0).map(frame), ...provided]);

@@ -96,7 +96,8 @@ export interface HostSettings {
 
 export interface RunningTask {
   readonly run: number;
-  readonly stage: number;
+  /** In `Plan.stages`. */
+  readonly planned: number;
   readonly block: number;
   readonly attempt: number;
 }
@@ -116,10 +117,10 @@ export class Watch {
     this.#cells = new Float64Array(memory);
   }
 
-  begin(run: number, stage: number, block: number, attempt: number, limitMs: number): void {
+  begin(run: number, planned: number, block: number, attempt: number, limitMs: number): void {
     const cells = this.#cells;
     cells[1] = run;
-    cells[2] = stage;
+    cells[2] = planned;
     cells[3] = block;
     cells[4] = attempt;
     cells[5] = limitMs;
@@ -136,7 +137,7 @@ export class Watch {
   read(): (RunningTask & { readonly limitMs: number; readonly deadlineMs: number }) | null {
     const cells = this.#cells;
     if (cells[0] === 0) return null;
-    return { run: cells[1]!, stage: cells[2]!, block: cells[3]!, attempt: cells[4]!, limitMs: cells[5]!, deadlineMs: cells[6]! };
+    return { run: cells[1]!, planned: cells[2]!, block: cells[3]!, attempt: cells[4]!, limitMs: cells[5]!, deadlineMs: cells[6]! };
   }
 }
 

@@ -38,8 +38,15 @@ export type InputFeed =
   | { readonly kind: "object"; readonly ref: ObjectRef }
   /** Task i reads object (run, stage, block i). */
   | { readonly kind: "objects"; readonly run: number; readonly stage: number }
-  | { readonly kind: "range"; readonly rows: number; readonly blocks: number };
+  | { readonly kind: "range"; readonly rows: number; readonly blocks: number }
+  /** The same value for all tasks, used by nobody else. */
+  | { readonly kind: "sent"; readonly value: ProvidedValue }
+  | { readonly kind: "constant"; readonly value: Json };
 
+/**
+ * Stages are named by numbers that a run gives out once: a stage of the plan has one, or where it stands in a region one an instance. Which
+ * stage of the plan it is, `assign` says.
+ */
 export type ToHost =
   /** Once a run: the plan, the values of its params, and the slices that the host lacks. */
   | {
@@ -51,6 +58,8 @@ export type ToHost =
     }
   /** A value used by many tasks: an inline one, or the parts of a list of blocks and partials in order. */
   | { readonly type: "provide"; readonly run: number; readonly key: string; readonly value: ProvidedValue }
+  /** Values that no further task will use. */
+  | { readonly type: "forget"; readonly run: number; readonly keys: readonly string[] }
   /**
    * Run the stage's body for these blocks, in order, on that slot. Blocks are `first … first + count - 1`. A slot works its
    * assignments off in the order they came; a task that fails doesn't stop those behind it. A slot that has worked for more than
@@ -61,10 +70,16 @@ export type ToHost =
       readonly run: number;
       readonly slot: number;
       readonly stage: number;
+      /** In `Plan.stages`. */
+      readonly planned: number;
       readonly first: number;
       readonly count: number;
       readonly attempt: number;
       readonly inputs: readonly InputFeed[];
+      /** The first attempt took longer than the stage's `within`: evaluate what stands in its place, without that limit. */
+      readonly late?: true;
+      /** Of an effect: names these tasks, with the block, among all of all runs. */
+      readonly key?: string;
     }
   /** Give back what hasn't begun of that assignment (of these blocks): answered by `recalled`. */
   | {

@@ -25,13 +25,15 @@ export class ObjectTable {
 
   /** Forgets blocks of a stage; gives their bytes. */
   free(run: number, stage: number, first: number, count: number): number {
-    const blocks = this.#runs.get(run)?.get(stage);
+    const stages = this.#runs.get(run);
+    const blocks = stages?.get(stage);
     let bytes = 0;
     if (!blocks) return bytes;
     for (let block = first; block < first + count; block++) {
       bytes += blocks.get(block)?.bytes ?? 0;
       blocks.delete(block);
     }
+    if (blocks.size === 0) stages!.delete(stage);
     return bytes;
   }
 

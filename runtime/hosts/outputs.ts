@@ -102,13 +102,22 @@ export class Outputs {
   }
 }
 
+/** Items, each a block of its own, travel inside the answer as long as they are small and not too many: objects cost more than that. */
+const SMALL_ITEM_BYTES = 4096;
+const MOST_ITEMS_BYTES = 32 * 1024 * 1024;
+
 /** The answer for a list that its stage cut into blocks. */
-export function blocksAnswer(run: number, stage: number, task: number, blocks: readonly unknown[], writer: ObjectWriter): Answer {
+export function blocksAnswer(
+  { run, stage, task, items }: { readonly run: number; readonly stage: number; readonly task: number; readonly items: boolean },
+  blocks: readonly unknown[],
+  writer: ObjectWriter,
+): Answer {
   const parts = blocks.map((block) => split(block));
   const bytes = Float64Array.from(parts, partsBytes);
   const whole = bytes.reduce((sum, one) => sum + one, 0);
   const count = blocks.length;
-  if (whole <= INLINE_LIMIT_BYTES) {
+  const limit = items ? Math.min(SMALL_ITEM_BYTES * count, MOST_ITEMS_BYTES) : 0;
+  if (whole <= Math.max(INLINE_LIMIT_BYTES, limit)) {
     const inline = blocks.every(isPlainNumbers) ? writeColumn(blocks) : packColumn(blocks, parts);
     return { first: task, count: 1, outputs: { kind: "blocks", count, bytes, inline }, stored: [] };
   }

@@ -1,6 +1,7 @@
 // A slot: a thread that runs user code, one task at a time, in the order in which its engine assigned them. It talks to the engine
 // over a socket of its own, and to its host only about shared objects. Must not know which stages exist besides those it was
 // handed, nor what anybody does with its results.
+import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -57,7 +58,9 @@ interface PreparedStage {
 
 interface PreparedPlan {
   readonly plan: Plan;
+  /** By stage of the plan; apart, what stands in the place of bodies that took too long. */
   readonly stages: Map<number, PreparedStage>;
+  readonly late: Map<number, PreparedStage>;
 }
 
 interface Run extends PreparedPlan {
@@ -136,6 +139,9 @@ class Slot {
       case "provide":
         this.#runs.get(message.run)?.provided.set(message.key, { value: message.value, read: null });
         return;
+      case "forget":
+        for (const key of message.keys) this.#runs.get(message.run)?.provided.delete(key);
+        return;
       case "assign":
         this.#queue.push({ assign: message, next: message.first, end: message.first + message.count });
         return;
@@ -159,7 +165,7 @@ class Slot {
   readonly #plans = new Map<string, PreparedPlan>();
   #planned(plan: Plan | string): PreparedPlan {
     if (typeof plan !== "string") {
-      const prepared: PreparedPlan = { plan, stages: new Map() };
+      const prepared: PreparedPlan = { plan, stages: new Map(), late: new Map() };
       if (isCacheable(plan)) this.#plans.set(plan.hash, prepared);
       return prepared;
     }
@@ -238,7 +244,7 @@ class Slot {
   }
 
   async #workOff(work: Work): Promise<void> {
-    const { run, slot, stage, attempt } = work.assign;
+    const { run, slot, stage, planned, attempt, late = false, key } = work.assign;
     const startMs = performance.now();
     const answer = (outputs: Answer | null) => {
       if (outputs === null || !this.#runs.has(run)) return;
@@ -257,20 +263,20 @@ class Slot {
       }
     };
     const failed = (block: number, transient: boolean, error: Omit<TaskError, "stage" | "block" | "attempt">) => {
-      const id = this.#runs.get(run)?.plan.stages[stage]?.id;
+      const id = this.#runs.get(run)?.plan.stages[planned]?.id;
       if (id === undefined) return;
       this.#reports.flush();
       this.#send({ type: "failed", run, slot, stage, block, attempt, transient, error: { ...error, stage: id, block, attempt } });
     };
 
     this.#reports.begin(run, stage);
-    const limitMs = this.#runs.get(run)?.plan.stages[stage]?.options.timeoutMs ?? Infinity;
+    const limitMs = timeLimit(this.#runs.get(run)?.plan.stages[planned], late);
     let prepared: PreparedStage;
     let inputs: readonly ReadInput[];
     try {
-      const known = this.#runs.get(run)?.stages.get(stage);
-      this.#watch.begin(run, stage, work.next, attempt, Math.max(limitMs, LOAD_LIMIT_MS));
-      prepared = known ?? (await this.#prepare(run, stage));
+      const known = this.#runs.get(run)?.[late ? "late" : "stages"].get(planned);
+      this.#watch.begin(run, planned, work.next, attempt, Math.max(limitMs, LOAD_LIMIT_MS));
+      prepared = known ?? (await this.#prepare(run, planned, late));
       const reading = this.#inputs(work.assign, prepared.stage);
       inputs = reading instanceof Promise ? await reading : reading;
     } catch (error) {
@@ -283,12 +289,14 @@ class Slot {
 
     const { runner } = prepared;
     const { params } = this.#run(run);
+    const { cut } = prepared.stage;
     const cutsIntoBlocks = prepared.stage.output === "blocks";
     const outputs = new Outputs(run, stage, this.#writer, work.next);
     const values: unknown[] = new Array(inputs.length);
     while (work.next < work.end) {
       const block = work.next++;
-      this.#watch.begin(run, stage, block, attempt, limitMs);
+      this.#watch.begin(run, planned, block, attempt, limitMs);
+      if (key !== undefined) publishTask({ idempotencyKey: taskKey(key, block), attempt });
       try {
         for (let i = 0; i < inputs.length; i++) values[i] = inputs[i]!(block);
         let value = runner.run(block, values, params, this.#context);
@@ -298,9 +306,9 @@ class Slot {
           this.#turnMs = performance.now();
         }
         if (cutsIntoBlocks) {
-          const cut = blocksAnswer(run, stage, block, value as readonly unknown[], this.#writer);
+          const whole = blocksAnswer({ run, stage, task: block, items: cut === "rows" }, value as readonly unknown[], this.#writer);
           answer(outputs.skip());
-          answer(cut);
+          answer(whole);
         } else answer(outputs.add(value));
         if (outputs.full) answer(outputs.take());
       } catch (error) {
@@ -308,6 +316,7 @@ class Slot {
         failed(block, isTransient(error), thrownError(error, this.#settings.folder));
       }
       this.#watch.end();
+      if (key !== undefined) publishTask(undefined);
       if (performance.now() - this.#turnMs > TURN_MS) {
         answer(outputs.take());
         await this.#turn();
@@ -318,7 +327,7 @@ class Slot {
 
   // --- Code ----------------------------------------------------------------------------------------------------------------
 
-  async #prepare(runNumber: number, index: number): Promise<PreparedStage> {
+  async #prepare(runNumber: number, index: number, late: boolean): Promise<PreparedStage> {
     const run = this.#run(runNumber);
     const { plan } = run;
     const functions = new Map<string, UserFunction>();
@@ -329,8 +338,8 @@ class Slot {
       functions.set(id, found as UserFunction);
     }
     const stage = plan.stages[index]!;
-    const prepared = { stage, runner: prepareStage(plan, index, functions) };
-    run.stages.set(index, prepared);
+    const prepared = { stage, runner: prepareStage(plan, index, functions, late) };
+    run[late ? "late" : "stages"].set(index, prepared);
     return prepared;
   }
 
@@ -395,6 +404,11 @@ class Slot {
         return always(null);
       case "range":
         return always({ rows: feed.rows, blocks: feed.blocks });
+      case "constant":
+        return always(feed.value);
+      case "sent":
+        if (feed.value.kind === "inline") return always(decode(feed.value.bytes, { share: true }));
+        return this.#provided(assign.run, feed.value).then(always);
     }
   }
 
@@ -437,6 +451,24 @@ class Slot {
     if (!read) this.#read.set(shared, (read = { value: readShared(shared) }));
     return read.value;
   }
+}
+
+function timeLimit(stage: PlanStage | undefined, late: boolean): number {
+  const limitMs = stage?.options.timeoutMs ?? Infinity;
+  return stage?.within && !late ? Math.min(limitMs, stage.within.limitMs) : limitMs;
+}
+
+/** What an effect can know of the task that it runs in: by the key, whatever it calls can tell a repetition from another task. */
+interface TaskFacts {
+  readonly idempotencyKey: string;
+  readonly attempt: number;
+}
+function publishTask(task: TaskFacts | undefined): void {
+  (globalThis as { [key: symbol]: unknown })[Symbol.for("headrace.task")] = task;
+}
+
+function taskKey(key: string, block: number): string {
+  return createHash("sha256").update(`${key}/${block}`).digest("hex").slice(0, 32);
 }
 
 function always(value: unknown): ReadInput {

@@ -179,7 +179,7 @@ class Supervisor {
       slot: index,
       life: slot.life,
       reason: endReason(slot, code, this.#settings.folder),
-      task: running && { run: running.run, stage: running.stage, block: running.block, attempt: running.attempt },
+      task: running && { run: running.run, planned: running.planned, block: running.block, attempt: running.attempt },
       stuck,
     });
   }

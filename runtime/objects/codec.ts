@@ -369,13 +369,27 @@ export function columnValues(column: Column, how: { readonly share: boolean }): 
   return Array.from({ length: columnLength(column) }, (_, index) => read(index));
 }
 
+/** Of long columns that are read in many small pieces. */
+const knownStarts = new WeakMap<Uint32Array, Float64Array>();
+const LONG_COLUMN = 64;
+
+function startOf(lengths: Uint32Array, index: number): number {
+  let at = 0;
+  if (index <= LONG_COLUMN) {
+    for (let i = 0; i < index; i++) at += lengths[i]!;
+    return at;
+  }
+  let known = knownStarts.get(lengths);
+  if (!known) knownStarts.set(lengths, (known = starts(lengths)));
+  return known[index]!;
+}
+
 /** Values `from … to - 1`, over the same memory. */
 export function sliceColumn(column: Column, from: number, to: number): Column {
   if (column.kind === "numbers") return { kind: "numbers", values: column.values.subarray(from, to) };
   if (column.kind === "rows" && column.lengths === null) return { kind: "rows", lengths: null, values: column.values.subarray(from, to) };
-  let begin = 0;
   const lengths = column.lengths!;
-  for (let i = 0; i < from; i++) begin += lengths[i]!;
+  const begin = startOf(lengths, from);
   let end = begin;
   for (let i = from; i < to; i++) end += lengths[i]!;
   const kept = lengths.subarray(from, to);

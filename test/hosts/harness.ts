@@ -109,7 +109,7 @@ export class TestHost {
 
   assign(run: number, stage: number, blocks: { first?: number; count?: number; slot?: number; inputs?: readonly InputFeed[] } = {}): void {
     const { first = 0, count = 1, slot = 0, inputs = [] } = blocks;
-    this.link.send({ type: "assign", run, slot, stage, first, count, attempt: 0, inputs } satisfies ToHost);
+    this.link.send({ type: "assign", run, slot, stage, planned: stage, first, count, attempt: 0, inputs } satisfies ToHost);
   }
 
   /** Values by block of what was finished of a stage, in columns. */

@@ -12,7 +12,7 @@ function scheduler(shapes: readonly Shape[], settings: Partial<Settings> = {}, r
   const state = createState({ plan, params: {}, settings });
   const ids = shapes.map(({ id }) => id);
   const say = (command: Command): string => {
-    const stage = "stage" in command ? ids[command.stage] : "";
+    const stage = "stage" in command ? state.stages[command.stage]!.id : "";
     switch (command.type) {
       case "assign":
         return `assign ${stage}[${command.first}+${command.count}] #${command.attempt} to ${command.worker}.${command.slot}`;
@@ -31,6 +31,8 @@ function scheduler(shapes: readonly Shape[], settings: Partial<Settings> = {}, r
         return `tasksReturned ${command.tasks} of ${command.worker}`;
       case "objectsLost":
         return `objectsLost ${stage} ${command.blocks}`;
+      case "retired":
+        return `retired ${command.stages.join(" ")}`;
       case "collect":
         return "collect";
       case "end":
