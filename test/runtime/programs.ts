@@ -86,7 +86,7 @@ export const value = (of: number): PlanInput => ({ kind: "value", stage: of });
 export const block = (of: number): PlanInput => ({ kind: "block", stage: of });
 export const blocks = (of: number): PlanInput => ({ kind: "blocks", stage: of });
 export const item = (of: number): PlanInput => ({ kind: "item", stage: of });
-export const after = (of: number): PlanInput => ({ kind: "after", stage: of });
+export const done = (of: number): PlanInput => ({ kind: "after", stage: of });
 export const param = (name: string): PlanInput => ({ kind: "param", name });
 
 /** Items that a `for` goes over. */
