@@ -4,20 +4,20 @@ import { randomUUID } from "node:crypto";
 import type { CodeStore, Json, Plan, PlanStage } from "../../compiler/plan.ts";
 import type { Command, CoreEvent, Outcome, Stage, State } from "../core/model.ts";
 import { ENGINE, Live } from "../core/model.ts";
-import { iterationOf, lookUp } from "../core/regions.ts";
+import { lookUp } from "../core/regions.ts";
 import { createState, StartError } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import type { StoredBlock } from "../data/stage.ts";
 import { storedRows } from "../data/stage.ts";
 import type { RunEvent, RunStatus, TaskError, Unstamped } from "../events/events.ts";
 import { EVENTS_FORMAT } from "../events/events.ts";
-import type { Column, FromHost, InputFeed, OutputFeed, ProvidedValue } from "../hosts/link.ts";
-import { columnReader, columnValues, decode, encode } from "../objects/codec.ts";
+import type { Column, FromHost, OutputFeed } from "../hosts/link.ts";
+import { columnReader, columnValues, decode } from "../objects/codec.ts";
+import { Feeding } from "./feeding.ts";
 import type { KeptResults, Reduced } from "./kept.ts";
 import { isKept, reduce } from "./kept.ts";
 import type { PoolWorker, RunListener, WorkerPool } from "./pool.ts";
 import { Telling } from "./telling.ts";
-import { InlineValues } from "./values.ts";
 
 export interface DriverOptions {
   readonly engine: "local" | "nats";
@@ -110,10 +110,7 @@ class RunDriver implements RunListener {
   readonly #reject: (error: unknown) => void;
   readonly #state: State;
   readonly #telling: Telling;
-  /** By stage of the state. */
-  readonly #values: (InlineValues | undefined)[] = [];
-  /** Per worker: keys of values that it has been provided with. */
-  readonly #provided = new Map<number, Set<string>>();
+  readonly #feeding: Feeding;
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Names this run among all there are. */
   readonly #uuid = randomUUID();
@@ -141,13 +138,18 @@ class RunDriver implements RunListener {
     this.#reject = reject;
     const kept = new Map(Array.from(reduced.given, ([stage, column]) => [stage, numberIn(column) ?? Number.NaN]));
     this.#state = createState({ plan: reduced.plan, params: options.params, kept });
+    this.#feeding = new Feeding({
+      plan: reduced.plan,
+      state: this.#state,
+      params: options.params,
+      pool,
+      step: (event) => this.#step(event),
+      over: () => this.#over,
+    });
     this.#telling = new Telling(reduced.plan, this.#state, (event) => this.#event(event));
-    for (const [stage, column] of reduced.given) this.#valuesOf(lookUp(this.#state, null, stage).index).add(0, column);
+    for (const [stage, column] of reduced.given) this.#feeding.valuesOf(lookUp(this.#state, null, stage).index).add(0, column);
   }
 
-  #valuesOf(stage: number): InlineValues {
-    return (this.#values[stage] ??= new InlineValues());
-  }
   #planned({ template }: Stage): PlanStage {
     return this.#plan.stages[template.index]!;
   }
@@ -159,6 +161,7 @@ class RunDriver implements RunListener {
       this.#event({ type: "stage.reused", stage: id, name });
     }
     this.#run = this.#pool.enter(this);
+    this.#feeding.begin(this.#run);
     if (signal?.aborted) {
       this.#step({ type: "cancel" });
       return;
@@ -185,7 +188,7 @@ class RunDriver implements RunListener {
   joined(worker: PoolWorker): void {
     if (this.#over) return;
     const { link, index } = worker;
-    this.#provided.set(index, new Set());
+    this.#feeding.joined(index);
     worker.prepare(this.#run, this.#plan, this.#code, this.#options.params);
     this.#event({ type: "worker.joined", worker: link.id, slots: link.slots });
     this.#step({ type: "workerJoined", worker: index, slots: link.slots });
@@ -193,7 +196,7 @@ class RunDriver implements RunListener {
 
   lost(worker: PoolWorker, reason: string): void {
     if (this.#over) return;
-    this.#provided.delete(worker.index);
+    this.#feeding.lost(worker.index);
     const queued =
       this.#state.workers
         .get(worker.index)
@@ -214,8 +217,8 @@ class RunDriver implements RunListener {
         const batch = this.#state.workers.get(worker.index)?.slots[slot]?.queue[0];
         if (!batch || batch.stage !== stage || batch.attempt !== attempt || batch.next !== first) return;
         const made = this.#state.stages[stage]!;
-        if (outputs.kind === "column") this.#valuesOf(stage).add(first, outputs.column);
-        else if (outputs.kind === "blocks" && outputs.inline) this.#valuesOf(stage).add(0, outputs.inline);
+        if (outputs.kind === "column") this.#feeding.valuesOf(stage).add(first, outputs.column);
+        else if (outputs.kind === "blocks" && outputs.inline) this.#feeding.valuesOf(stage).add(0, outputs.inline);
         const inline = outputs.kind === "column" || (outputs.kind === "blocks" && (outputs.inline !== null || outputs.count === 0));
         const spentMs = Math.max(0, runMs - batch.reportedMs);
         const atMs = performance.now() - this.#log.startMs;
@@ -329,7 +332,7 @@ class RunDriver implements RunListener {
           this.#pool.workers
             .get(command.holder)
             ?.link.send({ type: "free", run: this.#run, objects: [{ stage: command.stage, first: command.first, count: command.count }] });
-        this.#forgetFreed(command.stage);
+        this.#feeding.freed(command.stage);
         return;
       case "delay": {
         const { stage, block, attempt } = command;
@@ -361,7 +364,7 @@ class RunDriver implements RunListener {
         return;
       }
       case "objectsLost": {
-        for (const keys of this.#provided.values()) keys.delete(String(command.stage));
+        this.#feeding.void(command.stage);
         const named = this.#telling.name(command.stage);
         if (!named) return;
         const { name: _name, ...where } = named;
@@ -369,7 +372,7 @@ class RunDriver implements RunListener {
         return;
       }
       case "retired":
-        this.#forget(command.stages);
+        this.#feeding.forget(command.stages);
         return;
       case "tasksReturned":
         return;
@@ -382,21 +385,6 @@ class RunDriver implements RunListener {
     }
   }
 
-  /** Small values of instances go when nobody needs them any more: there may be very many. Those of the run itself may be kept. */
-  #forgetFreed(index: number): void {
-    const stage = this.#state.stages[index];
-    if (stage?.instance && stage.available === 0) this.#forget([index]);
-  }
-
-  #forget(stages: readonly number[]): void {
-    for (const stage of stages) delete this.#values[stage];
-    const keys = stages.map(String);
-    for (const [worker, known] of this.#provided) {
-      const here = keys.filter((key) => known.delete(key));
-      if (here.length > 0) this.#pool.workers.get(worker)?.link.send({ type: "forget", run: this.#run, keys: here });
-    }
-  }
-
   #assign({ worker: index, slot, stage: number, first, count, attempt, late }: Extract<Command, { type: "assign" }>): void {
     const worker = this.#pool.workers.get(index);
     // Its loss is on its way to the core.
@@ -404,7 +392,7 @@ class RunDriver implements RunListener {
     const stage = this.#state.stages[number]!;
     const planned = this.#planned(stage);
     const waits: Promise<boolean>[] = [];
-    const inputs = planned.inputs.map((_, place) => this.#feed(worker, stage, place, first, count, waits));
+    const inputs = planned.inputs.map((_, place) => this.#feeding.feed(worker, stage, place, first, count, waits));
     // A slot works off what it gets in the order in which the core gave it: nothing overtakes what waits.
     const key = `${index}.${slot}`;
     const before = this.#waiting.get(key);
@@ -440,131 +428,6 @@ class RunDriver implements RunListener {
   /** By worker and slot: the last batch that waits for objects, or for a batch that does. */
   readonly #waiting = new Map<string, Promise<void>>();
 
-  #feed(worker: PoolWorker, stage: Stage, place: number, first: number, count: number, waits: Promise<boolean>[]): InputFeed {
-    const { inputs, tasks } = this.#planned(stage);
-    const input = inputs[place]!;
-    const producer = stage.producers[place]!;
-    switch (input.kind) {
-      case "param":
-        return { kind: "param" };
-      case "range": {
-        if (tasks.kind !== "range") throw new Error(`bug: ${stage.id} reads a range and has none`);
-        const scalar = (value: typeof tasks.rows) => (value.kind === "const" ? value.value : (this.#options.params[value.name] as number));
-        return { kind: "range", rows: scalar(tasks.rows), blocks: scalar(tasks.blocks) };
-      }
-      case "block":
-        return this.#feedBlocks(worker, producer, first, count, waits);
-      case "item": {
-        const point = stage.points.find((one) => one.producer === producer);
-        return point ? this.#feedBlock(worker, point, waits) : this.#feedBlocks(worker, producer, first, count, waits);
-      }
-      case "iteration":
-        return { kind: "constant", value: iterationOf(stage, input.region) };
-      case "after":
-        return { kind: "constant", value: null };
-      case "value":
-      case "blocks": {
-        const made = this.#inside(stage, place, first);
-        return this.#feedWhole(worker, stage, made ?? producer, input.kind, made !== null, waits);
-      }
-    }
-  }
-
-  /** What an input of an `each` names inside its region. */
-  #inside({ control }: Stage, place: number, task: number): number | null {
-    if (control?.kind !== "each") return null;
-    const at = control.reads.findIndex(({ input }) => input === place);
-    return at < 0 ? null : control.instances.get(task)!.reads[at]!;
-  }
-
-  #feedBlocks(worker: PoolWorker, stage: number, first: number, count: number, waits: Promise<boolean>[]): InputFeed {
-    if (this.#state.stages[stage]!.holder[first] === ENGINE) return { kind: "column", column: this.#valuesOf(stage).column(first, count) };
-    for (let block = first; block < first + count; block++) this.#bring(worker, stage, block, waits);
-    return { kind: "objects", run: this.#run, stage };
-  }
-
-  #feedBlock(worker: PoolWorker, { producer, block }: Stage["points"][number], waits: Promise<boolean>[]): InputFeed {
-    if (this.#state.stages[producer]!.holder[block] === ENGINE) return { kind: "sent", value: this.#inline(producer, block) };
-    this.#bring(worker, producer, block, waits);
-    return { kind: "object", ref: { run: this.#run, stage: producer, block, bytes: 0 } };
-  }
-
-  /** A value that all tasks of a stage read goes to each worker once; one that a single task reads goes with it. */
-  #feedWhole(
-    worker: PoolWorker,
-    stage: Stage,
-    producer: number,
-    kind: "value" | "blocks",
-    inside: boolean,
-    waits: Promise<boolean>[],
-  ): InputFeed {
-    const source = this.#state.stages[producer]!;
-    if (source.template.isEffect) return { kind: "constant", value: null };
-    for (let block = 0; block < source.blocks; block++) if (source.holder[block] !== ENGINE) this.#bring(worker, producer, block, waits);
-    if (kind === "value" && source.holder[0] !== ENGINE)
-      return { kind: "object", ref: { run: this.#run, stage: producer, block: 0, bytes: 0 } };
-    const alone = inside || (stage.tasks === 1 && stage.instance !== null && source.instance === stage.instance);
-    if (alone) return { kind: "sent", value: this.#providedValue(producer, kind) };
-    const key = String(producer);
-    const keys = this.#provided.get(worker.index)!;
-    if (!keys.has(key)) {
-      keys.add(key);
-      worker.link.send({ type: "provide", run: this.#run, key, value: this.#providedValue(producer, kind) });
-    }
-    return { kind: "provided", key };
-  }
-
-  #inline(stage: number, block: number): ProvidedValue {
-    const column = this.#valuesOf(stage).column(block, 1);
-    return { kind: "inline", bytes: column.kind === "packed" ? column.bytes : encode(columnReader(column, { share: true })(0)) };
-  }
-
-  #providedValue(stage: number, kind: "value" | "blocks"): ProvidedValue {
-    if (kind === "value") return this.#inline(stage, 0);
-    const values = this.#valuesOf(stage);
-    const { holder, blocks } = this.#state.stages[stage]!;
-    const runs: (ProvidedValue & { kind: "blocks" })["runs"][number][] = [];
-    let block = 0;
-    while (block < blocks) {
-      const inline = holder[block] === ENGINE;
-      const first = block;
-      while (block < blocks && (holder[block] === ENGINE) === inline) block++;
-      if (inline) runs.push(...values.runs(first, block - first));
-      else runs.push({ first, count: block - first, stage });
-    }
-    return { kind: "blocks", runs };
-  }
-
-  /** Objects on their way, by worker, stage and block: two tasks that read one wait for one copy. */
-  readonly #moving = new Map<string, Promise<boolean>>();
-
-  /** Sees to it that the worker holds an object. */
-  #bring(to: PoolWorker, stage: number, block: number, waits: Promise<boolean>[]): void {
-    const source = this.#state.stages[stage]!;
-    const holder = source.holder[block]!;
-    if (holder === to.index || source.copies.get(block)?.includes(to.index)) return;
-    const key = `${to.index}:${stage}:${block}`;
-    let moving = this.#moving.get(key);
-    if (!moving) {
-      moving = this.#copy(to, holder, stage, block).finally(() => this.#moving.delete(key));
-      this.#moving.set(key, moving);
-    }
-    waits.push(moving);
-  }
-
-  async #copy(to: PoolWorker, holder: number, stage: number, block: number): Promise<boolean> {
-    const ref = { run: this.#run, stage, block, bytes: 0 };
-    const bytes = (await this.#pool.workers.get(holder)?.fetch(ref)) ?? null;
-    if (this.#over) return false;
-    if (bytes === null) {
-      this.#step({ type: "objectMissing", stage, block, from: holder });
-      return false;
-    }
-    to.link.send({ type: "place", ref: { ...ref, bytes: bytes.length }, bytes });
-    this.#step({ type: "copied", stage, block, to: to.index });
-    return true;
-  }
-
   // --- The end --------------------------------------------------------------------------------------------------------------------------
 
   async #collect(): Promise<void> {
@@ -596,7 +459,7 @@ class RunDriver implements RunListener {
     const { holder, output } = this.#state.stages[stage]!;
     if (output[block] !== Live) return MISSING;
     const at = holder[block]!;
-    if (at === ENGINE) return this.#valuesOf(stage).value(block);
+    if (at === ENGINE) return this.#feeding.valuesOf(stage).value(block);
     const bytes = (await this.#pool.workers.get(at)?.fetch({ run: this.#run, stage, block, bytes: 0 })) ?? null;
     if (this.#over) return MISSING;
     if (bytes === null) {
@@ -619,7 +482,7 @@ class RunDriver implements RunListener {
       }
       const first = block;
       while (block < blocks && holder[block] === ENGINE) block++;
-      for (const { column } of this.#valuesOf(stage).runs(first, block - first)) {
+      for (const { column } of this.#feeding.valuesOf(stage).runs(first, block - first)) {
         if (column.kind === "rows") append(rows, column.values);
         else for (const stored of columnValues(column, { share: false })) append(rows, storedRows(stored as StoredBlock));
       }
@@ -633,8 +496,8 @@ class RunDriver implements RunListener {
       if (!isKept(stage)) return;
       const made = lookUp(this.#state, null, index);
       // Values that were freed meanwhile are still in hand.
-      const here = made.output[0] === Live ? made.holder[0] === ENGINE : this.#valuesOf(made.index).has(0);
-      if (here) this.#keep!.put(this.#reduced.keys[index]!, this.#valuesOf(made.index).column(0, 1));
+      const here = made.output[0] === Live ? made.holder[0] === ENGINE : this.#feeding.valuesOf(made.index).has(0);
+      if (here) this.#keep!.put(this.#reduced.keys[index]!, this.#feeding.valuesOf(made.index).column(0, 1));
     });
   }
 
