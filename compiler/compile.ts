@@ -14,7 +14,7 @@ import type { CheckedProgram } from "./2-check/typed.ts";
 import type { Flow } from "./3-lower/flow.ts";
 import { lower } from "./3-lower/lower.ts";
 import { makePlan } from "./4-plan/plan.ts";
-import { checkSchedules, choose, namedStages } from "./4-plan/schedule.ts";
+import { checkEntries, checkNames, checkOthers, checkSchedules, choose, namedStages } from "./4-plan/schedule.ts";
 import { buildSlices } from "./code.ts";
 import { hasError, locator, told, withoutGuesses } from "./findings.ts";
 import type { Module } from "./module.ts";
@@ -86,13 +86,14 @@ async function finish(read: Read, sources: Sources, options: CompileOptions, wit
   if (!module) return end();
 
   const linked = await link(module, read.unread, sources);
-  const program = await checkLinked(linked, sources, options, !withCode, diagnostics);
-  if (!program || hasError(diagnostics)) return end();
+  const { program, entry } = await checkLinked(linked, sources, options, !withCode, diagnostics);
+  const schedule = entry === null ? null : pickSchedule(linked.program, entry, options.schedule, sources, diagnostics);
+  if (schedule && !module.schedules.includes(schedule)) diagnostics.push(...checkEntries(schedule));
+  if (!program) return end();
 
-  const schedule = pickSchedule(linked.program, program.entry.name, options.schedule, sources, diagnostics);
   const { flow, diagnostics: stuck } = lower(program, namedStages(schedule));
   const { choices, diagnostics: illegal } = choose(schedule, flow);
-  diagnostics.push(...stuck, ...checkSchedules(module, program.entry.name, schedule, flow), ...illegal);
+  diagnostics.push(...stuck, ...checkOthers(linked.program, program.entry.name, schedule, flow), ...illegal);
   if (!withCode || hasError(diagnostics)) return end({ flow });
 
   const { slices, code, diagnostics: unbuilt } = await buildCode(flow, sources);
@@ -102,23 +103,29 @@ async function finish(read: Read, sources: Sources, options: CompileOptions, wit
   return end({ flow, plan, code });
 }
 
+/** The program is null where more than its schedules is wrong. */
 async function checkLinked(
   linked: Linked,
   sources: Sources,
   options: CompileOptions,
   library: boolean,
   diagnostics: Diagnostic[],
-): Promise<CheckedProgram | null> {
+): Promise<{ program: CheckedProgram | null; entry: string | null }> {
   const texts = new Map<string, string | null>();
   const textOf = ({ file, start, end }: Span) => {
     if (!texts.has(file)) texts.set(file, sources.read(file));
     return texts.get(file)?.slice(start, end) ?? null;
   };
-  const { program, diagnostics: found, questions } = checkProgram(linked.program, { entry: options.entry, library, textOf });
+  const { entry: module } = linked.program;
+  const { program, entry, diagnostics: found, questions } = checkProgram(linked.program, { entry: options.entry, library, textOf });
   const all = [...linked.unlinked, ...found, ...(await answers(questions, sources))];
   diagnostics.push(...linked.diagnostics);
-  diagnostics.push(...withoutGuesses(all, diagnostics, linked.unread, linked.program, textOf));
-  return program;
+  // Which stages there are is known once the program is right; until then a wrong name is one that nothing has.
+  const right = program !== null && !hasError([...diagnostics, ...all]);
+  all.push(...checkSchedules(module));
+  if (!right) all.push(...module.schedules.flatMap((schedule) => checkNames(schedule, linked.program)));
+  diagnostics.push(...withoutGuesses(all, linked.unread, textOf));
+  return { program: right ? program : null, entry };
 }
 
 /** What TypeScript says of the types that only it understands; where it can't name one, the names decided already. */

@@ -3,7 +3,6 @@
 import type { Span } from "../lang/ast.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
 import type { Unread } from "../lang/recover.ts";
-import type { Program } from "./module.ts";
 import type { AboutSpan } from "./plan.ts";
 import type { Sources } from "./sources.ts";
 
@@ -25,26 +24,22 @@ export function told(diagnostics: readonly Diagnostic[]): Diagnostic[] {
 /** What can't be known of text that the parser couldn't read: what stands in it, and the names that it was to give. */
 export function withoutGuesses(
   found: readonly Diagnostic[],
-  parsed: readonly Diagnostic[],
   unread: readonly Unread[],
-  program: Program,
   textOf: (span: Span) => string | null,
 ): Diagnostic[] {
-  const torn = parsed.filter(({ code }) => code === "HR007" || code === "HR008").map((one) => one.frames[0]?.span);
-  // Where brackets don't match, what stands between them is guesswork.
-  const pipelines = program.files.flatMap(({ module }) => module.pipelines);
-  const guessed = pipelines.filter(({ span }) => torn.some((at) => at !== undefined && within(at, span)));
   return found.filter(({ code, frames: [frame] }) => {
     if (!frame) return true;
-    if ([...guessed, ...unread].some(({ span }) => within(frame.span, span))) return false;
+    if (unread.some(({ span }) => within(frame.span, span))) return false;
     if (!isAboutNames(code)) return true;
-    const name = textOf(frame.span) ?? "";
-    const given = code === "HR102" ? "value" : "functions";
-    return !unread.some(({ span, names, gives }) => span.file === frame.span.file && (names.has(name) || gives === given));
+    const steps = (textOf(frame.span) ?? "").split(".");
+    const given = code === "HR102" || code === "HR402" ? "value" : "functions";
+    return !unread.some(
+      ({ span, names, gives }) => span.file === frame.span.file && (steps.some((step) => names.has(step)) || gives === given),
+    );
   });
 }
 
-const isAboutNames = (code: string): boolean => code === "HR102" || code === "HR103" || code === "HR105";
+const isAboutNames = (code: string): boolean => ["HR102", "HR103", "HR105", "HR402"].includes(code);
 
 const within = (at: Span, span: Span): boolean => at.file === span.file && at.start >= span.start && at.start <= span.end;
 

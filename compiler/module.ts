@@ -53,7 +53,8 @@ export type ImportTarget =
   | { readonly kind: "pipeline" | "alias"; readonly file: string; readonly name: string }
   /** A form that isn't built yet. */
   | { readonly kind: "later" }
-  | { readonly kind: "none" };
+  /** Nothing that is there; `meant` is likely what was meant. */
+  | { readonly kind: "none"; readonly meant?: string | null };
 
 /** A declared type: `.pipe` text gives a node, TypeScript a finished type. */
 export type DeclaredType = { readonly kind: "node"; readonly node: TypeNode } | { readonly kind: "type"; readonly type: Type };

@@ -10,6 +10,7 @@ import { layout } from "./layout.ts";
 import { explainProblem, isReturn } from "./problems.ts";
 import type { Unread } from "./recover.ts";
 import { brokenDeclaration, brokenStatement, spanOf, unreadText } from "./recover.ts";
+import { respell } from "./respell.ts";
 import { lex } from "./scan.ts";
 import type { BlockToken, Docs, Token } from "./tokens.ts";
 import * as t from "./tokens.ts";
@@ -65,10 +66,11 @@ class Reader {
     this.file = file;
     this.text = text;
     const lexed = lex(text, file);
+    const respelt = respell(lexed.tokens, file);
     const laid = layout(lexed.tokens, file);
     this.docs = lexed.docs;
     this.statements = laid.statements;
-    this.diagnostics = [...lexed.diagnostics, ...laid.diagnostics];
+    this.diagnostics = [...lexed.diagnostics, ...respelt, ...laid.diagnostics];
   }
 
   sorted(): Diagnostic[] {
@@ -178,6 +180,10 @@ class Reader {
       return null;
     }
     if (!found.problem && !(rule === "statement" && isReturn(tokens))) {
+      const guessed = tokens.some((token) => token.inserted || token.mended);
+      if (guessed) this.unread.push(unreadText(tokens, this.file));
+      // Where brackets were put in or left out, which has been told, what they hold is a guess.
+      if (guessed && (rule !== "statement" || !tokens.some((token) => token.tokenType === t.Block))) return null;
       for (const each of found.pending) this.fill(each);
       return found.tree;
     }
@@ -246,11 +252,14 @@ const spillsOut = ({ code, message }: Diagnostic) =>
 function withoutEchoes(diagnostics: readonly Diagnostic[], text: string): Diagnostic[] {
   const lineOf = (diagnostic: Diagnostic) => text.lastIndexOf("\n", startOf(diagnostic) - 1);
   const kept: Diagnostic[] = [];
+  // A string without an end takes the rest of its line along, closing brackets too.
+  const cut = new Set(diagnostics.filter(({ code }) => code === "HR003").map(lineOf));
   let spilled = false;
   for (const diagnostic of diagnostics) {
     const before = kept.at(-1);
     if (before && isText(before) && isText(diagnostic) && lineOf(before) === lineOf(diagnostic)) continue;
     if (isStray(diagnostic) && spilled) continue;
+    if (isText(diagnostic) && cut.has(lineOf(diagnostic))) continue;
     kept.push(diagnostic);
     spilled = isStray(diagnostic) || spillsOut(diagnostic);
   }

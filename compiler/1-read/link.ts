@@ -145,7 +145,7 @@ class Linker {
     const wrong = checkImport(each, exports, (specifier) => relativeSpecifier(module.file, importedFile(file, specifier)));
     if (wrong) {
       if (!this.mayHave(file, name)) this.unlinked.push(wrong);
-      return { kind: "none" };
+      return { kind: "none", meant: each.local === each.exported ? nearest(name, allExports(exports)) : null };
     }
     if (each.what === "actor" || each.what === "resource") return { kind: "later" };
     const signatures = this.signatures.get(file);

@@ -184,8 +184,9 @@ function callFunction(call: Call, stage: StageFunction, scope: Scope, context: C
   const placed = place(call, signature.parameters, signature.span, context, rest);
   if (!placed) {
     checkLoosely(call.args, scope, context);
-    // What it gives is known all the same.
-    return { kind: "error", type: hasVariable(signature.returns) ? ERROR : signature.returns, span: call.span };
+    // What it gives is known all the same, but for whether it is one for all parts of a batch.
+    const known = !hasVariable(signature.returns) && !scope.holdsParts();
+    return { kind: "error", type: known ? signature.returns : ERROR, span: call.span };
   }
   const bound = bindings();
   const args = placed.map(({ parameter, arg }): TypedArgument => {
@@ -449,8 +450,10 @@ export function operands(
       const value = check(arg.value, scope, context);
       found.values[name] = value;
       if (value.type.kind === "error") ok = false;
-      if (takes.kind === "value") expectType(value, takes.type, `\`${name}\` of \`${call.callee.text}\``, context);
-      else if (whole(value.type).kind !== "list" && whole(value.type).kind !== "dataset" && value.type.kind !== "error") {
+      if (takes.kind === "value") {
+        const fits = expectType(value, takes.type, `\`${name}\` of \`${call.callee.text}\``, context);
+        if (!fits) found.values[name] = errorAt(value.span);
+      } else if (whole(value.type).kind !== "list" && whole(value.type).kind !== "dataset" && value.type.kind !== "error") {
         notRows(call.callee.text, value, call.callee, context);
         ok = false;
       }

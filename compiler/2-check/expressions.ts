@@ -17,7 +17,7 @@ import { nonNullPaths, pathOf } from "./narrowing.ts";
 import { BOOL, ERROR, FLOAT, INT, NULL, STRING } from "./operations.ts";
 import type { Declarations } from "./scope.ts";
 import { meant, primary, Scope } from "./scope.ts";
-import { bindName, checkBlock } from "./statements.ts";
+import { bindName, checkBlock, noField } from "./statements.ts";
 import type { Binding, CheckedPipeline, Typed, TypedBlock, TypedLambda } from "./typed.ts";
 
 /** What all checks share. */
@@ -228,16 +228,7 @@ function checkField(expr: Expr & { kind: "field" }, of: Typed, context: Context)
       const found = field.optional ? optionalOf(field.type) : field.type;
       return built(expr.optional ? optionalOf(found) : found);
     }
-    const names = present.fields.map((one) => one.name);
-    const near = meant(name, names, expr.name.span);
-    context.diagnostics.push(
-      report(
-        "HR111",
-        { name, type: print(type) },
-        [primary(expr.name.span, "no such field")],
-        near.help ? near : { help: `it has ${names.map((one) => `\`${one}\``).join(", ") || "none"}` },
-      ),
-    );
+    noField(expr.name, present, context);
     return errorAt(expr.span);
   }
   if (present.kind === "union") {

@@ -12,7 +12,7 @@ import { check, errorAt } from "./expressions.ts";
 import { expectType, whole } from "./fitting.ts";
 import { ERROR, FLOAT, INT } from "./operations.ts";
 import { meant, primary, Scope, secondary } from "./scope.ts";
-import { bindName, bindPattern, checkExpect, checkStatement } from "./statements.ts";
+import { bindName, bindPattern, checkExpect, checkStatement, declaredType } from "./statements.ts";
 import type { Binding, Typed, TypedEpochStatement, TypedFitStatement } from "./typed.ts";
 
 type Fit = Expr & { kind: "fit" };
@@ -60,7 +60,7 @@ function remarkSameOrder(over: Typed, epochs: Typed, epoch: Binding, context: Co
   if (epochs.kind === "const" && epochs.value === 1) return;
   if (over.kind !== "data") return;
   const seed = over.name === "shuffle" ? over.args.seed : undefined;
-  if (seed && !readsBinding(seed, epoch)) {
+  if (seed && seed.type.kind !== "error" && !readsBinding(seed, epoch)) {
     const text = seed.kind === "const" ? "epoch" : `${context.textOf(seed.span) ?? "seed"} + epoch`;
     context.diagnostics.push(report("HR211", {}, [primary(seed.span, "the same in every epoch")], { help: `shuffle(seed: ${text})` }));
   }
@@ -117,10 +117,9 @@ function checkFitStatement(
   switch (statement.kind) {
     case "let": {
       const value = check(statement.value, scope, context);
-      const declared = statement.type && context.declarations.declared(statement.type);
-      if (declared) expectType(value, declared, "this value", context);
-      const bound = lets(statement, value, scope, context);
-      return value.type.kind === "error" ? null : bound;
+      const type = declaredType(statement, value, context);
+      const bound = lets(statement, type === value.type ? value : { ...value, type }, scope, context);
+      return type.kind === "error" ? null : bound;
     }
     case "track": {
       const value = check(statement.value, scope, context);

@@ -50,9 +50,9 @@ export function needs(value: Typed, to: Type, context: Context, problem: (misfit
   return false;
 }
 
-/** Reports a type that doesn't fit; `what` names the value in the message. */
-export function expectType(value: Typed, wanted: Type, what: string, context: Context, declared: Span | null = null): void {
-  needs(value, wanted, context, ({ span, is, needs: needed, inside, help }) =>
+/** Reports a type that doesn't fit, and gives false; `what` names the value in the message. */
+export function expectType(value: Typed, wanted: Type, what: string, context: Context, declared: Span | null = null): boolean {
+  return needs(value, wanted, context, ({ span, is, needs: needed, inside, help }) =>
     report(
       "HR202",
       { what: `${inside}${what}`, is, needs: needed },

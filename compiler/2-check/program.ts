@@ -72,8 +72,9 @@ export function checkProgram({ entry: module, files }: Program, options: CheckOp
   if (!failed) for (const { shell: one, context } of declared) reportUnread(one, context);
   for (const { context, params: own } of failed ? [] : contexts)
     for (const { plan, span } of own.values()) if (!context.readParams.has(plan.name)) diagnostics.push(unread(plan.name, span));
-  if (!shell?.body || failed) return { program: null, diagnostics, questions };
-  return { program: { module, entry: shell, params: params.map(({ plan, doc, span }) => ({ plan, doc, span })) }, diagnostics, questions };
+  const found = { entry: entry?.name.text ?? null, diagnostics, questions };
+  if (!shell?.body || failed) return { program: null, ...found };
+  return { program: { module, entry: shell, params: params.map(({ plan, doc, span }) => ({ plan, doc, span })) }, ...found };
 }
 
 interface FileContext {
@@ -138,6 +139,8 @@ function shownParam({ plan }: Param): string {
 export interface Checked {
   /** Null where an error stands in the way of a plan; the diagnostics then say which. */
   readonly program: CheckedProgram | null;
+  /** The name of the pipeline that is to run. */
+  readonly entry: string | null;
   readonly diagnostics: Diagnostic[];
   /** The program is right if TypeScript says yes to these. */
   readonly questions: readonly OpenQuestion[];
@@ -202,8 +205,9 @@ function addParam(param: Parameter, context: Context, params: Map<string, Param>
     return;
   }
   const fallback = param.default ? constant(param.default, type, `the default of \`${name}\``, context) : undefined;
-  const low = param.range ? constant(param.range.low, type, `the range of \`${name}\``, context) : undefined;
-  const high = param.range ? constant(param.range.high, type, `the range of \`${name}\``, context) : undefined;
+  const agrees = !param.default || fallback !== undefined;
+  const low = param.range && agrees ? constant(param.range.low, type, `the range of \`${name}\``, context) : undefined;
+  const high = param.range && agrees ? constant(param.range.high, type, `the range of \`${name}\``, context) : undefined;
   const number = (value: Json | undefined) => (typeof value === "number" ? value : undefined);
   const [min, max] = [number(low), number(high)];
   const at = number(fallback);
@@ -224,7 +228,8 @@ function addParam(param: Parameter, context: Context, params: Map<string, Param>
       ...(min !== undefined ? { min } : {}),
       ...(max !== undefined ? { max } : {}),
     },
-    type,
+    // Where the type and the default disagree, either may be meant.
+    type: agrees ? type : { kind: "error" },
     doc: param.doc,
     span,
   });
@@ -239,7 +244,7 @@ function constant(expr: Expr, type: Type, what: string, context: Context): Json 
     context.diagnostics.push(report("HR115", { what, why: "it has to be written out" }, [primary(expr.span, "not a constant")]));
     return undefined;
   }
-  expectType(check(expr, new Scope(null), context), type, what, context);
+  if (!expectType(check(expr, new Scope(null), context), type, what, context)) return undefined;
   const value = inner.kind === "null" ? null : inner.value;
   return inner !== expr && typeof value === "number" ? -value : value;
 }
@@ -346,8 +351,9 @@ function declare(
     }
     const type = declarations.declared(parameter.type);
     const fallback = parameter.default && check(parameter.default, new Scope(null), context);
-    if (fallback) expectType(fallback, type, `the default of \`${parameter.name.text}\``, context);
-    parameters.push({ binding: bindName(parameter.name, type, "parameter", scope, context), default: fallback });
+    const fits = fallback === null || expectType(fallback, type, `the default of \`${parameter.name.text}\``, context);
+    const binding = bindName(parameter.name, fits ? type : { kind: "error" }, "parameter", scope, context);
+    parameters.push({ binding, default: fallback });
   }
   if (pipeline.kind === "service") declarations.later("`service`", pipeline.span);
   let returns: Type = { kind: "any" };

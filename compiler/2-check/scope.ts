@@ -46,6 +46,10 @@ export class Scope {
   add(binding: Binding): void {
     this.held.set(binding.name, binding);
   }
+  /** A batch is in sight: values may be parts of it. */
+  holdsParts(): boolean {
+    return [...this.held.values()].some(({ type }) => type.kind === "part") || (this.around?.holdsParts() ?? false);
+  }
   names(): string[] {
     return [...this.held.keys(), ...(this.around?.names() ?? [])];
   }
@@ -114,6 +118,8 @@ export class Declarations {
       else if (target.kind === "type") this.types.addType(local.text, target.type);
       else if (target.kind === "later") this.later(`\`${what}\``, span);
       if (target.kind === "later" || target.kind === "none") this.broken.add(local.text);
+      // Who calls the right name of a misspelt import is right.
+      if (target.kind === "none" && target.meant && !imports.some((one) => one.local.text === target.meant)) this.broken.add(target.meant);
     }
     for (const alias of module.types) if (unique(alias.name)) this.types.addAlias(alias);
     for (const { name } of module.pipelines) unique(name);

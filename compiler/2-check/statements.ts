@@ -1,6 +1,6 @@
 // Blocks and their statements: names, effects, expectations, and the value that a block ends in. What an expression is, `expressions.ts`
 // says; what `fit` and `loop` carry, their own files.
-import type { Span } from "../../lang/ast.ts";
+import type { Name, Span } from "../../lang/ast.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { optionalOf, print } from "../../lang/types.ts";
@@ -157,17 +157,24 @@ export function bindName(
       }),
     );
   }
-  const binding: Binding = { name: name.text, type, span: name.span, kind, depth: scope.depth, doc };
+  // Who reads a name that was given twice may mean either.
+  const same = !before || kind === "lambda" || JSON.stringify(type) === JSON.stringify(scope.find(name.text)?.type);
+  const binding: Binding = { name: name.text, type: same ? type : ERROR, span: name.span, kind, depth: scope.depth, doc };
   scope.add(binding);
   return binding;
 }
 
 function checkLet(statement: Statement & { kind: "let" }, scope: Scope, context: Context): TypedLet {
   const value = check(statement.value, scope, context);
-  const declared = statement.type && context.declarations.declared(statement.type);
-  if (declared) expectType(value, declared, "this value", context);
-  const pattern = bindPattern(statement.pattern, declared ? partly(declared, value) : value.type, scope, context, statement.doc);
+  const pattern = bindPattern(statement.pattern, declaredType(statement, value, context), scope, context, statement.doc);
   return { kind: "let", pattern, value };
+}
+
+/** What a `let` gives: the type written there, if there is one. Where value and type disagree, either may be meant. */
+export function declaredType(statement: Statement & { kind: "let" }, value: Typed, context: Context): Type {
+  const declared = statement.type && context.declarations.declared(statement.type);
+  if (!declared) return value.type;
+  return expectType(value, declared, "this value", context) ? partly(declared, value) : ERROR;
 }
 
 export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context: Context, doc: string | null): TypedLet["pattern"] {
@@ -185,19 +192,12 @@ export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context:
           if (of.kind === "record") {
             const known = of.fields.find((one) => one.name === field.text);
             if (known) found = known.optional ? optionalOf(known.type) : known.type;
-            else
-              context.diagnostics.push(
-                report(
-                  "HR111",
-                  { name: field.text, type: print(of) },
-                  [primary(field.span, "no such field")],
-                  meant(
-                    field.text,
-                    of.fields.map((one) => one.name),
-                    field.span,
-                  ),
-                ),
-              );
+            else {
+              const near = noField(field, of, context);
+              // Who reads the right name is right.
+              if (near && field.text === name.text && scope.find(near) === null)
+                scope.add({ name: near, type: ERROR, span: field.span, kind: "let", depth: scope.depth, doc: null });
+            }
           } else if (!silent) {
             context.diagnostics.push(
               report("HR202", { what: "what is taken apart", is: print(of), needs: "a record" }, [
@@ -219,4 +219,14 @@ export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context:
       return { kind: "items", bindings: pattern.names.map((name) => bindName(name, part(item), "let", scope, context, doc)) };
     }
   }
+}
+
+/** Says that a record has no such field, and gives the one that was likely meant. */
+export function noField(field: Name, of: Type & { kind: "record" }, context: Context): string | null {
+  const names = of.fields.map((one) => one.name);
+  const near = meant(field.text, names, field.span);
+  const help = { help: `it has ${names.map((one) => `\`${one}\``).join(", ") || "none"}` };
+  const frames = [primary(field.span, "no such field")];
+  context.diagnostics.push(report("HR111", { name: field.text, type: print(of) }, frames, near.fix ? near : help));
+  return near.fix?.text ?? null;
 }

@@ -4,7 +4,7 @@ import type { Diagnostic, Frame } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import { nearest } from "../../lang/suggest.ts";
 import type { Flow, FlowStage } from "../3-lower/flow.ts";
-import type { Expr, Module, Schedule, ScheduleEntry } from "../module.ts";
+import type { Expr, Module, Program, Schedule, ScheduleEntry } from "../module.ts";
 import type { PlanStage } from "../plan.ts";
 import { bytesOf, millisecondsOf } from "../units.ts";
 
@@ -30,8 +30,8 @@ export function namedStages(schedule: Schedule | null): ReadonlySet<string> {
   return new Set((schedule?.entries ?? []).flatMap(({ selectors }) => selectors.map(({ path }) => path.join("."))));
 }
 
-/** Errors of the schedules that weren't chosen; a program is right or wrong whichever is. */
-export function checkSchedules(module: Module, entry: string, chosen: Schedule | null, flow: Flow): Diagnostic[] {
+/** What is wrong with schedules by themselves: their words, and names that no stage can have. Needs no stages, so that a program that has none yet is told of it too. */
+export function checkSchedules(module: Module): Diagnostic[] {
   const pipelines = module.pipelines.map(({ name }) => name.text);
   const names = new Map<string, Name>();
   return module.schedules.flatMap((schedule) => {
@@ -53,13 +53,58 @@ export function checkSchedules(module: Module, entry: string, chosen: Schedule |
           "HR409",
           { what: `the schedule \`${name.text}\` is for \`${pipeline.text}\`, and there is no such pipeline` },
           [at(pipeline.span, "no such pipeline")],
-          near ? { help: `did you mean \`${near}\`?` } : {},
+          near ? { help: `did you mean \`${near}\`?`, fix: { span: pipeline.span, text: near } } : {},
         ),
       );
     }
-    const applies = schedule !== chosen && (pipeline === null || pipeline.text === entry);
-    return applies ? [...found, ...choose(schedule, flow, false).diagnostics] : found;
+    return [...found, ...checkEntries(schedule)];
   });
+}
+
+/** Strategies and options that there aren't, whatever the stages are. */
+export function checkEntries(schedule: Schedule): Diagnostic[] {
+  const diagnostics: Diagnostic[] = [];
+  for (const entry of schedule.entries) {
+    const wrong = entry.strategy && wrongWords(entry.strategy, entry.selectors[0]?.path.join(".") ?? "*");
+    if (wrong) diagnostics.push(wrong);
+    readOptions(entry, diagnostics);
+  }
+  return diagnostics;
+}
+
+/** Errors of the schedules that weren't chosen; a program is right or wrong whichever is. */
+export function checkOthers(program: Program, entry: string, chosen: Schedule | null, flow: Flow): Diagnostic[] {
+  return program.entry.schedules.flatMap((schedule) => {
+    if (schedule.pipeline !== null && schedule.pipeline.text !== entry) return checkNames(schedule, program);
+    return schedule === chosen ? [] : choose(schedule, flow, false).diagnostics;
+  });
+}
+
+/** Selectors that name what no pipeline has, where the stages aren't known. */
+export function checkNames(schedule: Schedule, program: Program): Diagnostic[] {
+  const names = [...givenNames(program)];
+  return schedule.entries.flatMap(({ selectors }) =>
+    selectors.flatMap(({ path, span }) => {
+      const place = path.findIndex((step) => step !== "*" && !names.includes(step));
+      if (place < 0) return [];
+      const near = nearest(path[place]!, names);
+      return [noStage(path, span, near && [...path.slice(0, place), near, ...path.slice(place + 1)].join("."), names)];
+    }),
+  );
+}
+
+/** Every name that a step of a stage's path may be. */
+function givenNames({ files }: Program): Set<string> {
+  const found = new Set<string>();
+  const visit = (node: unknown): void => {
+    if (typeof node !== "object" || node === null) return;
+    const named = node as { readonly kind?: unknown; readonly name?: unknown; readonly names?: unknown };
+    for (const one of [named.name, ...(Array.isArray(named.names) ? named.names : [])])
+      if (typeof one === "object" && one !== null && "text" in one && named.kind !== "next") found.add(String(one.text));
+    for (const [key, child] of Object.entries(node)) if (key !== "span") visit(child);
+  };
+  for (const { module } of files) for (const { body } of module.pipelines) visit(body);
+  return found.add("result");
 }
 
 /** How each stage runs. Falling back, and demands that this version can't meet, are said of the chosen schedule alone. */
@@ -102,16 +147,16 @@ function bestEntry(entries: readonly ScheduleEntry[], name: string): ScheduleEnt
 
 function checkSelectors(entry: ScheduleEntry, names: readonly string[], diagnostics: Diagnostic[]): void {
   for (const { path, span } of entry.selectors) {
-    const text = path.join(".");
-    if (text === "*" || names.some((name) => match(path, name) > 0)) continue;
-    const near = meant(path, names);
-    diagnostics.push(
-      report("HR402", { path: text }, [at(span, "no such stage")], {
-        help: near ? `${near}: …` : `stages: ${names.slice(0, 12).join(", ")}`,
-        ...(near ? { fix: { span, text: near } } : {}),
-      }),
-    );
+    if (path.join(".") === "*" || names.some((name) => match(path, name) > 0)) continue;
+    diagnostics.push(noStage(path, span, meant(path, names), names));
   }
+}
+
+function noStage(path: readonly string[], span: Span, near: string | null, names: readonly string[]): Diagnostic {
+  return report("HR402", { path: path.join(".") }, [at(span, "no such stage")], {
+    help: near ? `${near}: …` : `stages: ${names.slice(0, 12).join(", ")}`,
+    ...(near ? { fix: { span, text: near } } : {}),
+  });
 }
 
 /** The selector that a wrong one was likely to be: a stage by its full path, all inside a pipeline, a misspelt one. */
@@ -137,9 +182,10 @@ function meant(path: readonly string[], names: readonly string[]): string | null
 
 function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen: boolean, diagnostics: Diagnostic[]): Choice {
   const stages = flow.stages.filter((stage) => stage.name === name);
-  const options = entry ? readOptions(entry, diagnostics) : {};
+  // What is wrong with the entry itself has been told.
+  const options = entry ? readOptions(entry, []) : {};
   const strategy = entry?.strategy;
-  if (!strategy || strategy.name.text === "auto") return { ...AUTO, options };
+  if (!strategy || wrongWords(strategy, name)) return { ...AUTO, options };
   const problem = (diagnostic: Diagnostic): Choice => {
     diagnostics.push(diagnostic);
     return { ...AUTO, options };
@@ -155,15 +201,7 @@ function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen:
     case "sequential":
       return { strategy: { kind: "task" }, options, why: "by the schedule" };
     case "data": {
-      const arg = strategy.args[0];
-      const slots = arg ? count(arg.value) : null;
-      if (strategy.args.length > 1 || (arg && slots === null)) {
-        return problem(
-          report("HR403", { what: "`data(n)` takes a number of slots, from 1" }, [at(arg?.span ?? strategy.span, "not such a number")], {
-            help: `${name}: data(2)`,
-          }),
-        );
-      }
+      const slots = strategy.args[0] ? count(strategy.args[0].value) : null;
       const why = unsplittable(stages);
       if (why === null) return { strategy: { kind: "data", slots }, options, why: "by the schedule" };
       if (strategy.demanded)
@@ -175,15 +213,37 @@ function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen:
     case "model":
       if (!chosen) return { ...AUTO, options };
       return problem(report("HR901", { form: "`model(n)`" }, [at(strategy.span, "not built yet")]));
-    default: {
-      const near = nearest(strategy.name.text, ["task", "data", "auto", "model"]);
-      return problem(
-        report("HR403", { what: `there is no strategy \`${strategy.name.text}\`` }, [at(strategy.name.span, "no such strategy")], {
-          help: near ? `did you mean \`${near}\`?` : "`task`, `data(n)`, `data!(n)`, `auto`",
-        }),
-      );
-    }
+    default:
+      return { ...AUTO, options };
   }
+}
+
+type Strategy = NonNullable<ScheduleEntry["strategy"]>;
+const strategies: readonly string[] = ["task", "data", "auto", "model", "sequential"];
+
+/** What is wrong with a strategy whatever the stage is. */
+function wrongWords({ name, args, architecture, span }: Strategy, stage: string): Diagnostic | null {
+  if (!strategies.includes(name.text)) {
+    const near = nearest(name.text, strategies);
+    return report("HR403", { what: `there is no strategy \`${name.text}\`` }, [at(name.span, "no such strategy")], {
+      help: near ? `did you mean \`${near}\`?` : "`task`, `data(n)`, `data!(n)`, `auto`",
+      ...(near ? { fix: { span: name.span, text: near } } : {}),
+    });
+  }
+  if (architecture && !architectures.includes(architecture.name.text)) {
+    const { text, span: place } = architecture.name;
+    const near = nearest(text, architectures);
+    return report("HR403", { what: `there is no training architecture \`${text}\`` }, [at(place, "no such architecture")], {
+      help: near ? `did you mean \`${near}\`?` : `architectures: ${architectures.join(", ")}`,
+      ...(near ? { fix: { span: place, text: near } } : {}),
+    });
+  }
+  const [arg] = args;
+  if (name.text === "data" && (args.length > 1 || (arg && count(arg.value) === null)))
+    return report("HR403", { what: "`data(n)` takes a number of slots, from 1" }, [at(arg?.span ?? span, "not such a number")], {
+      help: `${stage}: data(2)`,
+    });
+  return null;
 }
 
 const isSplit = ({ work }: FlowStage) => work.kind === "rows" || work.kind === "fold" || work.kind === "each";
@@ -226,12 +286,6 @@ const architectures: readonly string[] = [
 ];
 
 function architectureProblem({ text, span }: Name, stage: string, stages: readonly FlowStage[], chosen: boolean): Diagnostic | null {
-  if (!architectures.includes(text)) {
-    const near = nearest(text, architectures);
-    return report("HR403", { what: `there is no training architecture \`${text}\`` }, [at(span, "no such architecture")], {
-      help: near ? `did you mean \`${near}\`?` : `architectures: ${architectures.join(", ")}`,
-    });
-  }
   if (!stages.some(isFit))
     return report("HR403", { what: `\`${stage}\` isn't a \`fit\`, so it has no training architecture` }, [at(span, "for a `fit`")], {
       help: `${stage}: data(2)`,
@@ -251,6 +305,8 @@ function readOptions(entry: ScheduleEntry, diagnostics: Diagnostic[]): PlanStage
   const found: { timeoutMs?: number; memoryBytes?: number; retries?: number } = {};
   for (const { name, value } of entry.options) {
     const wrong = (wants: string) => diagnostics.push(report("HR407", { name: name.text, wants }, [at(value.span, "not that")]));
+    // A unit that there isn't has been told.
+    if (value.kind === "error" || (value.kind === "quantity" && millisecondsOf(value) === null && bytesOf(value) === null)) continue;
     switch (name.text) {
       case "timeout": {
         const ms = value.kind === "quantity" ? millisecondsOf(value) : null;
@@ -273,6 +329,7 @@ function readOptions(entry: ScheduleEntry, diagnostics: Diagnostic[]): PlanStage
         diagnostics.push(
           report("HR406", { name: name.text }, [at(name.span, "no such option")], {
             help: near ? `did you mean \`${near}\`?` : "options: `timeout`, `memory`, `retries`",
+            ...(near ? { fix: { span: name.span, text: near } } : {}),
           }),
         );
       }

@@ -69,6 +69,8 @@ describe("phases", () => {
       "there is no value `h`",
       "there is no value `i`",
       "`f` takes one argument",
+      "there is no stage `x`",
+      "there is no strategy `dta`",
     ]);
   });
 });
