@@ -3,7 +3,7 @@
 import { localEngine } from "headrace/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../runtime/index.ts";
-import { compileFiles, shown } from "../harness/programs.ts";
+import { outputsOf } from "../harness/results.ts";
 
 const stages = `import type { float, int, View } from "headrace";
 export interface Row { readonly id: int; readonly size: float; readonly tags: readonly string[] }
@@ -40,21 +40,8 @@ beforeAll(async () => {
 afterAll(() => engine[Symbol.asyncDispose]());
 
 /** Outputs of `main`, which must be the same whatever the schedule. */
-async function outputs(program: string, params: Record<string, number | string | boolean | null> = {}): Promise<Record<string, unknown>> {
-  const schedules = `\nschedule tasks {\n  *: task\n}\nschedule one {\n  *: data(1)\n}\n`;
-  const files = { "main.pipe": imports + program + schedules, "stages.ts": stages };
-  const found: Record<string, unknown>[] = [];
-  for (const schedule of ["auto", "tasks", "one"]) {
-    const compiled = await compileFiles(files, "main.pipe", { schedule });
-    expect(compiled.plan, shown(compiled, files)).not.toBeNull();
-    const result = await engine.run(compiled.plan!, compiled.code, { params });
-    expect(result.error).toBeNull();
-    found.push(result.outputs as Record<string, unknown>);
-  }
-  expect(found[1], "as tasks").toEqual(found[0]);
-  expect(found[2], "on one slot").toEqual(found[0]);
-  return found[0]!;
-}
+const outputs = (program: string, params: Record<string, number | string | boolean | null> = {}): Promise<Record<string, unknown>> =>
+  outputsOf(engine, { "main.pipe": imports + program, "stages.ts": stages }, params);
 const resultOf = async (body: string, type: string): Promise<unknown> =>
   (await outputs(`pipeline main() -> ${type} {\n${body}\n}\n`)).result;
 
