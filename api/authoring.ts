@@ -15,6 +15,21 @@ export type Additive = number | Float32Array | Float64Array | readonly Additive[
 /** The shares of `split`, by the name of each part; `seed` chooses the rows. */
 export type Parts = { readonly [part: string]: float };
 
+/** A row that a function threw on, and what it said. */
+export interface Failed<T> {
+  readonly row: T;
+  readonly message: string;
+}
+
+/** Why a run failed. */
+export interface Failure {
+  readonly message: string;
+  readonly stage: string;
+}
+
+/** A time with its unit: `"20ms"`, `"1.5s"`, `"10m"`. */
+export type Duration = `${number}${"ms" | "s" | "m" | "h" | "d"}`;
+
 type MaybePromise<T> = T | PromiseLike<T>;
 /** Additive all the way down; also for interfaces, which have no index signature. */
 type AdditiveOf<T> = T extends number | Float32Array | Float64Array ? T : T extends object ? { [K in keyof T]: AdditiveOf<T[K]> } : never;
@@ -27,6 +42,8 @@ export interface Dataset<T> {
   map<U>(f: (row: T) => MaybePromise<U>): Dataset<U>;
   filter(keep: (row: T) => boolean): Dataset<T>;
   flatMap<U>(f: (row: T) => readonly U[]): Dataset<U>;
+  /** What `f` gives, and apart from it the rows that it threw on. Leaving `failed` unread is an error. */
+  attempt<U>(f: (row: T) => MaybePromise<U>): { readonly ok: Dataset<U>; readonly failed: Dataset<Failed<T>> };
   withIndex(): Dataset<{ readonly index: int; readonly row: T }>;
   concat(other: Dataset<T>): Dataset<T>;
   zip<U>(other: Dataset<U>): Dataset<readonly [T, U]>;
@@ -65,20 +82,69 @@ export function range(n: int, options?: { readonly blocks?: int }): Dataset<int>
 
 /**
  * The sequential stochastic-gradient fold: `update` is applied to the carried state and one batch after another, for each of
- * `epochs` passes over `over(epoch)`. Gives the last state. `epoch` counts from 0.
+ * `epochs` passes over `over(epoch)`. Gives the last state. `epoch` and `step` count from 0. Several values are carried by name:
+ * `fit({ w: init(1), m: zeros() }, …, ({ w, m }, batch) => …)`.
  */
 export function fit<S, B>(
   init: MaybePromise<S>,
   over: (epoch: int) => Dataset<B>,
   epochs: int,
-  update: (state: S, batch: B) => MaybePromise<S>,
+  update: (state: S, batch: B, at: { readonly epoch: int; readonly step: int }) => MaybePromise<S>,
+  options?: { readonly eachEpoch?: (state: S, epoch: int) => void },
 ): S {
-  return onlyRead("fit", init, over, epochs, update);
+  return onlyRead("fit", init, over, epochs, update, options);
 }
 
 /** Records a number along the run of a `fit`, under a name. */
 export function track(name: string, value: float): void {
   onlyRead("track", name, value);
+}
+
+/** After an epoch: keeps this value where the tracked number is the best so far. A tracked number may be given by its name. */
+export function keep(value: unknown, by: { readonly minimizing: float | string } | { readonly maximizing: float | string }): void {
+  onlyRead("keep", value, by);
+}
+
+/** After an epoch: ends the `fit` where the tracked number hasn't improved for so many. */
+export function stopAfter(epochs: int, options: { readonly withoutImprovementOf: float | string }): void {
+  onlyRead("stopAfter", epochs, options);
+}
+
+/**
+ * From state to state until `until` is true, `max` times at most. `until` compares what was with what comes next:
+ * `loop(start, { max: 50 }, (c) => { const next = move(c); return { next, until: distance(c, next) < 1e-4 }; })`.
+ */
+export function loop<S>(
+  init: MaybePromise<S>,
+  options: { readonly max: int },
+  step: (state: S) => MaybePromise<{ readonly next: S; readonly until: boolean }>,
+): S {
+  return onlyRead("loop", init, options, step);
+}
+
+/** Runs the block for each item, in parallel and sized at run time; the list of what the blocks give, in order. Any stages may stand in it. */
+export function forEach<T, U>(items: Dataset<T> | Iterable<T>, block: (item: T) => MaybePromise<U>): readonly U[] {
+  return onlyRead("forEach", items, block);
+}
+
+/** The value, or the other one where it takes longer. */
+export function within<T, U>(limit: Duration, value: MaybePromise<T>, otherwise: { readonly else: MaybePromise<U> }): T | U {
+  return onlyRead("within", limit, value, otherwise);
+}
+
+/** Fails the run where the condition is false. */
+export function expect(condition: boolean, message?: string): void {
+  onlyRead("expect", condition, message);
+}
+
+/** A call for its effect: never left out, and in order with the others: `perform(notify(x))`. */
+export function perform(effect: unknown): void {
+  onlyRead("perform", effect);
+}
+
+/** What to do when the run fails. */
+export function onFailure(block: (failure: Failure) => void): void {
+  onlyRead("onFailure", block);
 }
 
 /** The mean over the parts of a batch, weighted by their rows. */

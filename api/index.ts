@@ -1,8 +1,26 @@
 // What users import in their own TypeScript: forms of a program that the compiler reads, types, and small values. Knows
 // nothing of the rest, so that reading a user's module never drags the runtime through the TypeScript checker.
 
-export type { Additive, Dataset, float, int, Parts } from "./authoring.ts";
-export { concat, dataset, fit, max, mean, min, range, sum, track } from "./authoring.ts";
+export type { Additive, Dataset, Duration, Failed, Failure, float, int, Parts } from "./authoring.ts";
+export {
+  concat,
+  dataset,
+  expect,
+  fit,
+  forEach,
+  keep,
+  loop,
+  max,
+  mean,
+  min,
+  onFailure,
+  perform,
+  range,
+  stopAfter,
+  sum,
+  track,
+  within,
+} from "./authoring.ts";
 export { TransientError } from "./errors.ts";
 export { type Dimension, type DType, type ReadonlyTensor, type Tensor, tensor } from "./tensor.ts";
 export type { ArrayView, View } from "./view.ts";

@@ -68,7 +68,8 @@ calls, \`resource\` an async factory of something made once per slot.
     message: (p) => `a pipeline can't hold ${p.form}`,
     explain: `The body of a function tagged \`@pipeline\` is never run. It is read into a graph that is known before anything runs, so it holds what has a
 meaning there: \`const\` declarations, calls of imported functions and of the functions of "headrace", methods of data sets, arrow functions of one
-expression as arguments, conditional expressions, arithmetic, records, lists, template strings, and one \`return\` at the end.
+expression as arguments, \`if\` and conditional expressions, arithmetic, records, lists, template strings, and \`return\`. What repeats is a form of
+"headrace" too: \`forEach\`, \`loop\`, \`fit\`.
 
 Anything else belongs in a function of its own, which the pipeline calls: there all of TypeScript is at hand.
 

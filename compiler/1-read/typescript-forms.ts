@@ -1,607 +1,399 @@
-// The body of an annotated TypeScript function as statements and expressions of a `Module`. Whatever has no meaning in a pipeline
-// is reported at its place with the way to say it. Must not know how types are checked or what a stage is.
-import { posix } from "node:path";
-import type {
-  ArrowFunction,
-  BindingName,
-  CallExpression,
-  FunctionDeclaration,
-  Identifier,
-  ObjectLiteralExpression,
-  PropertyAccessExpression,
-  Statement as TsStatement,
-} from "ts-morph";
+// The functions of "headrace" that say more than a call does: those that hold a block (`fit`, `loop`, `forEach`, `onFailure`), the
+// statements (`track`, `keep`, …), and `within`. Each becomes the form of `.pipe` text. Must not know how anything else is read.
+import type { ArrowFunction, CallExpression, FunctionExpression, ObjectLiteralExpression } from "ts-morph";
 import { Node, ts } from "ts-morph";
-import type { BinaryOperator, Name, Span } from "../../lang/ast.ts";
-import type { Diagnostic } from "../../lang/diagnostics.ts";
-import { report } from "../../lang/diagnostics.ts";
-import type { Argument, Block, Expr, Import, Pattern, RecordField, Statement } from "../module.ts";
-import type { TypeScriptProgram } from "./typescript-program.ts";
-import { TypeReader } from "./typescript-types.ts";
+import type { Name, Span } from "../../lang/ast.ts";
+import type { Block, Carried, Expr, Statement } from "../module.ts";
+import type { BodyReader, OnReturn } from "./typescript-body.ts";
+import { unwrapped } from "./typescript-names.ts";
+import { short } from "./typescript-refusals.ts";
 
-export function isPipeline(declaration: FunctionDeclaration): boolean {
-  return declaration.getJsDocs().some((doc) => doc.getTags().some((tag) => tag.getTagName() === "pipeline"));
+type Lambda = ArrowFunction | FunctionExpression;
+const isLambda = (node: Node | undefined): node is Lambda => Node.isArrowFunction(node) || Node.isFunctionExpression(node);
+
+/** Null for a function of "headrace" that is a plain call. */
+export function readForm(form: string, call: CallExpression, reader: BodyReader): Expr | null {
+  switch (form) {
+    case "fit":
+      return readFit(call, reader);
+    case "loop":
+      return readLoop(call, reader);
+    case "forEach":
+      return readForEach(call, reader);
+    case "within":
+      return readWithin(call, reader);
+    default:
+      return null;
+  }
 }
 
-const OPERATORS: ReadonlyMap<ts.SyntaxKind, BinaryOperator> = new Map<ts.SyntaxKind, BinaryOperator>([
-  [ts.SyntaxKind.PlusToken, "+"],
-  [ts.SyntaxKind.MinusToken, "-"],
-  [ts.SyntaxKind.AsteriskToken, "*"],
-  [ts.SyntaxKind.SlashToken, "/"],
-  [ts.SyntaxKind.PercentToken, "%"],
-  [ts.SyntaxKind.EqualsEqualsEqualsToken, "=="],
-  [ts.SyntaxKind.EqualsEqualsToken, "=="],
-  [ts.SyntaxKind.ExclamationEqualsEqualsToken, "!="],
-  [ts.SyntaxKind.ExclamationEqualsToken, "!="],
-  [ts.SyntaxKind.LessThanToken, "<"],
-  [ts.SyntaxKind.LessThanEqualsToken, "<="],
-  [ts.SyntaxKind.GreaterThanToken, ">"],
-  [ts.SyntaxKind.GreaterThanEqualsToken, ">="],
-  [ts.SyntaxKind.AmpersandAmpersandToken, "&&"],
-  [ts.SyntaxKind.BarBarToken, "||"],
-  [ts.SyntaxKind.QuestionQuestionToken, "??"],
-]);
+const STATEMENTS = ["track", "expect", "perform", "keep", "stopAfter", "onFailure"];
+export const isStatementForm = (form: string): boolean => STATEMENTS.includes(form);
 
-/** Scalar functions of the language under the names that TypeScript has for them. */
-const MATH = ["abs", "exp", "log", "sqrt", "round", "floor", "ceil", "min", "max", "pow"];
-const STRING_METHODS: Readonly<Record<string, string>> = { toLowerCase: "lower", toUpperCase: "upper", trim: "trim", includes: "contains" };
-
-/** What programs reach for without importing it, declared or not: Node's declarations need not be installed. */
-const GLOBALS = ["console", "process", "globalThis", "JSON", "Date", "Object", "Number", "String", "Array", "Promise", "performance"];
-
-/** Values of "headrace" for stage functions, not for the composition. */
-const FOR_STAGES = ["tensor", "TransientError"];
-
-export class BodyReader {
-  readonly #program: TypeScriptProgram;
-  readonly #types: TypeReader;
-  readonly #file: string;
-  readonly #diagnostics: Diagnostic[];
-  /** Functions of the file itself that pipelines call, as if imported. */
-  readonly #own = new Map<string, Import>();
-  /** `epoch` has a fixed name in a module, in TypeScript the user's own. */
-  #renamed: ReadonlyMap<string, string> = new Map();
-
-  constructor(program: TypeScriptProgram, file: string, diagnostics: Diagnostic[]) {
-    this.#program = program;
-    this.#types = new TypeReader(program, file);
-    this.#file = file;
-    this.#diagnostics = diagnostics;
-  }
-
-  ownFunctions(): readonly Import[] {
-    return [...this.#own.values()];
-  }
-
-  // --- Statements --------------------------------------------------------------------------------------------------------
-
-  pipelineBody(declaration: FunctionDeclaration): Block {
-    const body = declaration.getBody();
-    if (!Node.isBlock(body)) return { statements: [], span: this.#span(declaration) };
-    return this.#block(body.getStatements(), this.#span(body), (value, span) => ({ kind: "expression", value, span }));
-  }
-
-  #block(statements: readonly TsStatement[], span: Span, onReturn: (value: Expr, span: Span) => Statement): Block {
-    const read: Statement[] = [];
-    for (const [i, statement] of statements.entries()) {
-      if (Node.isReturnStatement(statement)) {
-        const value = statement.getExpression();
-        if (value !== undefined) read.push(onReturn(this.expression(value), this.#span(statement)));
-        if (i < statements.length - 1)
-          this.#refuse(statement, "a `return` before its end", "the value of a pipeline is what its last statement returns");
-      } else read.push(...this.#statement(statement));
-    }
-    return { statements: read, span };
-  }
-
-  #statement(statement: TsStatement): readonly Statement[] {
-    const span = this.#span(statement);
-    if (Node.isVariableStatement(statement)) {
-      if (statement.getDeclarationKind() !== "const") {
-        this.#refuse(
-          statement,
-          `\`${statement.getDeclarationKind()}\`, which can be assigned again`,
-          "const name = …: each value has a name of its own",
-        );
-      }
-      const doc = statement
-        .getJsDocs()
-        .map((each) => each.getDescription().trim())
-        .join("\n");
-      return statement.getDeclarations().flatMap((declaration): Statement[] => {
-        const value = declaration.getInitializer();
-        const pattern = this.#pattern(declaration.getNameNode());
-        if (value === undefined || pattern === null) return [];
-        const type = declaration.getTypeNode();
-        return [
-          {
-            kind: "let",
-            doc: doc === "" ? null : doc,
-            pattern,
-            type: type === undefined ? null : { kind: "type", type: this.#types.readNode(type.compilerNode) },
-            value: this.expression(value),
-            span,
-          },
-        ];
-      });
-    }
-    if (Node.isExpressionStatement(statement)) {
-      const expression = unwrapped(statement.getExpression());
-      if (!Node.isCallExpression(expression)) {
-        this.#refuse(expression, ...(assignment(expression) ?? (["a value that nobody uses", "const name = …, or leave it out"] as const)));
-        return [];
-      }
-      return this.#form(expression) === "track" ? this.#track(expression) : [{ kind: "do", value: this.expression(expression), span }];
-    }
-    if (statement.getKind() === ts.SyntaxKind.EmptyStatement) return [];
-    this.#refuse(statement, ...forbiddenStatement(statement));
+/** A form that is a statement of its own. */
+export function readStatementForm(form: string, call: CallExpression, reader: BodyReader, span: Span): readonly Statement[] {
+  const [first, second] = call.getArguments();
+  const wrong = (what: string, help: string): [] => {
+    reader.refuse(call, [what, help]);
     return [];
-  }
-
-  #track(call: CallExpression): readonly Statement[] {
-    const [name, value] = call.getArguments();
-    if (name === undefined || value === undefined || !(Node.isStringLiteral(name) || Node.isNoSubstitutionTemplateLiteral(name))) {
-      this.#refuse(call, "a `track` whose name isn't written out", 'track("loss", …)');
-      return [];
+  };
+  switch (form) {
+    case "track": {
+      const name = writtenText(first, reader);
+      if (name === null || second === undefined) return wrong("a `track` whose name isn't written out", 'track("loss", …)');
+      return [{ kind: "track", name, value: reader.expression(second), span: reader.span(call) }];
     }
-    const at = this.#span(name);
-    return [
-      {
-        kind: "track",
-        name: { text: name.getLiteralText(), span: { ...at, start: at.start + 1, end: at.end - 1 } },
-        value: this.expression(value),
-        span: this.#span(call),
-      },
-    ];
+    case "expect":
+      if (first === undefined) return wrong("an `expect` without a condition", 'expect(condition, "message")');
+      return [
+        { kind: "expect", condition: reader.expression(first), message: second === undefined ? null : reader.expression(second), span },
+      ];
+    case "perform":
+      if (first === undefined || isLambda(unwrapped(first))) return wrong("a `perform` of no call", "perform(notify(x))");
+      return [{ kind: "do", value: reader.expression(first), span }];
+    case "keep": {
+      const options = optionsOf(second);
+      const direction = ["minimizing", "maximizing"].find((each) => options?.getProperty(each) !== undefined);
+      const metric = direction === undefined ? null : metricOf(optionValue(options!, direction), reader);
+      if (first === undefined || metric === null || direction === undefined)
+        return wrong("a `keep` that doesn't say by which number", "keep(w, { minimizing: valLoss }), with valLoss tracked");
+      return [
+        {
+          kind: "keep",
+          value: reader.expression(first),
+          direction: direction === "minimizing" ? "minimizing" : "maximizing",
+          metric,
+          span,
+        },
+      ];
+    }
+    case "stopAfter": {
+      const metric = metricOf(optionValue(optionsOf(second), "withoutImprovementOf"), reader);
+      if (first === undefined || metric === null)
+        return wrong(
+          "a `stopAfter` that doesn't say of which number",
+          "stopAfter(3, { withoutImprovementOf: valLoss }), with valLoss tracked",
+        );
+      return [{ kind: "stop", after: reader.expression(first), metric, span }];
+    }
+    default: {
+      const body = first === undefined ? undefined : unwrapped(first);
+      const parameter = isLambda(body) ? body.getParameters()[0]?.getNameNode() : undefined;
+      if (!isLambda(body) || body.getParameters().length > 1 || (parameter !== undefined && !Node.isIdentifier(parameter)))
+        return wrong("an `onFailure` that isn't given an arrow function of one name", "onFailure((e) => { perform(report(e.message)); })");
+      const name = parameter === undefined ? { text: reader.names.fresh("failure"), span: reader.span(body) } : reader.name(parameter);
+      return [{ kind: "onFailure", name, body: reader.functionBody(body, null), span }];
+    }
   }
+}
 
-  #pattern(node: BindingName): Pattern | null {
-    const span = this.#span(node);
-    if (Node.isIdentifier(node)) return { kind: "name", name: this.#name(node), span };
-    const elements = node.getElements();
-    const plain = elements.every(
-      (element) =>
-        Node.isBindingElement(element) &&
-        element.getInitializer() === undefined &&
-        element.getDotDotDotToken() === undefined &&
-        Node.isIdentifier(element.getNameNode()),
-    );
-    if (!plain) {
-      this.#refuse(node, "a destructuring with defaults, rests or depth", "const { a, b: c } = …, or const [a, b] = …");
+/** A tracked name: a text, or the value that was tracked under some name. */
+function metricOf(node: Node | undefined, reader: BodyReader): Name | null {
+  const text = writtenText(node, reader);
+  if (text !== null || node === undefined) return text;
+  const value = unwrapped(node);
+  if (!Node.isIdentifier(value)) return null;
+  const block = value.getFirstAncestorByKind(ts.SyntaxKind.ArrowFunction);
+  const tracked = block
+    ?.getDescendantsOfKind(ts.SyntaxKind.CallExpression)
+    .find((call) => reader.names.form(call) === "track" && call.getArguments()[1]?.getText() === value.getText());
+  const name = writtenText(tracked?.getArguments()[0], reader);
+  return { text: name?.text ?? value.getText(), span: reader.span(value) };
+}
+
+/** The text of a literal, at the place inside its quotes. */
+function writtenText(node: Node | undefined, reader: BodyReader): Name | null {
+  if (node === undefined || !(Node.isStringLiteral(node) || Node.isNoSubstitutionTemplateLiteral(node))) return null;
+  const at = reader.span(node);
+  return { text: node.getLiteralText(), span: { ...at, start: at.start + 1, end: at.end - 1 } };
+}
+
+function optionsOf(node: Node | undefined): ObjectLiteralExpression | null {
+  const value = node === undefined ? undefined : unwrapped(node);
+  return Node.isObjectLiteralExpression(value) ? value : null;
+}
+
+/** What an option is given, also as `{ max }`. */
+function optionValue(options: ObjectLiteralExpression | null, name: string): Node | undefined {
+  const property = options?.getProperty(name);
+  return Node.isPropertyAssignment(property)
+    ? property.getInitializer()
+    : Node.isShorthandPropertyAssignment(property)
+      ? property.getNameNode()
+      : undefined;
+}
+
+/** The options that a form doesn't have, which would else be dropped in silence. */
+function refuseOthers(options: ObjectLiteralExpression | null, known: readonly string[], form: string, reader: BodyReader): void {
+  for (const property of options?.getProperties() ?? []) {
+    const name = Node.isPropertyAssignment(property) || Node.isShorthandPropertyAssignment(property) ? property.getName() : null;
+    if (name !== null && known.includes(name)) continue;
+    reader.refuse(property, [
+      `\`${short(property, 30)}\` as an option of \`${form}\``,
+      `its options are ${known.map((one) => `\`${one}\``).join(", ")}`,
+    ]);
+  }
+}
+
+// --- fit -----------------------------------------------------------------------------------------------------------------
+
+const FIT = "fit(init(seed), (epoch) => rows.shuffle(epoch).batches(64), epochs, (w, batch) => …)";
+
+function readFit(call: CallExpression, reader: BodyReader): Expr {
+  const [init, over, epochs, update, last] = call.getArguments().map(unwrapped);
+  const span = reader.span(call);
+  if (init === undefined || epochs === undefined || !isLambda(over) || !isLambda(update))
+    return reader.refuse(call, ["a `fit` whose batches or update aren't arrow functions", FIT]);
+  const [state, batch, at] = update.getParameters().map((parameter) => parameter.getNameNode());
+  if (state === undefined || !Node.isIdentifier(batch))
+    return reader.refuse(update, ["a `fit` whose update doesn't take a state and a batch, by name", FIT]);
+  const epoch = over.getParameters()[0]?.getNameNode();
+  if (epoch !== undefined) word(epoch, "epoch", reader);
+  if (at !== undefined && !readPlace(at, reader))
+    return reader.refuse(at, ["the place of a step by another name", "(w, batch, { epoch, step }) => …"]);
+  const carried = readCarried(init, state, "fit", reader);
+  if (carried === null) return { kind: "error", span };
+  const batches = only(
+    reader.functionBody(over),
+    over,
+    "batches given by several statements",
+    "(epoch) => rows.shuffle(epoch).batches(64)",
+    reader,
+  );
+  let given = false;
+  const body = reader.functionBody(update, (value, node) => {
+    given = true;
+    return nextOf(value, node, carried, [], reader) ?? [];
+  });
+  if (!given) {
+    const names = carried.map(({ name }) => name.text).join(", ");
+    reader.refuse(update, [
+      "an update of `fit` that returns nothing",
+      `return the next \`${carried.length > 1 ? `{ ${names} }` : names}\``,
+    ]);
+  }
+  if (last !== undefined && optionsOf(last) === null)
+    reader.refuse(last, ["options of `fit` that aren't written out", "{ eachEpoch: (w) => { … } }"]);
+  refuseOthers(optionsOf(last), ["eachEpoch"], "fit", reader);
+  return {
+    kind: "fit",
+    carried,
+    batch: reader.name(batch),
+    over: batches,
+    epochs: reader.expression(epochs),
+    body,
+    eachEpoch: readEachEpoch(optionsOf(last), carried, reader),
+    span,
+  };
+}
+
+/** The third argument of an update: `{ epoch, step }`, each under a name of the user's own. */
+function readPlace(node: Node, reader: BodyReader): boolean {
+  if (!Node.isObjectBindingPattern(node)) return false;
+  return node.getElements().every((element) => {
+    const field = (element.getPropertyNameNode() ?? element.getNameNode()).getText();
+    if ((field !== "epoch" && field !== "step") || !Node.isIdentifier(element.getNameNode()) || element.getInitializer() !== undefined)
+      return false;
+    word(element.getNameNode(), field, reader);
+    return true;
+  });
+}
+
+/** The user's name for a value that has a fixed one in a module. */
+function word(node: Node, text: string, reader: BodyReader): void {
+  reader.names.alias(node, (span) => ({ kind: "name", name: text, span }));
+}
+
+function readEachEpoch(options: ObjectLiteralExpression | null, carried: readonly Carried[], reader: BodyReader): Block | null {
+  const property = options?.getProperty("eachEpoch");
+  if (property === undefined) return null;
+  const value = optionValue(options, "eachEpoch");
+  const body = value === undefined ? undefined : unwrapped(value);
+  if (!isLambda(body)) {
+    reader.refuse(property, ["an `eachEpoch` that isn't an arrow function", "eachEpoch: (w, epoch) => { … }"]);
+    return null;
+  }
+  const [state, epoch] = body.getParameters().map((parameter) => parameter.getNameNode());
+  if (epoch !== undefined) word(epoch, "epoch", reader);
+  if (state !== undefined && !nameCarried(state, carried, reader)) return null;
+  return reader.functionBody(body, null);
+}
+
+// --- What is carried from step to step -------------------------------------------------------------------------------------
+
+/** One value by name, or several: `{ w, m }` with a field each in the value to begin with. */
+function readCarried(init: Node, state: Node, form: string, reader: BodyReader): readonly Carried[] | null {
+  if (Node.isIdentifier(state)) return [{ name: reader.name(state), init: reader.expression(init), span: reader.span(init) }];
+  if (!Node.isObjectBindingPattern(state)) {
+    reader.refuse(state, [`a list of values that \`${form}\` carries`, "{ a, b }: a record has a name for each"]);
+    return null;
+  }
+  if (!Node.isObjectLiteralExpression(init)) {
+    const text = state.getText();
+    reader.refuse(init, [
+      `values that \`${form}\` carries by name, but that don't begin by name`,
+      `${text} is to be given as { name: … } for each`,
+    ]);
+    return null;
+  }
+  const carried: Carried[] = [];
+  for (const field of reader.fields(init)) {
+    if (field.kind === "spread") {
+      reader.refuse(init, [`values that \`${form}\` carries, spread from a record`, "write each out: { a: …, b: … }"]);
       return null;
     }
-    const bound = elements.filter(Node.isBindingElement);
-    if (Node.isArrayBindingPattern(node)) return { kind: "items", names: bound.map((element) => this.#name(element.getNameNode())), span };
-    const fields = bound.map((element) => ({
-      field: this.#name(element.getPropertyNameNode() ?? element.getNameNode()),
-      name: this.#name(element.getNameNode()),
-    }));
-    return { kind: "fields", fields, span };
+    carried.push({ name: field.name, init: field.value, span: field.span });
   }
+  return nameCarried(state, carried, reader) ? carried : null;
+}
 
-  // --- Expressions -------------------------------------------------------------------------------------------------------
-
-  expression(written: Node): Expr {
-    const node = unwrapped(written);
-    const span = this.#span(node);
-    if (Node.isNumericLiteral(node)) {
-      const value = node.getLiteralValue();
-      return { kind: "number", value, numeric: Number.isInteger(value) ? "either" : "float", span };
-    }
-    if (Node.isStringLiteral(node) || Node.isNoSubstitutionTemplateLiteral(node))
-      return { kind: "string", value: node.getLiteralText(), span };
-    if (Node.isTrueLiteral(node) || Node.isFalseLiteral(node)) return { kind: "bool", value: node.getLiteralValue(), span };
-    if (Node.isNullLiteral(node)) return { kind: "null", span };
-    if (Node.isIdentifier(node)) return this.#identifier(node);
-    if (Node.isTemplateExpression(node)) {
-      const parts = [
-        node.getHead().getLiteralText(),
-        ...node.getTemplateSpans().flatMap((each) => [this.expression(each.getExpression()), each.getLiteral().getLiteralText()]),
-      ];
-      return { kind: "template", parts: parts.filter((part) => part !== ""), span };
-    }
-    if (Node.isArrayLiteralExpression(node)) return { kind: "list", items: node.getElements().map((item) => this.expression(item)), span };
-    if (Node.isObjectLiteralExpression(node)) return { kind: "record", fields: this.#fields(node), span };
-    if (Node.isPropertyAccessExpression(node)) return this.#field(node);
-    if (Node.isElementAccessExpression(node)) {
-      const index = node.getArgumentExpression();
-      if (index === undefined) return this.#refuse(node, "an index without a value", "xs[0]");
-      return { kind: "index", of: this.expression(node.getExpression()), index: this.expression(index), span };
-    }
-    if (Node.isConditionalExpression(node)) {
-      const branch = (value: Node): Block => ({
-        statements: [{ kind: "expression", value: this.expression(value), span: this.#span(value) }],
-        span: this.#span(value),
-      });
-      return {
-        kind: "if",
-        condition: this.expression(node.getCondition()),
-        then: branch(node.getWhenTrue()),
-        else: branch(node.getWhenFalse()),
-        span,
-      };
-    }
-    if (Node.isBinaryExpression(node)) {
-      const operator = OPERATORS.get(node.getOperatorToken().getKind());
-      if (operator === undefined)
-        return this.#refuse(node, ...(assignment(node) ?? [`the operator \`${node.getOperatorToken().getText()}\``, STAGE_HELP]));
-      return { kind: "binary", operator, left: this.expression(node.getLeft()), right: this.expression(node.getRight()), span };
-    }
-    if (Node.isPrefixUnaryExpression(node)) {
-      const token = node.getOperatorToken();
-      const operator = token === ts.SyntaxKind.MinusToken ? "-" : token === ts.SyntaxKind.ExclamationToken ? "!" : null;
-      if (operator === null) return this.#refuse(node, ...(assignment(node) ?? ["a unary `+` or `~`", STAGE_HELP]));
-      return { kind: "unary", operator, operand: this.expression(node.getOperand()), span };
-    }
-    if (Node.isCallExpression(node)) return this.#call(node);
-    if (Node.isArrowFunction(node) || Node.isFunctionExpression(node)) {
-      return this.#refuse(node, "a function as a value", "give it as an argument: rows.map((row) => …)");
-    }
-    return this.#refuse(node, ...(assignment(node) ?? forbiddenExpression(node)));
-  }
-
-  #identifier(node: Identifier): Expr {
-    const span = this.#span(node);
-    const text = node.getText();
-    if (text === "undefined") return { kind: "null", span };
-    const declared = node.getSymbol()?.getDeclarations()[0];
-    const outside = declared !== undefined && !this.#isInside(declared);
-    if (outside && !this.#isFunction(node)) {
-      return this.#refuse(
-        node,
-        `\`${text}\`, a value from outside it`,
-        "make it a parameter of the pipeline, or let a stage function give it",
-      );
-    }
-    if (outside) this.#stageFunction(node);
-    return { kind: "name", name: this.#renamed.get(text) ?? text, span };
-  }
-
-  #field(node: PropertyAccessExpression): Expr {
-    const of = node.getExpression();
-    const span = this.#span(node);
-    if (node.getName() === "length" && (isListOrText(of) || of.getType().getProperty("byteLength") !== undefined)) {
-      return {
-        kind: "call",
-        callee: { text: "len", span: this.#span(node.getNameNode()) },
-        receiver: null,
-        args: [this.#argument(of)],
-        span,
-      };
-    }
-    if (Node.isIdentifier(of) && of.getText() === "Math") return this.#refuse(node, `\`${node.getText()}\``, "write the number out");
-    return { kind: "field", of: this.expression(of), name: this.#name(node.getNameNode()), optional: node.hasQuestionDotToken(), span };
-  }
-
-  #fields(node: ObjectLiteralExpression): readonly RecordField[] {
-    return node.getProperties().flatMap((property): RecordField[] => {
-      const span = this.#span(property);
-      if (Node.isSpreadAssignment(property)) return [{ kind: "spread", value: this.expression(property.getExpression()), span }];
-      if (Node.isShorthandPropertyAssignment(property)) {
-        const name = property.getNameNode();
-        return [{ kind: "field", name: this.#name(name), value: this.#identifierValue(name), span }];
-      }
-      const name = Node.isPropertyAssignment(property) ? property.getNameNode() : null;
-      const value = Node.isPropertyAssignment(property) ? property.getInitializer() : undefined;
-      if (name === null || value === undefined || Node.isComputedPropertyName(name)) {
-        this.#refuse(property, "a computed field, a method or an accessor in a record", "{ name: value }");
-        return [];
-      }
-      return [{ kind: "field", name: this.#name(name), value: this.expression(value), span }];
-    });
-  }
-
-  /** In `{ model }` TypeScript's symbol is the field, not the value. */
-  #identifierValue(name: Identifier): Expr {
-    const text = name.getText();
-    return { kind: "name", name: this.#renamed.get(text) ?? text, span: this.#span(name) };
-  }
-
-  // --- Calls -------------------------------------------------------------------------------------------------------------
-
-  #call(node: CallExpression): Expr {
-    const callee = unwrapped(node.getExpression());
-    const span = this.#span(node);
-    if (Node.isPropertyAccessExpression(callee)) return this.#methodCall(node, callee);
-    if (!Node.isIdentifier(callee)) return this.#refuse(node, "a call of a computed function", STAGE_HELP);
-    const form = this.#form(node);
-    if (form === null) {
-      if (!this.#stageFunction(callee)) return { kind: "error", span };
-      return {
-        kind: "call",
-        callee: this.#name(callee),
-        receiver: null,
-        args: node.getArguments().map((each) => this.#argument(each)),
-        span,
-      };
-    }
-    const [first] = node.getArguments();
-    if (form === "dataset" && first !== undefined) return this.expression(first);
-    if (form === "fit") return this.#fit(node);
-    if (form === "track") return this.#refuse(node, "a `track` inside an expression", 'track("loss", …); as a statement of its own');
-    if (FOR_STAGES.includes(form)) return this.#refuse(node, `a call of \`${form}\``, STAGE_HELP);
-    return { kind: "call", callee: { text: form, span: this.#span(callee) }, receiver: null, args: this.#builtInArguments(node), span };
-  }
-
-  #methodCall(node: CallExpression, callee: PropertyAccessExpression): Expr {
-    const span = this.#span(node);
-    const receiver = callee.getExpression();
-    const method = callee.getName();
-    const name = this.#name(callee.getNameNode());
-    if (this.#types.isDataset(receiver.getType().compilerType)) {
-      return { kind: "call", callee: name, receiver: null, args: [this.#argument(receiver), ...this.#builtInArguments(node)], span };
-    }
-    if (Node.isIdentifier(receiver) && receiver.getText() === "Math" && MATH.includes(method)) {
-      return { kind: "call", callee: name, receiver: null, args: node.getArguments().map((each) => this.#argument(each)), span };
-    }
-    const text = STRING_METHODS[method];
-    if (text !== undefined && (receiver.getType().isString() || receiver.getType().isStringLiteral())) {
-      return {
-        kind: "call",
-        callee: { ...name, text },
-        receiver: null,
-        args: [this.#argument(receiver), ...node.getArguments().map((each) => this.#argument(each))],
-        span,
-      };
-    }
-    if (isListOrText(receiver)) {
-      const list = receiver.getText();
-      const help =
-        receiver.getType().isArray() || receiver.getType().isReadonlyArray()
-          ? `dataset(${list.length > 30 ? "…" : list}).${method}(…)`
-          : STAGE_HELP;
-      return this.#refuse(callee.getNameNode(), `\`.${method}\` of a list or a text`, help, span);
-    }
-    const declared = Node.isIdentifier(receiver) ? receiver.getSymbol()?.getDeclarations()[0] : undefined;
-    const global = declared === undefined ? GLOBALS.includes(receiver.getText()) : !this.#isInside(declared);
-    if (global) return this.#refuse(node, `a call of \`${callee.getText()}\``, STAGE_HELP);
-    return {
-      kind: "call",
-      callee: name,
-      receiver: this.expression(receiver),
-      args: node.getArguments().map((each) => this.#argument(each)),
-      span,
-    };
-  }
-
-  #fit(node: CallExpression): Expr {
-    const [init, over, epochs, update] = node.getArguments().map(unwrapped);
-    const span = this.#span(node);
-    const example = "fit(init(seed), (epoch) => rows.shuffle(epoch).batches(64), epochs, (w, batch) => …)";
-    if (init === undefined || epochs === undefined || !Node.isArrowFunction(over) || !Node.isArrowFunction(update)) {
-      return this.#refuse(node, "a `fit` whose batches or update aren't arrow functions", example);
-    }
-    const names = update.getParameters().map((parameter) => parameter.getNameNode());
-    const [state, batch] = names;
-    if (!Node.isIdentifier(state) || !Node.isIdentifier(batch) || names.length > 2) {
-      return this.#refuse(update, "a `fit` whose update doesn't take a state and a batch, by name", example);
-    }
-    const epoch = over.getParameters()[0]?.getName();
-    const carried = this.#name(state);
-    const next = (value: Expr, at: Span): Statement => ({ kind: "next", name: carried, value, span: at });
-    const overBody = over.getBody();
-    const body = update.getBody();
-    if (Node.isBlock(overBody))
-      return this.#refuse(overBody, "batches given by several statements", "(epoch) => rows.shuffle(epoch).batches(64)", span);
-    const initial = this.expression(init);
-    const batches = this.#with(epoch === undefined ? [] : [[epoch, "epoch"]], () => this.expression(overBody));
-    const block = Node.isBlock(body)
-      ? this.#block(body.getStatements(), this.#span(body), next)
-      : { statements: [next(this.expression(body), this.#span(body))], span: this.#span(body) };
-    if (!block.statements.some((statement) => statement.kind === "next")) {
-      this.#refuse(update, "an update of `fit` that returns nothing", `return the next \`${carried.text}\``);
-    }
-    return {
-      kind: "fit",
-      carried: [{ name: carried, init: initial, span: this.#span(init) }],
-      batch: this.#name(batch),
-      over: batches,
-      epochs: this.expression(epochs),
-      body: block,
-      eachEpoch: null,
-      span,
-    };
-  }
-
-  /** Options in a record are named arguments: `split({ train: 0.8, test: 0.2 })` is `split(train: 0.8, test: 0.2)`. */
-  #builtInArguments(node: CallExpression): readonly Argument[] {
-    return node.getArguments().flatMap((each): Argument[] => {
-      const value = unwrapped(each);
-      if (!Node.isObjectLiteralExpression(value)) return [this.#argument(each)];
-      return this.#fields(value).flatMap((field): Argument[] => {
-        if (field.kind === "field") return [{ name: field.name, value: field.value, span: field.span }];
-        this.#refuse(value, "options that are spread from a record", "write each option out");
-        return [];
-      });
-    });
-  }
-
-  #argument(node: Node): Argument {
-    const value = unwrapped(node);
-    const span = this.#span(node);
-    if (Node.isSpreadElement(value))
-      return { name: null, value: this.#refuse(value, "arguments that are spread from a list", "write each argument out"), span };
-    return { name: null, value: Node.isArrowFunction(value) ? this.#lambda(value) : this.expression(value), span };
-  }
-
-  #lambda(node: ArrowFunction): Expr {
-    const span = this.#span(node);
-    const parameters = node.getParameters().map((parameter) => parameter.getNameNode());
-    const plain = parameters.filter(Node.isIdentifier);
-    if (plain.length < parameters.length) {
-      const pattern = parameters.find((each) => !Node.isIdentifier(each))!;
-      return this.#refuse(pattern, "a lambda that takes its argument apart", "(row) => … row.field …", span);
-    }
-    let body: Node = node.getBody();
-    if (Node.isBlock(body)) {
-      const [only, ...more] = body.getStatements();
-      const returned = Node.isReturnStatement(only) ? only.getExpression() : undefined;
-      if (returned === undefined || more.length > 0) {
-        return this.#refuse(
-          body,
-          "a lambda of several statements",
-          "put them in an exported function of a file of stages, and call that",
-          span,
-        );
-      }
-      body = returned;
-    }
-    const names = plain.map((parameter) => this.#name(parameter));
-    const value = this.#with(
-      names.map((name) => [name.text, name.text]),
-      () => this.expression(body),
-    );
-    return { kind: "lambda", parameters: names, body: value, span };
-  }
-
-  /** Reads with names that mean others, and no more than that. */
-  #with<T>(names: readonly (readonly [string, string])[], read: () => T): T {
-    const before = this.#renamed;
-    this.#renamed = new Map([...before, ...names]);
-    const result = read();
-    this.#renamed = before;
-    return result;
-  }
-
-  // --- What a name stands for ----------------------------------------------------------------------------------------------
-
-  /** The name, in "headrace", of the function that is called; null for any other. */
-  #form(node: CallExpression): string | null {
-    const callee = unwrapped(node.getExpression());
-    const declared = Node.isIdentifier(callee) ? callee.getSymbol()?.getDeclarations()[0] : undefined;
-    return Node.isImportSpecifier(declared) && declared.getImportDeclaration().getModuleSpecifierValue() === "headrace"
-      ? declared.getName()
-      : null;
-  }
-
-  /** True where a function can be a stage, or is a pipeline of this file; reports it otherwise. */
-  #stageFunction(callee: Identifier): boolean {
-    const text = callee.getText();
-    const declared = callee.getSymbol()?.getDeclarations()[0];
-    // A name that nobody declares is the checker's to report, with the nearest one.
-    if (declared === undefined) return true;
-    if (Node.isImportSpecifier(declared)) {
-      const from = declared.getImportDeclaration().getModuleSpecifierValue();
-      if (from.startsWith(".") || from === "headrace") return true;
-      this.#cannotBeStage(callee, `export a function of your own that calls \`${text}\`, and call that`);
-      return false;
-    }
-    const outer = Node.isFunctionDeclaration(declared)
-      ? declared
-      : Node.isVariableDeclaration(declared)
-        ? declared.getVariableStatement()
-        : undefined;
-    const atTop = outer !== undefined && Node.isSourceFile(outer.getParent()) && outer.getSourceFile() === callee.getSourceFile();
-    if (Node.isFunctionDeclaration(outer) && atTop && isPipeline(outer)) return true;
-    if (!atTop || outer === undefined) {
-      this.#cannotBeStage(callee, STAGE_HELP);
-      return false;
-    }
-    if (!outer.isExported()) {
-      this.#cannotBeStage(callee, `export it: \`export ${outer.getText().split(/[({=]/, 1)[0]!.trim()} …\``);
-      return false;
-    }
-    const name: Name = { text, span: this.#span(declared) };
-    this.#own.set(text, {
-      what: "function",
-      exported: name,
-      local: name,
-      from: { text: `./${posix.basename(this.#file)}`, span: name.span },
-      span: name.span,
-    });
+/** Reads the user's names for what is carried as the names in the module. */
+function nameCarried(node: Node, carried: readonly Carried[], reader: BodyReader): boolean {
+  const names = carried.map(({ name }) => name.text);
+  if (Node.isIdentifier(node) && carried.length === 1) {
+    if (node.getText() !== names[0]) word(node, names[0]!, reader);
     return true;
   }
-
-  #cannotBeStage(callee: Identifier, help: string): void {
-    this.#diagnostics.push(
-      report("HR512", { name: callee.getText() }, [{ span: this.#span(callee), label: "called here", role: "primary" }], { help }),
-    );
+  const help = carried.length === 1 ? `${names[0]}` : `{ ${names.join(", ")} }`;
+  const elements = Node.isObjectBindingPattern(node) ? node.getElements() : [];
+  const plain = elements.every(
+    (element) =>
+      Node.isIdentifier(element.getNameNode()) && element.getInitializer() === undefined && element.getDotDotDotToken() === undefined,
+  );
+  const fields = elements.map((element) => (element.getPropertyNameNode() ?? element.getNameNode()).getText());
+  if (!Node.isObjectBindingPattern(node) || !plain || fields.some((field) => !names.includes(field))) {
+    reader.refuse(node, ["names for other values than are carried", help]);
+    return false;
   }
-
-  #isFunction(node: Identifier): boolean {
-    return node.getType().getCallSignatures().length > 0 || node.getType().isAny();
-  }
-
-  /** Declared in a function of this file: a parameter, or a `const` of a pipeline. */
-  #isInside(declaration: Node): boolean {
-    return (
-      declaration.getSourceFile().getFilePath() === this.#program.tree(this.#file).getFilePath() &&
-      declaration.getFirstAncestor(isFunctionLike) !== undefined
-    );
-  }
-
-  #name(node: Node): Name {
-    const text = Node.isStringLiteral(node) ? node.getLiteralText() : node.getText();
-    return { text: this.#renamed.get(text) ?? text, span: this.#span(node) };
-  }
-
-  #span(node: Node): Span {
-    return { file: this.#file, start: node.getStart(), end: node.getEnd() };
-  }
-
-  #refuse(node: Node, form: string, help: string, whole: Span = this.#span(node)): Expr {
-    this.#diagnostics.push(report("HR510", { form }, [{ span: this.#span(node), label: "here", role: "primary" }], { help }));
-    return { kind: "error", span: whole };
-  }
+  for (const [i, element] of elements.entries()) word(element.getNameNode(), fields[i]!, reader);
+  return true;
 }
 
-const STAGE_HELP = "put it in an exported function of a file of stages, and call that";
-
-/** Without what says something to TypeScript alone: brackets, `await`, `as T`, `satisfies T`, `!`. */
-function unwrapped(node: Node): Node {
-  const inner =
-    Node.isParenthesizedExpression(node) ||
-    Node.isAwaitExpression(node) ||
-    Node.isAsExpression(node) ||
-    Node.isSatisfiesExpression(node) ||
-    Node.isNonNullExpression(node)
-      ? node.getExpression()
-      : null;
-  return inner === null ? node : unwrapped(inner);
-}
-
-function isFunctionLike(node: Node): boolean {
-  return Node.isFunctionDeclaration(node) || Node.isArrowFunction(node) || Node.isFunctionExpression(node);
-}
-
-function isListOrText(node: Node): boolean {
-  const type = node.getType().getNonNullableType();
-  return type.isArray() || type.isReadonlyArray() || type.isTuple() || type.isString() || type.isStringLiteral();
-}
-
-function assignment(node: Node): readonly [string, string] | null {
-  const assigns =
-    (Node.isBinaryExpression(node) &&
-      /^(?:[-+*/%&|^?<>]*)=$/.test(node.getOperatorToken().getText()) &&
-      !OPERATORS.has(node.getOperatorToken().getKind())) ||
-    (Node.isPrefixUnaryExpression(node) &&
-      [ts.SyntaxKind.PlusPlusToken, ts.SyntaxKind.MinusMinusToken].includes(node.getOperatorToken())) ||
-    Node.isPostfixUnaryExpression(node);
-  return assigns ? ["an assignment", "const name = …: each value has a name of its own; only `fit` carries one from step to step"] : null;
-}
-
-function forbiddenStatement(node: Node): readonly [string, string] {
-  if (Node.isIfStatement(node)) return ["an `if` statement", "const x = condition ? a : b"];
+/** What is returned as `<-` for each carried value; where one reads another's old value, all are computed first. */
+function nextOf(
+  value: Expr,
+  node: Node,
+  carried: readonly Carried[],
+  before: readonly Statement[],
+  reader: BodyReader,
+): readonly Statement[] | null {
+  const span = reader.span(node);
+  if (carried.length === 1) return [...before, { kind: "next", name: carried[0]!.name, value, span }];
+  const names = carried.map(({ name }) => name.text);
+  const fields = value.kind === "record" ? value.fields.flatMap((field) => (field.kind === "field" ? [field] : [])) : [];
+  if (value.kind === "error") return null;
   if (
-    Node.isForOfStatement(node) ||
-    Node.isForInStatement(node) ||
-    Node.isForStatement(node) ||
-    Node.isWhileStatement(node) ||
-    Node.isDoStatement(node)
+    value.kind !== "record" ||
+    fields.length < value.fields.length ||
+    fields.length !== names.length ||
+    fields.some(({ name }) => !names.includes(name.text))
   ) {
-    return ["a loop", "dataset(rows).map((row) => …), or a loop inside a stage function"];
+    reader.refuse(node, [
+      "next values that aren't written out by name",
+      `{ ${names.map((name) => `${name}: …`).join(", ")} }, each as a field`,
+    ]);
+    return null;
   }
-  if (Node.isFunctionDeclaration(node) || Node.isClassDeclaration(node)) return ["a declaration of a function or class", STAGE_HELP];
-  if (Node.isThrowStatement(node) || Node.isTryStatement(node))
-    return ["`throw` or `try`", "a stage function may throw; the run then fails with its stack"];
-  return [`\`${node.getText().split(/\s/, 1)[0]}\``, STAGE_HELP];
+  const clash = fields.some(({ name }, i) => fields.slice(i + 1).some((later) => reads(later.value, [name.text])));
+  if (!clash)
+    return [...before, ...fields.map((field): Statement => ({ kind: "next", name: field.name, value: field.value, span: field.span }))];
+  const lets: Statement[] = [];
+  const nexts = fields.map((field): Statement => {
+    const text = reader.names.fresh(`next${field.name.text[0]!.toUpperCase()}${field.name.text.slice(1)}`);
+    lets.push(hidden(text, field.value));
+    return { kind: "next", name: field.name, value: { kind: "name", name: text, span: field.span }, span: field.span };
+  });
+  return [...lets, ...before, ...nexts];
 }
 
-function forbiddenExpression(node: Node): readonly [string, string] {
-  if (Node.isNewExpression(node)) return ["a `new` object", STAGE_HELP];
-  if (Node.isSpreadElement(node)) return ["a spread in a list", "dataset(xs).concat(ys)"];
-  if (Node.isRegularExpressionLiteral(node)) return ["a regular expression", STAGE_HELP];
-  if (Node.isTaggedTemplateExpression(node)) return ["a tagged template", STAGE_HELP];
-  if (Node.isBigIntLiteral(node)) return ["a bigint", "an int is a whole number up to 2^53"];
-  return ["this expression", STAGE_HELP];
+const hidden = (text: string, value: Expr): Statement => {
+  const name: Name = { text, span: value.span };
+  return { kind: "let", doc: null, pattern: { kind: "name", name, span: value.span }, type: null, value, span: value.span };
+};
+
+function reads(value: unknown, names: readonly string[]): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if ("kind" in value && value.kind === "name" && "name" in value && typeof value.name === "string") return names.includes(value.name);
+  return Object.values(value).some((child) => reads(child, names));
+}
+
+// --- loop ----------------------------------------------------------------------------------------------------------------
+
+const LOOP = "loop(init, { max: 50 }, (c) => { const next = …; return { next, until: … }; })";
+
+function readLoop(call: CallExpression, reader: BodyReader): Expr {
+  const [init, settings, step] = call.getArguments().map(unwrapped);
+  const span = reader.span(call);
+  const state = isLambda(step) ? step.getParameters()[0]?.getNameNode() : undefined;
+  if (init === undefined || !isLambda(step) || state === undefined || step.getParameters().length > 1)
+    return reader.refuse(call, ["a `loop` without a step that takes its state", LOOP]);
+  const most = optionValue(optionsOf(settings), "max");
+  if (most === undefined) return reader.refuse(call, ["a `loop` that doesn't say how often at most", LOOP]);
+  refuseOthers(optionsOf(settings), ["max"], "loop", reader);
+  const carried = readCarried(init, state, "loop", reader);
+  if (carried === null) return { kind: "error", span };
+  const names = carried.map(({ name }) => name.text);
+  let until: Expr | null = null;
+  const onReturn: OnReturn = (value, node) => {
+    const field = (name: string): Expr | null => {
+      const found = value.kind === "record" ? value.fields.find((each) => each.kind === "field" && each.name.text === name) : undefined;
+      return found?.value ?? null;
+    };
+    const [next, ends] = [field("next"), field("until")];
+    if (next === null || ends === null || value.kind !== "record" || value.fields.length !== 2) {
+      until = { kind: "error", span };
+      if (value.kind !== "error")
+        reader.refuse(node, ["a step of `loop` that doesn't return what comes next and when to stop", "return { next: …, until: … }"]);
+      return [];
+    }
+    // `until` is tested behind the step, where a carried name stands for what comes next; here it stands for what was.
+    if (!reads(ends, names)) {
+      until = ends;
+      return nextOf(next, node, carried, [], reader) ?? [];
+    }
+    const text = reader.names.fresh("done");
+    until = { kind: "name", name: text, span: ends.span };
+    return nextOf(next, node, carried, [hidden(text, ends)], reader) ?? [];
+  };
+  const body = reader.functionBody(step, onReturn);
+  if (until === null) return reader.refuse(step, ["a step of `loop` that returns nothing", "return { next: …, until: … }"]);
+  return { kind: "loop", carried, until, max: reader.expression(most), body, span };
+}
+
+// --- for, within ---------------------------------------------------------------------------------------------------------
+
+function readForEach(call: CallExpression, reader: BodyReader): Expr {
+  const [items, body] = call.getArguments().map(unwrapped);
+  const parameter = isLambda(body) ? body.getParameters()[0]?.getNameNode() : undefined;
+  if (items === undefined || !isLambda(body) || parameter === undefined || body.getParameters().length > 1)
+    return reader.refuse(call, ["a `forEach` without an arrow function of one item", "forEach(xs, (x) => …)"]);
+  const pattern = reader.pattern(parameter);
+  const over = reader.expression(items);
+  const block = reader.functionBody(body, ...(reader.givesNothing(body) ? [null] : []));
+  if (pattern === null) return { kind: "error", span: reader.span(call) };
+  return { kind: "for", pattern, in: over, body: block, span: reader.span(call) };
+}
+
+function readWithin(call: CallExpression, reader: BodyReader): Expr {
+  const [limit, value, settings] = call.getArguments().map(unwrapped);
+  const written = writtenText(limit, reader);
+  const parts = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(written?.text ?? "");
+  const otherwise = optionValue(optionsOf(settings), "else");
+  if (limit === undefined || parts === null || value === undefined || otherwise === undefined)
+    return reader.refuse(call, ["a `within` that doesn't say how long, or what else", 'within("20ms", f(x), { else: g(x) })']);
+  refuseOthers(optionsOf(settings), ["else"], "within", reader);
+  const quantity: Expr = { kind: "quantity", value: Number(parts[1]), unit: parts[2]!, span: reader.span(limit) };
+  return {
+    kind: "within",
+    value: reader.expression(value),
+    limit: quantity,
+    otherwise: reader.expression(otherwise),
+    span: reader.span(call),
+  };
+}
+
+function only(block: Block, at: Node, what: string, help: string, reader: BodyReader): Expr {
+  const [statement, ...more] = block.statements;
+  if (statement?.kind === "expression" && more.length === 0) return statement.value;
+  return block.statements.length === 0 ? { kind: "error", span: block.span } : reader.refuse(at, [what, help]);
 }

@@ -1,5 +1,5 @@
 // The declarations of an annotated TypeScript file: its pipelines, their parameters, what it imports. Bodies are read by
-// `typescript-forms.ts`. Must not know what the checker makes of them.
+// `typescript-body.ts`. Must not know what the checker makes of them.
 import { posix } from "node:path";
 import type {
   FunctionDeclaration,
@@ -15,7 +15,8 @@ import type { Name, Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { DeclaredType, Expr, Import, Module, Parameter, Pipeline } from "../module.ts";
-import { BodyReader, isPipeline } from "./typescript-forms.ts";
+import { BodyReader } from "./typescript-body.ts";
+import { isPipeline } from "./typescript-names.ts";
 import type { TypeScriptProgram } from "./typescript-program.ts";
 import { TypeReader } from "./typescript-types.ts";
 
@@ -229,19 +230,24 @@ function readImports(tree: SourceFile, file: string, diagnostics: Diagnostic[]):
     }
     if (!specifier.startsWith(".")) return [];
     const from: Name = { text: specifierOf(declaration, file), span: spanOf(declaration.getModuleSpecifier(), file) };
-    return declaration.getNamedImports().map((item): Import => {
+    return declaration.getNamedImports().flatMap((item): Import[] => {
       const exported = item.getNameNode();
       const local = item.getAliasNode() ?? exported;
-      const symbol = (item.getAliasNode() ?? item.getNameNode()).getSymbol();
-      const flags = symbol?.getAliasedSymbol()?.getFlags() ?? ts.SymbolFlags.Value;
+      const symbol = local.getSymbol()?.getAliasedSymbol();
+      const flags = symbol?.getFlags() ?? ts.SymbolFlags.Value;
       const onlyType = declaration.isTypeOnly() || item.isTypeOnly() || (flags & ts.SymbolFlags.Type && !(flags & ts.SymbolFlags.Value));
-      return {
-        what: onlyType ? "type" : flags & ts.SymbolFlags.Class ? "actor" : "function",
-        exported: { text: exported.getText(), span: spanOf(exported, file) },
-        local: { text: local.getText(), span: spanOf(local, file) },
-        from,
-        span: spanOf(item, file),
-      };
+      const what = onlyType ? "type" : flags & ts.SymbolFlags.Class ? "actor" : "function";
+      // A constant is written in where it is read; what else isn't a function is reported there.
+      if (what === "function" && symbol !== undefined && symbol.getTypeAtLocation(local).getCallSignatures().length === 0) return [];
+      return [
+        {
+          what,
+          exported: { text: exported.getText(), span: spanOf(exported, file) },
+          local: { text: local.getText(), span: spanOf(local, file) },
+          from,
+          span: spanOf(item, file),
+        },
+      ];
     });
   });
 }
