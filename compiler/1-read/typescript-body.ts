@@ -217,7 +217,8 @@ export class BodyReader {
     return statement.getDeclarations().flatMap((declaration): Statement[] => {
       const value = declaration.getInitializer();
       const pattern = this.pattern(declaration.getNameNode());
-      if (value === undefined || pattern === null) return [];
+      if (pattern === null) return this.#broken(declaration.getNameNode());
+      if (value === undefined) return [];
       const type = declaration.getTypeNode();
       return [
         {
@@ -230,6 +231,17 @@ export class BodyReader {
         },
       ];
     });
+  }
+
+  /** Names of a pattern that can't be read: whatever reads them is silent. */
+  #broken(node: BindingName): readonly Statement[] {
+    if (!Node.isIdentifier(node)) {
+      const elements = node.getElements().filter(Node.isBindingElement);
+      return elements.flatMap((element) => this.#broken(element.getNameNode()));
+    }
+    const span = this.span(node);
+    const pattern: Pattern = { kind: "name", name: this.name(node), span };
+    return [{ kind: "let", doc: null, pattern, type: null, value: { kind: "error", span }, span }];
   }
 
   #uncalled(expression: Node): readonly Statement[] {

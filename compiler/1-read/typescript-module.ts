@@ -238,7 +238,8 @@ function readImports(tree: SourceFile, file: string, diagnostics: Diagnostic[]):
       const onlyType = declaration.isTypeOnly() || item.isTypeOnly() || (flags & ts.SymbolFlags.Type && !(flags & ts.SymbolFlags.Value));
       const what = onlyType ? "type" : flags & ts.SymbolFlags.Class ? "actor" : "function";
       // A constant is written in where it is read; what else isn't a function is reported there.
-      if (what === "function" && symbol !== undefined && symbol.getTypeAtLocation(local).getCallSignatures().length === 0) return [];
+      const type = symbol?.getTypeAtLocation(local);
+      if (what === "function" && type !== undefined && !type.isAny() && type.getCallSignatures().length === 0) return [];
       return [
         {
           what,
