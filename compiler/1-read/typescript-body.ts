@@ -214,7 +214,7 @@ export class BodyReader {
       .getJsDocs()
       .map((each) => each.getDescription().trim())
       .join("\n");
-    return statement.getDeclarations().flatMap((declaration): Statement[] => {
+    return statement.getDeclarations().flatMap((declaration): readonly Statement[] => {
       const value = declaration.getInitializer();
       const pattern = this.pattern(declaration.getNameNode());
       if (pattern === null) return this.#broken(declaration.getNameNode());
