@@ -18,13 +18,21 @@ export type Parts = { readonly [part: string]: float };
 /** A row that a function threw on, and what it said. */
 export interface Failed<T> {
   readonly row: T;
+  readonly error: { readonly name: string; readonly message: string };
+}
+
+/** Why a run failed, and where: a block of a data set, or null for a stage that has none. */
+export interface Failure {
+  readonly stage: string;
+  readonly block: int | null;
+  readonly name: string;
   readonly message: string;
 }
 
-/** Why a run failed. */
-export interface Failure {
-  readonly message: string;
-  readonly stage: string;
+/** Rows by their key, in the order in which the keys first appear. */
+export interface Groups<K, T> extends Omit<Dataset<{ readonly key: K; readonly rows: readonly T[] }>, "agg"> {
+  /** A row for each group: `rows.groupBy((r) => r.city).agg((city) => ({ n: city.count(), late: city.mean((r) => r.delay) }))`. */
+  agg<A extends object>(of: (group: Dataset<T>) => A): Dataset<{ readonly key: K } & A>;
 }
 
 /** A time with its unit: `"20ms"`, `"1.5s"`, `"10m"`. */
@@ -53,8 +61,15 @@ export interface Dataset<T> {
   /** Another order, fixed by the seed and the rows' places. */
   shuffle(seed: int): Dataset<T>;
   sortBy(key: (row: T) => number | string): Dataset<T>;
+  /** The first row, or the first `n`. */
+  first(): T;
   first(n: int): Dataset<T>;
   take(n: int): Dataset<T>;
+  /** About that share of the rows, chosen by a hash of the seed and the row's place. */
+  sample(share: float, options: { readonly seed: int }): Dataset<T>;
+  groupBy<K>(key: (row: T) => K): Groups<K, T>;
+  /** What `f` makes of runs of `size` rows, one after the other. */
+  mapBatches<U>(size: int, f: (rows: readonly T[]) => MaybePromise<readonly U[]>): Dataset<U>;
   /** Runs of `n` rows, each a batch; the last may be shorter. */
   batches(n: int, options?: { readonly dropLast?: boolean }): Dataset<readonly T[]>;
 
@@ -66,6 +81,8 @@ export interface Dataset<T> {
   any(test: (row: T) => boolean): boolean;
   all(test: (row: T) => boolean): boolean;
   reduce(f: (left: T, right: T) => T): T;
+  /** Several reductions at once: `rows.agg((all) => ({ n: all.count(), late: all.mean((r) => r.delay) }))`. */
+  agg<A extends object>(of: (all: Dataset<T>) => A): A;
   /** All rows in one list: the only way from a data set to an array. */
   collect(): readonly T[];
 }

@@ -1,7 +1,7 @@
 // What users import in their own TypeScript: forms of a program that the compiler reads, types, and small values. Knows
 // nothing of the rest, so that reading a user's module never drags the runtime through the TypeScript checker.
 
-export type { Additive, Dataset, Duration, Failed, Failure, float, int, Parts } from "./authoring.ts";
+export type { Additive, Dataset, Duration, Failed, Failure, float, Groups, int, Parts } from "./authoring.ts";
 export {
   concat,
   dataset,

@@ -20,7 +20,7 @@ import type { BinaryOperator, Name, Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Argument, Block, Expr, Import, Pattern, RecordField, Statement } from "../module.ts";
-import { isStatementForm, readForm, readStatementForm } from "./typescript-forms.ts";
+import { isStatementForm, readAgg, readForm, readStatementForm } from "./typescript-forms.ts";
 import { Names, numericOf, unwrapped } from "./typescript-names.ts";
 import type { TypeScriptProgram } from "./typescript-program.ts";
 import type { Refusal } from "./typescript-refusals.ts";
@@ -522,8 +522,10 @@ export class BodyReader {
       return this.refuse(node, ["`?.` before a call", `${of} === null ? null : ${of}.${method}(…)`]);
     }
     const args = node.getArguments();
-    if (this.#types.isDataset(receiver.getType().compilerType))
+    if (this.#types.isDataset(receiver.getType().compilerType)) {
+      if (method === "agg") return readAgg(node, callee.getNameNode(), this.argument(receiver), this);
       return { kind: "call", callee: name, receiver: null, args: [this.argument(receiver), ...this.options(node)], span };
+    }
     if (Node.isIdentifier(receiver) && receiver.getText() === "Math" && MATH.includes(method))
       return this.#builtIn(method, callee.getNameNode(), args, span);
     if (isListOrText(receiver)) {

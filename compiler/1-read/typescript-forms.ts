@@ -3,7 +3,7 @@
 import type { ArrowFunction, CallExpression, FunctionExpression, ObjectLiteralExpression } from "ts-morph";
 import { Node, ts } from "ts-morph";
 import type { Name, Span } from "../../lang/ast.ts";
-import type { Block, Carried, Expr, Statement } from "../module.ts";
+import type { Argument, Block, Carried, Expr, Statement } from "../module.ts";
 import type { BodyReader, OnReturn } from "./typescript-body.ts";
 import { unwrapped } from "./typescript-names.ts";
 import { short } from "./typescript-refusals.ts";
@@ -390,6 +390,25 @@ function readWithin(call: CallExpression, reader: BodyReader): Expr {
     otherwise: reader.expression(otherwise),
     span: reader.span(call),
   };
+}
+
+/** `rows.agg((all) => ({ n: all.count() }))` is `rows |> agg(n: count())`. */
+export function readAgg(call: CallExpression, name: Node, rows: Argument, reader: BodyReader): Expr {
+  const lambda = call.getArguments()[0];
+  const read = lambda === undefined ? null : reader.argument(lambda).value;
+  const example = "rows.agg((all) => ({ n: all.count(), late: all.mean((row) => row.delay) }))";
+  if (read?.kind === "error") return read;
+  const all = read?.kind === "lambda" ? read.parameters[0]?.text : undefined;
+  const fields = read?.kind === "lambda" && read.body.kind === "record" ? read.body.fields : [];
+  const args = fields.flatMap((field): Argument[] => {
+    if (field.kind !== "field" || field.value.kind !== "call") return [];
+    const [of, ...others] = field.value.args;
+    if (of?.value.kind !== "name" || of.value.name !== all) return [];
+    return [{ name: field.name, value: { ...field.value, args: others }, span: field.span }];
+  });
+  if (args.length === 0 || args.length < fields.length)
+    return reader.refuse(call, ["an `agg` whose fields aren't reductions of the rows that it is given", example]);
+  return { kind: "call", callee: reader.name(name), receiver: null, args: [rows, ...args], span: reader.span(call) };
 }
 
 function only(block: Block, at: Node, what: string, help: string, reader: BodyReader): Expr {

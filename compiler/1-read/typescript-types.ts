@@ -141,7 +141,7 @@ export class TypeReader {
   }
 
   isDataset(type: ts.Type): boolean {
-    return this.#isOwn(type.symbol, "Dataset");
+    return this.#isOwn(type.symbol, "Dataset") || this.#isOwn(type.symbol, "Groups");
   }
 
   #union(members: readonly ts.Type[], within: readonly ts.Type[]): Type {

@@ -195,6 +195,11 @@ const table: readonly (readonly [string, string, string])[] = [
   ],
   ["a lambda that takes its row apart", "load(1) |> map(row => row.id + row.size)", "return load(1).map(({ id, size: s }) => id + s);"],
   [
+    "groups, and several reductions at once",
+    "let g = load(1) |> groupBy(r => r.id) |> agg(n: count(), size: mean(r => r.size))\nlet all = load(2) |> agg(most: max(r => r.size))\n{ g, all, one: load(3) |> first, some: load(4) |> sample(0.5, seed: n) }",
+    "const g = dataset(load(1)).groupBy((r) => r.id).agg((group) => ({ n: group.count(), size: group.mean((r) => r.size) }));\nconst all = dataset(load(2)).agg((rows) => ({ most: rows.max((r) => r.size) }));\nreturn { g, all, one: dataset(load(3)).first(), some: dataset(load(4)).sample(0.5, { seed: n }) };",
+  ],
+  [
     "a lambda with a block",
     "load(1) |> map(r => if r.id > 1 { 1 } else { 0 })",
     "return dataset(load(1)).map(function (r) { if (r.id > 1) { return 1; } return 0; });",
