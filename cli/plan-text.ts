@@ -68,7 +68,7 @@ function stageCells(facts: StageFacts, plan: Plan, params: PlanTextOptions["para
   return {
     basic: [
       critical ? "●" : "",
-      stage.id,
+      "  ".repeat(depthOf(plan, stage.region)) + stage.id,
       runsAs(stage, plan, params),
       taskText(tasks, stage),
       works ? (slots === null ? "all" : String(slots)) : "-",
@@ -106,6 +106,8 @@ function taskText(tasks: TaskNumber, { tasks: { kind } }: PlanStage): string {
   return kind === "each" ? `per row of ${tasks.stage}` : `per block of ${tasks.stage}`;
 }
 
+const depthOf = (plan: Plan, region: number | null | undefined): number =>
+  region === undefined || region === null ? 0 : 1 + depthOf(plan, plan.regions[region]!.around);
 const startsRegion = (plan: Plan, index: number, { region }: PlanStage) =>
   region !== undefined && plan.stages[index - 1]?.region !== region && plan.stages.findIndex((stage) => stage.region === region) === index;
 
@@ -116,9 +118,10 @@ function regionLine(plan: Plan, region: number): string {
       (tasks.kind === "branch" && (tasks.then === region || tasks.else === region)),
   );
   const { tasks } = owner ?? {};
-  if (tasks?.kind === "each") return `   for each row of ${plan.stages[tasks.of]!.id}, as ${owner!.id}:`;
-  if (tasks?.kind === "branch") return `   ${tasks.then === region ? "then" : "else"} of ${owner!.id}:`;
-  return `   each iteration of ${owner?.id ?? "a loop"}:`;
+  const indent = "  ".repeat(depthOf(plan, region) - 1);
+  if (tasks?.kind === "each") return `   ${indent}for each row of ${plan.stages[tasks.of]!.id}, as ${owner!.id}:`;
+  if (tasks?.kind === "branch") return `   ${indent}${tasks.then === region ? "then" : "else"} of ${owner!.id}:`;
+  return `   ${indent}each iteration of ${owner?.id ?? "a loop"}:`;
 }
 
 function paramLines(plan: Plan, params: PlanTextOptions["params"], width: number): string[] {

@@ -23,9 +23,11 @@ interface Gap {
   readonly blank: boolean;
 }
 
-/** The text in canonical form. The text has to be free of errors; formatting it twice gives the same. */
+/** The text in canonical form. Of text with errors the spaces may be odd, but nothing is lost; formatting twice gives the same. */
 export function format(text: string): string {
   const { tokens } = lex(text, "");
+  // Where the scan lost its way, in a hole of a template, nobody knows what stands between its tokens.
+  if (tokens.some((token, i) => i > 0 && token.startOffset <= tokens[i - 1]!.endOffset)) return text;
   const lines = new Lines();
   const open: number[] = [];
   let previous: Token | null = null;
@@ -113,7 +115,8 @@ function readGap(text: string, first: boolean): Gap {
   const comments: Comment[] = [];
   let newLine = first;
   let breaks = 0;
-  const pattern = /\/\/[^\r\n]*|\/\*[\s\S]*?\*\/|\r?\n/g;
+  // What the scan could make nothing of is kept as if it were a comment.
+  const pattern = /\/\/[^\r\n]*|\/\*[\s\S]*?\*\/|\r?\n|(?:(?!\/\/|\/\*[\s\S]*?\*\/)\S)+/g;
   for (const { 0: piece, index } of text.matchAll(pattern)) {
     if (piece === "\n" || piece === "\r\n") {
       breaks++;

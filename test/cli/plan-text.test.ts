@@ -62,8 +62,8 @@ it("has all on one line where there is room, and shortens honestly where there i
 it("shows regions under what brings them to life, and long chains by their ends", () => {
   const text = planText(planWithRegions(), { params: {}, width: 120, paint: plain });
   expect(text).toContain("   for each row of load, as models:");
-  expect(text).toContain("   then of chosen:");
-  expect(text).toContain("   each iteration of centres/loop:");
+  expect(text).toContain("     then of chosen:");
+  expect(text).toContain("     each iteration of centres/loop:");
   expect(lineOf(text, "models")).toMatch(/ for each +per row of load +- /);
   expect(text).toMatch(/17 stages, 12 of them in 4 regions; 4 tasks, and those of models once load is done/);
   const long = planText(planOfSize(300), { params: {}, width: 80, paint: plain });

@@ -5,7 +5,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { format } from "../../lang/format.ts";
 import { parse } from "../../lang/parse.ts";
+import { render } from "../../lang/render.ts";
 import { lex } from "../../lang/scan.ts";
+import { program } from "./generated.ts";
 
 const digits = readFileSync(fileURLToPath(new URL("../../examples/digits/digits.pipe", import.meta.url)), "utf8");
 const MESSY = `///   Doc.
@@ -107,4 +109,54 @@ describe("format", () => {
       { numRuns: 300 },
     );
   });
+
+  const problems = (text: string) => render(parse(text, "x").diagnostics, () => text, { color: false });
+
+  it("does so for programs of every form", () => {
+    fc.assert(
+      fc.property(program, (text) => {
+        expect(problems(text)).toBe("");
+        const once = format(text);
+        expect(problems(once)).toBe("");
+        expect(images(once)).toEqual(images(text));
+        expect(tree(once)).toBe(tree(text));
+        expect(commentsOf(once)).toEqual(commentsOf(text));
+        expect(format(once)).toBe(once);
+      }),
+      { numRuns: 400, endOnFailure: false },
+    );
+  });
+
+  it("loses no text, whatever is wrong with it", () => {
+    const bare = (text: string) => text.replace(/\s+/g, "");
+    const signs = fc.constantFrom("{", "}", "(", ")", "[", "]", '"', "`", "/*", "*/", "//", "${", ";", "#", "é", "=>", "let", "\r\n", "\t");
+    fc.assert(
+      fc.property(program, fc.array(fc.tuple(fc.nat(), signs), { maxLength: 4 }), (text, mistakes) => {
+        const broken = mistakes.reduce((so, [at, sign]) => so.slice(0, at % so.length) + sign + so.slice(at % so.length), text);
+        expect(bare(format(broken))).toBe(bare(broken));
+      }),
+      { numRuns: 400, endOnFailure: false },
+    );
+  });
 });
+
+/** Comments, but for what looks like one in a string or a template. */
+function commentsOf(text: string): string[] {
+  const { tokens } = lex(text, "");
+  let end = 0;
+  const found: string[] = [];
+  for (const [from, to] of [
+    ...tokens.map(({ startOffset, endOffset }) => [startOffset, endOffset + 1] as const),
+    [text.length, text.length] as const,
+  ]) {
+    for (const [comment] of text.slice(end, from).matchAll(/\/\/.*|\/\*[\s\S]*?\*\//g))
+      found.push(
+        comment
+          .replace(/\s+/g, " ")
+          .replace(/^\/\/\/ */, "/// ")
+          .trim(),
+      );
+    end = to;
+  }
+  return found;
+}
