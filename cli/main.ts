@@ -33,7 +33,7 @@ const verbs: readonly Verb[] = [
     summary: "offer this machine's slots to runs over NATS",
     load: () => import("./verbs/worker.ts"),
   },
-  { name: "init", use: "[DIR]", summary: "start a project that runs", load: () => import("./verbs/init.ts") },
+  { name: "init", use: "[FOLDER]", summary: "start a project that runs", load: () => import("./verbs/init.ts") },
   {
     name: "kernel",
     use: "install | uninstall | start FILE",

@@ -1,112 +1,64 @@
-// The files of a new project, as `headrace init` writes them. Text only.
+// The files of a new project, as `headrace init` writes them: those of `templates`, which run as they stand, and what makes a project of
+// them. Writes nothing.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 
-/** By name. The program fits a line through noisy points: small, but with a fit, a split and a parallel score. */
-export function projectFiles(name: string, version: string): Readonly<Record<string, string>> {
+export interface Project {
+  /** What to run. */
+  readonly program: string;
+  /** By name. Those that belong to any project may stand already. */
+  readonly files: Readonly<Record<string, { readonly text: string; readonly shared: boolean }>>;
+}
+
+/** A classifier of penguins, small but whole: data, a split, a fit and a parallel score. */
+export function project(name: string, version: string, language: "pipe" | "typescript"): Project {
+  const program = language === "pipe" ? "penguins.pipe" : "penguins.pipeline.ts";
+  const manifest = {
+    ...{ name, version: "0.0.0", private: true, type: "module" },
+    scripts: { start: `headrace run ${program}`, check: `headrace check ${program}`, types: "tsc --noEmit" },
+    dependencies: { headrace: `^${version}` },
+    devDependencies: { typescript: ">=5.8" },
+  };
+  const own = (text: string) => ({ text, shared: false });
+  const shared = (text: string) => ({ text, shared: true });
   return {
-    "package.json": `${JSON.stringify(
-      {
-        name,
-        version: "0.0.0",
-        private: true,
-        type: "module",
-        scripts: { start: "headrace run line.pipe", check: "headrace check line.pipe" },
-        dependencies: { headrace: `^${version}` },
-      },
-      null,
-      2,
-    )}\n`,
-    "line.pipe": PIPE,
-    "line.ts": STAGES,
-    "README.md": README,
-    ".gitignore": "node_modules/\n.headrace/\n",
+    program,
+    files: {
+      "package.json": shared(`${JSON.stringify(manifest, null, 2)}\n`),
+      "tsconfig.json": shared(`${JSON.stringify(TYPESCRIPT, null, 2)}\n`),
+      ".gitignore": shared("node_modules/\n.headrace/\n"),
+      "README.md": shared(readme(program)),
+      [program]: own(template(program)),
+      "penguins.ts": own(template("penguins.ts")),
+      "penguins.json": own(template("penguins.json")),
+    },
   };
 }
 
-const PIPE = `/// Fits a line through noisy points, and measures the error on points that the fit never saw.
-import { points, start, gradient, step, miss, type Line } from "./line.ts"
+/** The stages are bundled, so they resolve as bundlers do, whatever kind of module the project's own package is. */
+const TYPESCRIPT = {
+  compilerOptions: {
+    ...{ target: "es2023", module: "preserve", moduleResolution: "bundler", lib: ["es2023"], types: [] },
+    ...{ strict: true, noUncheckedIndexedAccess: true, verbatimModuleSyntax: true },
+    ...{ resolveJsonModule: true, allowImportingTsExtensions: true, noEmit: true },
+  },
+  include: ["*.ts"],
+};
 
-param count: int = 20000         /// how many points
-param epochs: int = 5            /// passes over the training points
-param lr: float = 0.5 in 0.0..1.0
-param seed: int = 1
-
-pipeline line() -> { line: Line, error: float } {
-  let { train, test } = points(count, seed) |> split(train: 0.8, test: 0.2, seed: seed)
-
-  let line = fit at = start()
-  over batch in train |> shuffle(seed: epoch) |> batches(100)
-  for epochs {
-    let g = gradient(at, batch)
-    track loss = mean(g.loss)
-    at <- step(at, mean(g.grad), lr)
-  }
-
-  let error = test |> mean(p => miss(line, p))
-  { line, error }
+function template(name: string): string {
+  // By the package's own name: built files don't all lie at the same depth.
+  const root = dirname(createRequire(import.meta.url).resolve("headrace/package.json"));
+  return readFileSync(join(root, "templates", name), "utf8");
 }
 
-/// headrace run line.pipe --schedule one
-schedule one {
-  *: task
-}
-`;
+const readme = (program: string) => `# Penguins
 
-const STAGES = `// The stages of line.pipe: plain functions. The compiler reads their types and checks every edge of the program against them.
-import type { int, View } from "headrace";
+\`npx headrace run ${program}\` trains a classifier of penguins and says how many of those that it never saw it gets right.
+Its params are flags: \`--epochs 40 --lr 0.1 --seed 3\`; \`npx headrace run ${program} --help\` lists them.
 
-export interface Point {
-  readonly x: number;
-  readonly y: number;
-}
-
-export interface Line {
-  slope: number;
-  offset: number;
-}
-
-/** Points near y = 2x - 1, the same for the same seed. */
-export function points(count: int, seed: int): Point[] {
-  let state = seed;
-  const random = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-  return Array.from({ length: count }, () => {
-    const x = 2 * random() - 1;
-    return { x, y: 2 * x - 1 + 0.2 * (random() + random() - 1) };
-  });
-}
-
-export function start(): Line {
-  return { slope: 0, offset: 0 };
-}
-
-/** Mean squared error over the batch, and its gradient. */
-export function gradient(line: View<Line>, batch: readonly Point[]): { loss: number; grad: Line } {
-  let loss = 0;
-  const grad = { slope: 0, offset: 0 };
-  for (const point of batch) {
-    const error = line.slope * point.x + line.offset - point.y;
-    loss += error ** 2 / batch.length;
-    grad.slope += (error * point.x) / batch.length;
-    grad.offset += error / batch.length;
-  }
-  return { loss, grad };
-}
-
-export function step(line: Line, grad: View<Line>, lr: number): Line {
-  return { slope: line.slope - lr * grad.slope, offset: line.offset - lr * grad.offset };
-}
-
-/** How far the line is from one point. */
-export function miss(line: View<Line>, point: Point): number {
-  return Math.abs(line.slope * point.x + line.offset - point.y);
-}
-`;
-
-const README = `# A line through points
-
-\`npx headrace run line.pipe\` fits a line through noisy points and prints it with its error; \`--lr 0.2 --seed 3\` are its params.
-\`npx headrace check line.pipe\` reports every problem before anything runs: try a typo in the name of a stage.
-The program is in [line.pipe](line.pipe), its stages are plain TypeScript in [line.ts](line.ts).
+- [${program}](${program}) is the program, [penguins.ts](penguins.ts) has its stages in plain TypeScript, and [penguins.json](penguins.json) the data.
+- \`npx headrace check ${program}\` reports every problem before anything runs: try a typo in the name of a stage.
+- \`npx headrace plan ${program}\` shows what would run, and \`npx headrace graph ${program} -o penguins.svg\` draws it.
+- \`npm run types\` checks the TypeScript with \`tsc\`.
 `;

@@ -96,6 +96,11 @@ class LayoutPass {
   private previous(): Token | null {
     return this.statement.at(-1) ?? null;
   }
+  /** The last token names a field: no word means anything there. */
+  private isField(): boolean {
+    const before = this.statement.at(-2)?.tokenType;
+    return before === t.Dot || before === t.OptionalDot;
+  }
   private look(ahead: number): Token | null {
     return this.tokens[this.at + ahead] ?? null;
   }
@@ -122,7 +127,7 @@ class LayoutPass {
     if (type === t.Arrow) frame.typed = true;
     const next = this.look(1);
     const starts = (this.statement.length === 1 || !t.endsOperand(this.statement.at(-2)!.tokenType)) && next !== null;
-    if (!starts) return;
+    if (!starts || this.isField()) return;
     if ((type === t.Fit || type === t.Loop) && t.isName(next.tokenType)) frame.head = type === t.Fit ? "fit" : "loop";
     else if (type === t.Search && next.tokenType === t.LBrace) frame.head = "search";
     else if (
@@ -142,7 +147,7 @@ class LayoutPass {
     if (frame.isSchedule) return before.tokenType !== t.Comma && before.tokenType !== t.Colon;
     // Nothing continues with a statement's own beginning: what is missing is missing on the line before.
     if (startsStatement(this.tokens, this.at) || (this.stack.length === 1 && startsDeclaration(this.tokens, this.at))) return true;
-    if (opensEnd.has(before.tokenType) || isInfix(before)) return false;
+    if (!this.isField() && (opensEnd.has(before.tokenType) || isInfix(before))) return false;
     if (continuesLine.has(token.tokenType)) return false;
     if (frame.head !== null && frame.head !== "other" && headWords[frame.head].includes(token.tokenType)) return false;
     // A brace on a line of its own, where a head lacks its block.
@@ -180,6 +185,7 @@ class LayoutPass {
   private opensBlock(token: Token): boolean {
     const before = this.previous();
     if (!before) return false;
+    if (this.isField()) return true;
     const type = before.tokenType;
     if (type === t.Else || token.inserted || (this.stack.length === 1 && this.statement[0]!.tokenType === t.Schedule)) return true;
     if (type === t.Import || type === t.Let) return false;

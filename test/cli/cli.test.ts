@@ -281,19 +281,6 @@ describe("build", () => {
   }, 60_000);
 });
 
-describe("init", () => {
-  it("gives a project that runs", () => {
-    const { status, stdout } = headrace("init", "fresh");
-    expect(status).toBe(0);
-    expect(stdout).toContain("npx headrace run line.pipe");
-    const run = spawnSync(process.execPath, [cli, "run", "line.pipe"], { cwd: join(folder, "fresh"), encoding: "utf8" });
-    expect(run.status).toBe(0);
-    expect(run.stdout).toMatch(/^line +\{ slope: (1\.9|2)[\d.]*, offset: -(0\.9|1)[\d.]* \}\nerror +0\.\d+\n$/);
-    // Nothing that stands is written over.
-    expect(headrace("init", "fresh").stderr).toContain("kept");
-  });
-});
-
 it("what users import is typed", () => {
   mkdirSync(join(folder, "typed"), { recursive: true });
   write(

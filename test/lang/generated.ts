@@ -58,7 +58,7 @@ const { type, block } = fc.letrec<{ type: Piece[]; expression: Piece[]; simple: 
     plainName,
   );
   const call = seq(plainName, GLUE, listed("(", argument, ")"));
-  const callee = seq(plainName, maybe(GLUE, ".", GLUE, name), maybe(GLUE, listed("(", argument, ")")));
+  const callee = seq(plainName, maybe(GLUE, ".", GLUE, word), maybe(GLUE, listed("(", argument, ")")));
   const field = oneOf(name, seq(word, ":", expression), seq("...", plainName));
   // A template with statements in it is taken for one that lacks its end.
   const inline = oneOf(
@@ -98,7 +98,7 @@ const { type, block } = fc.letrec<{ type: Piece[]; expression: Piece[]; simple: 
       literal,
       plainName,
       call,
-      seq(call, GLUE, oneOf(fc.constant<Piece[]>(["."]), fc.constant<Piece[]>(["?."])), GLUE, name),
+      seq(call, GLUE, oneOf(fc.constant<Piece[]>(["."]), fc.constant<Piece[]>(["?."])), GLUE, word),
       seq(plainName, GLUE, "[", BREAK, expression, BREAK, "]"),
       seq("(", BREAK, expression, BREAK, ")"),
       listed("[", expression, "]"),
