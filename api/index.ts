@@ -22,5 +22,6 @@ export {
   within,
 } from "./authoring.ts";
 export { TransientError } from "./errors.ts";
+export type { InputFile } from "./file.ts";
 export { type Dimension, type DType, type ReadonlyTensor, type Tensor, tensor } from "./tensor.ts";
 export type { ArrayView, View } from "./view.ts";

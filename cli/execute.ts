@@ -1,12 +1,14 @@
 // Runs a compiled program for a person or a script: typed flags, progress, results, Ctrl-C, exit codes. `headrace run` and the
 // files that `headrace build` writes both end here, so both take the same flags. Knows nothing of sources and compilers.
+import { basename, dirname, join, relative } from "node:path";
 import type { Program } from "../compiler/bundle.ts";
 import type { Plan } from "../compiler/plan.ts";
+import type { Diagnostic } from "../lang/diagnostics.ts";
 import { report } from "../lang/diagnostics.ts";
 import { nearest } from "../lang/suggest.ts";
 import type { RunEvent, RunStatus, TaskError } from "../runtime/events/events.ts";
-import type { RunOptions } from "../runtime/index.ts";
-import { run } from "../runtime/index.ts";
+import type { FileProblem, RunOptions } from "../runtime/index.ts";
+import { fileTrouble, openFiles, run } from "../runtime/index.ts";
 import type { Flag } from "./flags.ts";
 import { describeFlags, paramFlags, readArguments, readCount, readParams } from "./flags.ts";
 import { printProblems } from "./problems.ts";
@@ -37,7 +39,11 @@ function summaryOf(plan: Plan, name: string): string {
 }
 
 /** Gives the exit code; results and, with `--json`, events are on stdout, all else on stderr. */
-export async function execute(program: Program, argv: readonly string[], runtime: Pick<RunOptions, "engine"> = {}): Promise<number> {
+export async function execute(
+  program: Program,
+  argv: readonly string[],
+  runtime: Pick<RunOptions, "engine" | "folder"> = {},
+): Promise<number> {
   const anyPlan = program.plans.auto ?? Object.values(program.plans)[0]!;
   const params = paramFlags(anyPlan.params, runFlags, (name) => summaryOf(anyPlan, name));
   const given = readArguments(argv, [...runFlags, ...params.map(({ flag }) => flag)]);
@@ -58,6 +64,15 @@ export async function execute(program: Program, argv: readonly string[], runtime
     return 3;
   }
 
+  const { params: values, problems: missing } = await openFiles(plan, typed.params, runtime.folder);
+  if (missing.length > 0) {
+    printProblems(
+      missing.map((problem) => noFile(problem, params)),
+      () => null,
+    );
+    return 3;
+  }
+
   const json = given.flags.has("json");
   const nats = given.flags.get("nats");
   const interruption = new AbortController();
@@ -72,8 +87,9 @@ export async function execute(program: Program, argv: readonly string[], runtime
   });
   try {
     const result = await run(plan, program.code, {
-      params: typed.params,
-      ...(typeof nats === "string" ? { engine: { nats } } : runtime),
+      params: values,
+      ...runtime,
+      ...(typeof nats === "string" ? { engine: { nats } } : {}),
       ...(typeof slots === "number" ? { slots } : {}),
       onEvent: json ? (event) => process.stdout.write(eventLine(event)) : view.event,
       signal: interruption.signal,
@@ -89,6 +105,15 @@ export async function execute(program: Program, argv: readonly string[], runtime
     view.close();
     stopListening();
   }
+}
+
+/** With the name in that folder that was likely meant. */
+function noFile(problem: FileProblem, params: ReturnType<typeof paramFlags>): Diagnostic {
+  const { param, path, beside } = problem;
+  const flag = `--${params.find((one) => one.param.name === param)!.flag.name}`;
+  const near = problem.what === "missing" ? nearest(basename(path), beside) : null;
+  const help = near === null ? {} : { help: `${flag} ${relative(process.cwd(), join(dirname(path), near))}` };
+  return report("HR610", { flag, trouble: fileTrouble(problem) }, [], help);
 }
 
 function eventLine(event: RunEvent): string {

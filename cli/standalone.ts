@@ -1,6 +1,6 @@
 // What a bundle does when it runs: it is command line, host and slot in one file, with its program behind its code.
 import { readFileSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readBundle } from "../compiler/bundle.ts";
 import { startedAsHost } from "../runtime/index.ts";
@@ -21,7 +21,8 @@ async function main(file: string, argv: readonly string[]): Promise<number> {
     );
     return 0;
   }
-  return execute(program, argv);
+  // Files that are defaults lie beside the bundle, as they did beside the program.
+  return execute(program, argv, { folder: dirname(file) });
 }
 
 const file = fileURLToPath(import.meta.url);

@@ -144,6 +144,8 @@ export type Expr =
       readonly kind: "call";
       readonly callee: Name /** `pool.rollout(x)`: the value whose method is called. */;
       readonly receiver: Expr | null;
+      /** `csv<Flight>(…)`: types that the call is given. */
+      readonly types?: readonly DeclaredType[];
       readonly args: readonly Argument[];
     })
   | (Node & { readonly kind: "unary"; readonly operator: "-" | "!"; readonly operand: Expr })

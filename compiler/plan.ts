@@ -247,6 +247,7 @@ export type Expr =
   | { readonly op: "expect"; readonly condition: Expr; readonly message: Expr; readonly body: Expr }
   /** Tells a number along the iterations of a `loop`; gives null. */
   | { readonly op: "track"; readonly name: string; readonly step: Expr; readonly value: Expr }
+  | ReadExpr
   /** Several reductions at once, of all rows or of groups. */
   | AggregateExpr
   | LoopExpr
@@ -281,6 +282,32 @@ export interface LoopExpr {
   readonly round: Expr;
   readonly max: Expr;
 }
+
+/**
+ * Rows of files, in four steps, each of which gives a data set: the `ranges` of 4 MiB of one file or several in their order; what a `scan` of each
+ * finds of records; the `places` where the records of each range begin, so that one which straddles ranges belongs to that where it begins; and
+ * the `rows` of each range. A row's key is its number among all records.
+ */
+export interface ReadExpr {
+  readonly op: "read";
+  readonly step: "ranges" | "scan" | "places" | "rows";
+  readonly format: "text" | "csv" | "jsonLines";
+  /** A file or a list of files for `ranges`, else what the step before gave. */
+  readonly source: Expr;
+  /** What a row has to be; null for `text`. */
+  readonly shape: Shape | null;
+  /** Between the fields of `csv`. */
+  readonly separator: string;
+}
+
+/** Plain data as readers hold it to a type. Fields that aren't named are left out; a field that may be missing is `optional`. */
+export type Shape =
+  | { readonly kind: "int" | "float" | "bool" | "string" | "timestamp" | "any" | "null" }
+  | { readonly kind: "literal"; readonly value: string | number | boolean }
+  | { readonly kind: "optional"; readonly of: Shape }
+  | { readonly kind: "list"; readonly item: Shape }
+  | { readonly kind: "record"; readonly fields: readonly { readonly name: string; readonly shape: Shape }[] }
+  | { readonly kind: "union"; readonly members: readonly Shape[] };
 
 export interface FitExpr {
   readonly op: "fit";

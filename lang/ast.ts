@@ -140,11 +140,18 @@ export type Expression =
   | (Node & { readonly kind: "record"; readonly fields: readonly RecordField[] })
   | (Node & { readonly kind: "field"; readonly of: Expression; readonly name: Name; readonly optional: boolean })
   | (Node & { readonly kind: "index"; readonly of: Expression; readonly index: Expression })
-  | (Node & { readonly kind: "call"; readonly callee: Expression; readonly args: readonly Argument[] })
+  | (Node & {
+      readonly kind: "call";
+      readonly callee: Expression;
+      /** `csv<Flight>(…)`. */
+      readonly types: readonly TypeNode[];
+      readonly args: readonly Argument[];
+    })
   | (Node & {
       readonly kind: "pipe";
       readonly left: Expression /** A name, or a field path on a name. */;
       readonly callee: Expression;
+      readonly types: readonly TypeNode[];
       readonly args: readonly Argument[] | null;
     })
   | (Node & { readonly kind: "unary"; readonly operator: "-" | "!"; readonly operand: Expression })

@@ -480,6 +480,29 @@ function, an open connection or an instance of a class with methods can't. Compu
 
     let answer = ask(model, question) within 200ms else fallback(question)`,
   }),
+  HR220: entry<{ format: string; is: string }>({
+    severity: "error",
+    title: "a reader of something that isn't a file",
+    message: (p) => `\`${p.format}\` reads a file, not ${p.is}`,
+    explain: `Files come into a program as params, so that a run knows what it read: by content, before anything runs. A path alone is text.
+
+    param flights: file = "flights.csv"          relative to the program; --flights PATH is relative to where you are
+    param logs: files = "logs/*.jsonl"           all that the pattern finds, by path
+
+    csv<Flight>(flights)`,
+  }),
+  HR221: entry<{ format: string; why: string }>({
+    severity: "error",
+    title: "rows that a reader can't give",
+    message: (p) => `\`${p.format}\` ${p.why}`,
+    explain: `\`csv\` and \`jsonLines\` hold each row to a type, and fail where one doesn't fit. A CSV row is a record whose fields are the columns that are wanted:
+\`int float bool string timestamp\` or literals, with \`?\` where they may be empty. A JSON row is any plain data. What a row has besides is left out.
+
+    type Flight = { carrier: string, delay: float?, date: timestamp }
+
+    csv<Flight>(flights)
+    jsonLines<Flight>(flights)`,
+  }),
   // --- Purity and ownership ---
   HR301: entry<{ callee: string; parameter: string }>({
     severity: "remark",

@@ -230,6 +230,13 @@ export class ExpressionGrammar extends TypeGrammar {
     this.MANY(() => {
       this.CONSUME(t.Pipe);
       const callee = this.SUBRULE(this.callee);
+      let types: readonly ast.TypeNode[] = [];
+      this.OPTION1({
+        GATE: () => this.opensTypes(false),
+        DEF: () => {
+          types = this.SUBRULE(this.typeArgs);
+        },
+      });
       let args: readonly ast.Argument[] | null = null;
       this.OPTION({
         GATE: () => !this.next(1).first,
@@ -238,7 +245,14 @@ export class ExpressionGrammar extends TypeGrammar {
         },
       });
       this.ACTION(() => {
-        left = { kind: "pipe", left, callee, args, span: { file: this.file, start: left.span.start, end: this.next(0).endOffset + 1 } };
+        left = {
+          kind: "pipe",
+          left,
+          callee,
+          types,
+          args,
+          span: { file: this.file, start: left.span.start, end: this.next(0).endOffset + 1 },
+        };
       });
     });
     return left;
@@ -357,7 +371,7 @@ export class ExpressionGrammar extends TypeGrammar {
     const start = this.next(1);
     let of = this.SUBRULE(this.primary);
     this.MANY({
-      GATE: () => !(this.next(1).first && this.is(1, t.LParen, t.LSquare)),
+      GATE: () => !(this.next(1).first && this.is(1, t.LParen, t.LSquare)) && (!this.is(1, t.Less) || this.opensTypes(true)),
       DEF: () =>
         this.OR([
           {
@@ -390,9 +404,13 @@ export class ExpressionGrammar extends TypeGrammar {
           },
           {
             ALT: () => {
+              let types: readonly ast.TypeNode[] = [];
+              this.OPTION(() => {
+                types = this.SUBRULE(this.typeArgs);
+              });
               const args = this.SUBRULE(this.args);
               this.ACTION(() => {
-                of = { kind: "call", callee: of, args, span: this.from(start) };
+                of = { kind: "call", callee: of, types, args, span: this.from(start) };
               });
             },
           },

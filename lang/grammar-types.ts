@@ -201,6 +201,24 @@ export class TypeGrammar extends EmbeddedActionsParser {
     });
     return this.ACTION(() => ({ kind: "named", name, args, span: this.from(start) }));
   });
+  /** `csv<Flight>(…)`: the types that a call is given. */
+  protected typeArgs = this.RULE("typeArgs", (): readonly ast.TypeNode[] => {
+    const types: ast.TypeNode[] = [];
+    this.CONSUME(t.Less);
+    this.commas(t.Greater, () => types.push(this.SUBRULE(this.type)), { some: true });
+    return types;
+  });
+  /** Whether `<` opens such types: nothing but a type stands up to its `>`, and where that is asked, a call's bracket behind it. */
+  protected opensTypes(called: boolean): boolean {
+    if (!this.is(1, t.Less)) return false;
+    let depth = 0;
+    for (let ahead = 1; ; ahead++) {
+      if (this.is(ahead, t.Less)) depth++;
+      else if (this.is(ahead, t.Greater)) depth--;
+      else if (!this.is(ahead, ...inTypes)) return false;
+      if (depth === 0) return ahead > 2 && (!called || (this.is(ahead + 1, t.LParen) && !this.next(ahead + 1).first));
+    }
+  }
   protected dims = this.RULE("dims", (): ast.TypeArgument => {
     const start = this.next(1);
     const dims: ast.DimNode[] = [];
@@ -239,6 +257,8 @@ export class TypeGrammar extends EmbeddedActionsParser {
     ]);
   });
 }
+
+const inTypes = [t.Word, t.Str, t.Num, t.Null, t.Comma, t.Colon, t.Question, t.Bar, t.Minus, t.LSquare, t.RSquare, t.LBrace, t.RBrace];
 
 /** The value of a string's image. */
 export function textOf(image: string): string {

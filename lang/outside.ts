@@ -199,4 +199,14 @@ nobody declared would be dropped silently, so it is an error.
 
 Plans of other versions of the format can't be compared: save it anew, from the program as it was.`,
   }),
+  HR610: entry<{ flag: string; trouble: string }>({
+    severity: "error",
+    title: "a file that isn't there",
+    message: (p) => `\`${p.flag}\`: ${p.trouble}`,
+    explain: `A param of type \`file\` or \`files\` is found, and its content hashed, before anything runs. A path on the command line starts where you are; a default
+starts at the program's folder, in a bundle at the bundle's. \`files\` takes a pattern, which has to match something.
+
+    param flights: file = "flights.csv"        headrace run lib/report.pipe                       reads lib/flights.csv
+    param logs: files = "logs/*.jsonl"         headrace run lib/report.pipe --logs '2024/*.jsonl'  quoted, so that the shell leaves it alone`,
+  }),
 } as const;

@@ -184,6 +184,7 @@ export function mismatch(from: Type, to: Type): string | null {
     case "literal":
       return from.kind === "literal" && from.value === to.value ? null : no;
     case "list":
+      if (from.kind === "files") return mismatch({ kind: "file" }, to.item);
       return from.kind === "list"
         ? mismatch(from.item, to.item)
         : from.kind === "dataset"
@@ -191,6 +192,7 @@ export function mismatch(from: Type, to: Type): string | null {
           : no;
     case "dataset":
       if (from.kind === "dataset") return mismatch(from.row, to.row);
+      if (from.kind === "files") return mismatch({ kind: "file" }, to.row);
       return from.kind === "list" ? mismatch(from.item, to.row) : no;
     case "record":
       return from.kind === "record" ? mismatchOfFields(from, to) : no;

@@ -8,16 +8,19 @@ import type { RunningWorker, WorkerOptions } from "./engines/nats/worker.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
 export type { CodeStore } from "../compiler/plan.ts";
+export { type FileProblem, openFiles } from "./engines/files.ts";
 export type { Origins } from "./engines/kept.ts";
 export { KeptResults } from "./engines/kept.ts";
 export { localEngine } from "./engines/local/engine.ts";
-export { ParamError } from "./engines/options.ts";
+export { fileTrouble, ParamError } from "./engines/options.ts";
 export { startedAsHost } from "./hosts/roles.ts";
 
 export interface RunOptions {
   readonly params?: { readonly [name: string]: Json };
   /** `"local"` by default; or a started engine to keep hosts warm between runs. */
   readonly engine?: "local" | { readonly nats: string } | Engine;
+  /** Where relative paths start that are defaults of params; the program's folder unless told. Given paths start at the working folder. */
+  readonly folder?: string;
   /** Threads of this machine's host; default: as many as there are processors. */
   readonly slots?: number;
   readonly onEvent?: (event: RunEvent) => void;

@@ -83,6 +83,7 @@ describe("each large dependency lives in one place, so that it can be replaced a
     esbuild: ["compiler/code.ts", "build.mjs"],
     zeromq: ["notebooks/wire.ts"],
     "@hpcc-js/wasm-graphviz": ["cli/verbs/graph.ts"],
+    tinyglobby: ["runtime/engines/files.ts"],
     msgpackr: ["runtime/objects", "runtime/hosts", "runtime/engines/nats"],
     "@nats-io/transport-node": ["runtime/engines/nats"],
   };

@@ -200,10 +200,10 @@ class PipeReader {
       case "index":
         return { kind: "index", of: read(expression.of), index: read(expression.index), span };
       case "call":
-        return this.call(expression.callee, this.args(expression.args), span);
+        return this.call(expression.callee, expression.types, this.args(expression.args), span);
       case "pipe": {
         const piped: module.Argument = { name: null, value: read(expression.left), span: expression.left.span };
-        return this.call(expression.callee, [piped, ...this.args(expression.args ?? [])], span);
+        return this.call(expression.callee, expression.types, [piped, ...this.args(expression.args ?? [])], span);
       }
       case "unary":
         return { kind: "unary", operator: expression.operator, operand: read(expression.operand), span };
@@ -258,14 +258,15 @@ class PipeReader {
     return carried.map(({ name, init, span }) => ({ name, init: this.expression(init), span }));
   }
 
-  private call(callee: ast.Expression, args: readonly module.Argument[], span: ast.Span): module.Expr {
+  private call(callee: ast.Expression, given: readonly ast.TypeNode[], args: readonly module.Argument[], span: ast.Span): module.Expr {
+    const types = given.length > 0 ? { types: given.map((node) => ({ kind: "node" as const, node })) } : {};
     switch (callee.kind) {
       case "name":
-        return { kind: "call", callee: { text: callee.name, span: callee.span }, receiver: null, args, span };
+        return { kind: "call", callee: { text: callee.name, span: callee.span }, receiver: null, ...types, args, span };
       case "field":
-        return { kind: "call", callee: callee.name, receiver: this.expression(callee.of), args, span };
+        return { kind: "call", callee: callee.name, receiver: this.expression(callee.of), ...types, args, span };
       case "paren":
-        return this.call(callee.value, args, span);
+        return this.call(callee.value, given, args, span);
       case "error":
         return { kind: "error", span };
       default:

@@ -88,11 +88,12 @@ function text(type: Type, write: (type: Type) => string, alias: (name: string, f
     case "bool":
       return "boolean";
     case "string":
-    case "file":
     case "secret":
       return "string";
+    case "file":
+      return 'import("headrace").InputFile';
     case "files":
-      return "readonly string[]";
+      return 'readonly import("headrace").InputFile[]';
     case "bytes":
       return "Uint8Array";
     case "timestamp":

@@ -166,6 +166,7 @@ export class TypeReader {
     if (checker.isArrayType(type)) return { kind: "list", item: this.read(checker.getTypeArguments(type as ts.TypeReference)[0]!, within) };
     if (this.#isOwn(type.symbol, "Dataset"))
       return { kind: "dataset", row: this.read(checker.getTypeArguments(type as ts.TypeReference)[0]!, within) };
+    if (this.#isOwn(type.symbol, "InputFile")) return { kind: "file" };
     if (this.#isOwn(type.symbol, "Tensor") || this.#isOwn(type.symbol, "ReadonlyTensor")) return this.#tensor(type);
 
     const library = this.#libraryName(type);

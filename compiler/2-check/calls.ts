@@ -19,11 +19,13 @@ import {
   INT,
   laterOperations,
   operationNames,
+  readers,
   reductions,
   rowForms,
   scalars,
 } from "./operations.ts";
 import { remarkReaches } from "./purity.ts";
+import { callReader, refuseTypes } from "./readers.ts";
 import { callSample } from "./sampling.ts";
 import type { Scope } from "./scope.ts";
 import { meant, primary, secondary } from "./scope.ts";
@@ -34,6 +36,7 @@ type Call = Expr & { kind: "call" };
 export function checkCall(call: Call, scope: Scope, context: Context): Typed {
   const { declarations } = context;
   const name = call.callee.text;
+  if (!readers.includes(name)) refuseTypes(call, context);
   if (call.receiver) return checkMethod(call, scope, context);
   const stage = declarations.functions.get(name);
   if (stage) return callFunction(call, stage, scope, context);
@@ -46,6 +49,7 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
   if (Object.hasOwn(dataOperations, name) || Object.hasOwn(reductions, name) || rowForms.includes(name) || combiners.includes(name))
     return callOnRows(call, scope, context);
   if (name === "attempt") return callAttempt(spreadOptions(call), scope, context);
+  if (readers.includes(name)) return callReader(call, scope, context);
   if (name === "range") return callRange(call, scope, context);
   if (name === "dataset") return callDataset(call, scope, context);
   if (Object.hasOwn(scalars, name))
@@ -350,12 +354,13 @@ function callOnRows(written: Call, scope: Scope, context: Context): Typed {
   }
   if (of.kind === "part" && combiners.includes(name) && others.length === 0) return combineParts(name, source, call.span, context);
   const rows = whole(of);
-  const row = rows.kind === "dataset" ? rows.row : rows.kind === "list" ? rows.item : rows.kind === "any" ? rows : null;
+  const row = rowOf(rows);
   if (row === null) {
     if (Object.hasOwn(scalars, name)) return callScalar(call, [source, ...others.map((arg) => check(arg.value, scope, context))], context);
     return notRows(name, source, call.callee, context);
   }
-  const again = (item: Type): Type => partly(rows.kind === "list" ? { kind: "list", item } : { kind: "dataset", row: item }, source);
+  const again = (item: Type): Type =>
+    partly(rows.kind === "list" || rows.kind === "files" ? { kind: "list", item } : { kind: "dataset", row: item }, source);
   if (name === "split") return callSplit(call, source, again(row), scope, context);
   const rest = { ...call, args: others };
   if (name === "sample") return callSample(rest, source, again(row), scope, context);
@@ -366,6 +371,20 @@ function callOnRows(written: Call, scope: Scope, context: Context): Typed {
   if (Object.hasOwn(dataOperations, name)) return callData(rest, source, row, again, scope, context);
   if (Object.hasOwn(reductions, name)) return callReduction(rest, source, row, scope, context);
   return notRows(name, source, call.callee, context);
+}
+
+/** What a row of these is; null where there are none. The files of a `files` are rows too. */
+function rowOf(type: Type): Type | null {
+  switch (type.kind) {
+    case "dataset":
+      return type.row;
+    case "list":
+      return type.item;
+    case "files":
+      return { kind: "file" };
+    default:
+      return type.kind === "any" ? type : null;
+  }
 }
 
 function notRows(name: string, source: Typed, callee: Name, context: Context): Typed {

@@ -222,6 +222,9 @@ function checkField(expr: Expr & { kind: "field" }, of: Typed, context: Context)
   const present = presentOf(type);
   // Arrays and tensors have their own few fields.
   if (present.kind === "tensor" && name === "shape") return built({ kind: "list", item: INT });
+  // Where it lies is no part of what a file is.
+  if (present.kind === "file" && (name === "name" || name === "sha256")) return built(STRING);
+  if (present.kind === "file" && name === "bytes") return built(INT);
   if (present.kind === "record") {
     const field = present.fields.find((one) => one.name === name);
     if (field) {
@@ -241,7 +244,11 @@ function checkField(expr: Expr & { kind: "field" }, of: Typed, context: Context)
   }
   if (present.kind === "opaque") return built({ kind: "any" });
   const help =
-    present.kind === "list" || present.kind === "dataset" ? { help: `each row is read in a function: \`xs |> map(x => x.${name})\`` } : {};
+    present.kind === "file"
+      ? { help: "a file has `name`, `bytes` and `sha256`; `text`, `csv` and `jsonLines` read it" }
+      : present.kind === "list" || present.kind === "dataset"
+        ? { help: `each row is read in a function: \`xs |> map(x => x.${name})\`` }
+        : {};
   context.diagnostics.push(report("HR111", { name, type: print(type) }, [primary(expr.name.span, "no such field")], help));
   return errorAt(expr.span);
 }

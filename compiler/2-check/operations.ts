@@ -125,6 +125,9 @@ export const scalars: Readonly<
 /** Operations on rows that are read in a way of their own. */
 export const rowForms: readonly string[] = ["split", "sample", "groupBy", "agg"];
 
+/** Sources of rows that lie in files. */
+export const readers: readonly string[] = ["text", "csv", "jsonLines"];
+
 /** Of the language, but not built yet. */
 export const laterOperations: readonly string[] = [
   "select",
@@ -146,9 +149,6 @@ export const laterOperations: readonly string[] = [
   "join",
   "describe",
   "show",
-  "text",
-  "jsonLines",
-  "csv",
   "parquet",
   "spawn",
   "each",
@@ -156,5 +156,13 @@ export const laterOperations: readonly string[] = [
 
 /** Every operation by name, for the nearest to a misspelt one. */
 export const operationNames: readonly string[] = [
-  ...new Set([...Object.keys(dataOperations), ...Object.keys(reductions), ...Object.keys(scalars), ...rowForms, "range", "dataset"]),
+  ...new Set([
+    ...Object.keys(dataOperations),
+    ...Object.keys(reductions),
+    ...Object.keys(scalars),
+    ...rowForms,
+    ...readers,
+    "range",
+    "dataset",
+  ]),
 ];

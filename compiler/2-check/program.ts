@@ -3,7 +3,7 @@ import type { Name, Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
-import { mayBeNull, presentOf, print } from "../../lang/types.ts";
+import { mayBeNull, optionalOf, presentOf, print } from "../../lang/types.ts";
 import { GraphIndex } from "../graph.ts";
 import type { Carried, Expr, Module, Parameter, Pattern, Pipeline, Program, Statement } from "../module.ts";
 import type { Json, PlanParam } from "../plan.ts";
@@ -189,22 +189,25 @@ function addParam(param: Parameter, context: Context, params: Map<string, Param>
     return;
   }
   const kind = presentOf(type).kind;
-  if (kind === "file" || kind === "files" || kind === "secret") {
+  if (kind === "secret") {
     declarations.later(`a \`param\` of type \`${kind}\``, param.span);
     declarations.broken.add(name);
     return;
   }
-  if (kind !== "int" && kind !== "float" && kind !== "bool" && kind !== "string") {
+  const isFile = kind === "file" || kind === "files";
+  if (kind !== "int" && kind !== "float" && kind !== "bool" && kind !== "string" && !isFile) {
     if (kind !== "error")
       diagnostics.push(
         report("HR114", { name, is: print(type) }, [primary(span, `is ${print(type)}`)], {
-          help: "params are `int`, `float`, `bool` or `string`; a stage makes the rest of them",
+          help: "params are `int`, `float`, `bool`, `string`, `file` or `files`; a stage makes the rest of them",
         }),
       );
     declarations.broken.add(name);
     return;
   }
-  const fallback = param.default ? constant(param.default, type, `the default of \`${name}\``, context) : undefined;
+  // The default of a file is its path, that of files a pattern.
+  const written: Type = isFile ? (mayBeNull(type) ? optionalOf({ kind: "string" }) : { kind: "string" }) : type;
+  const fallback = param.default ? constant(param.default, written, `the default of \`${name}\``, context) : undefined;
   const agrees = !param.default || fallback !== undefined;
   const low = param.range && agrees ? constant(param.range.low, type, `the range of \`${name}\``, context) : undefined;
   const high = param.range && agrees ? constant(param.range.high, type, `the range of \`${name}\``, context) : undefined;

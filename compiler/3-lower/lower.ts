@@ -16,6 +16,8 @@ import { crossing } from "./crossing.ts";
 import type { DraftSource } from "./draft.ts";
 import { Draft, finish, Region } from "./draft.ts";
 import type { Flow, FlowFunction, FlowOutput, FlowStage } from "./flow.ts";
+import { lowerAggregate } from "./grouping.ts";
+import { lowerRead } from "./reading.ts";
 import type { Naming } from "./regions.ts";
 import { isBranch, lowerFor, lowerIf, lowerLoop, lowerStatements, lowerWithin } from "./regions.ts";
 import { attemptPart, callsUser, isCheap, isSimpleLoop, some, TaskWriter } from "./tasks.ts";
@@ -384,11 +386,13 @@ export class Lowering {
       case "data":
         if (this.isSmall(typed, env)) return { kind: "stage", draft: this.task(typed, env, name, helper) };
         return { kind: "rows", rows: this.rows(typed, env, name, path, helper) };
+      case "read":
+        return { kind: "rows", rows: this.rows(typed, env, name, path, helper) };
       case "reduce":
         if (this.isSmall(typed, env)) return { kind: "stage", draft: this.task(typed, env, name, helper) };
         return this.reduction(typed, env, name, path, helper);
       case "aggregate":
-        return this.aggregate(typed, env, name, path, helper);
+        return lowerAggregate(this, typed, env, name, path, helper);
       case "attempt":
         return this.attempt(typed, env, { name, path, helper });
       case "for":
@@ -456,6 +460,7 @@ export class Lowering {
       const source: DraftSource = { kind: "range", rows, blocks };
       return { source, steps: [], material: null, name, helper, span: typed.span, type: typed.type, region: this.region };
     }
+    if (typed.kind === "read") return lowerRead(this, typed, env, name, helper);
     if (typed.kind === "data") return this.dataRows(typed, env, name, path, helper);
     return this.rowsOf(this.value(typed, env, name, path, helper), typed, name, helper);
   }
@@ -495,13 +500,7 @@ export class Lowering {
     return { source: { kind: "stage", stage: draft }, steps: [], material: draft, name, helper, span, type, region: this.region };
   }
 
-  private step(
-    rows: Rows,
-    step: RowStep,
-    { span, type }: { readonly span: Span; readonly type: Type },
-    name: string,
-    helper: string | null,
-  ): Rows {
+  step(rows: Rows, step: RowStep, { span, type }: { readonly span: Span; readonly type: Type }, name: string, helper: string | null): Rows {
     this.settleElsewhere(rows);
     const before = rows.material ? { source: { kind: "stage", stage: rows.material } as const, steps: [] } : rows;
     return { source: before.source, steps: [...before.steps, step], material: null, name, helper, span, type, region: this.region };
@@ -545,68 +544,6 @@ export class Lowering {
       rows.material = draft;
       return draft;
     });
-  }
-
-  /** Groups fold like anything else: of each block what it has of each group, and the groups of all blocks put together. */
-  private aggregate(typed: Typed & { kind: "aggregate" }, env: Env, name: string, path: string, helper: string | null): Value {
-    const source = this.rows(typed.source, env, name, path, labelOf(typed.source));
-    const { grouping } = typed;
-    const groups: Groups | null =
-      grouping.kind === "by"
-        ? { rows: source, key: grouping.key, keyFields: grouping.keyFields, env }
-        : grouping.kind === "named"
-          ? (source.groups ?? null)
-          : null;
-    // Groups that have become rows of their own are worked on row by row.
-    if (grouping.kind === "named" && !groups) {
-      const step: RowStep = {
-        heavy: typed.aggregates.some(({ by }) => by !== null && callsUser(by.body)),
-        needsKeys: false,
-        write: (writer, from) => writer.aggregateEach(from, typed.aggregates, grouping.keyFields, env),
-      };
-      return { kind: "rows", rows: this.step(source, step, typed, name, helper) };
-    }
-    const over = groups?.rows ?? source;
-    this.settleElsewhere(over);
-    // Whole groups hold all rows anyway, and their rows may be reduced elsewhere too.
-    if (isGroups(typed.type) && over.steps.some((step) => step.heavy)) this.materialise(over);
-    const fold = this.draft(name, helper === null ? "blocks" : `${helper}/blocks`, typed.span, typed.type, {
-      kind: "fold",
-      over: over.material ? { kind: "stage", stage: over.material } : over.source,
-    });
-    const writer = new TaskWriter(this, fold);
-    const block = fold.use({ kind: "block" });
-    const grouped = !groups ? "no" : groups.keyFields && !isGroups(typed.type) ? "fields" : "key";
-    fold.body = {
-      op: "aggregate",
-      step: "fold",
-      source: over.material ? block : writer.steps(over, block),
-      grouped,
-      key: groups && writer.lambda(groups.key, groups.env),
-      aggregates: writer.aggregates(typed.aggregates, env, () => true),
-    };
-    const combine = this.draft(name, helper, typed.span, typed.type, { kind: "combine", of: fold, rows: groups !== null });
-    combine.body = {
-      op: "aggregate",
-      step: "combine",
-      source: combine.use({ kind: "blocks", of: fold }),
-      grouped,
-      key: null,
-      aggregates: new TaskWriter(this, combine).aggregates(typed.aggregates, env, ({ name: reduction }) => reduction === "reduce"),
-    };
-    if (!groups) return { kind: "stage", draft: combine };
-    const rows: Rows = {
-      source: { kind: "stage", stage: combine },
-      steps: [],
-      material: combine,
-      name,
-      helper,
-      span: typed.span,
-      type: typed.type,
-      region: this.region,
-      ...(isGroups(typed.type) ? { groups } : {}),
-    };
-    return { kind: "rows", rows };
   }
 
   /** Each block folded where it lies; the partials combined by one task. */
@@ -657,8 +594,6 @@ export class Lowering {
   }
 }
 
-const isGroups = (type: Type): boolean => (type.kind === "list" || type.kind === "dataset") && type.groups === true;
-
 export function fieldType(type: Type & { kind: "record" }, name: string): Type {
   return type.fields.find((field) => field.name === name)?.type ?? { kind: "any" };
 }
@@ -683,6 +618,7 @@ function tooDeep({ body, name, span }: Draft): Diagnostic[] {
 export function labelOf(typed: Typed): string {
   if (typed.kind === "data" || typed.kind === "reduce") return typed.name;
   if (typed.kind === "aggregate") return typed.grouping.kind === "none" ? "agg" : "groups";
+  if (typed.kind === "read") return typed.format;
   if (typed.kind === "call") return typed.function.signature.name;
   if (typed.kind === "pipeline") return typed.pipeline.name;
   return typed.kind === "field" || typed.kind === "index" ? labelOf(typed.of) : typed.kind;
@@ -718,6 +654,7 @@ function sourceName(typed: Typed): string {
   if (typed.kind === "split" || typed.kind === "data" || typed.kind === "reduce" || typed.kind === "aggregate")
     return sourceName(typed.source);
   if (typed.kind === "call") return typed.function.signature.name;
+  if (typed.kind === "read") return typed.files.kind === "param" ? typed.files.name : typed.format;
   return typed.kind === "local" ? typed.binding.name : "rows";
 }
 

@@ -15,14 +15,27 @@ import type {
   TypedLet,
   TypedStatement,
 } from "../2-check/typed.ts";
-import type { AggregateExpr, EpochStatement, Expr, FitStatement, LoopExpr, Passing } from "../plan.ts";
+import type { AggregateExpr, EpochStatement, Expr, FitStatement, LoopExpr, Passing, ReadExpr } from "../plan.ts";
 import type { Draft } from "./draft.ts";
 import type { Lowering, Rows, Value } from "./lower.ts";
 import { Env, labelOf } from "./lower.ts";
 import { isFresh, onlyRead } from "./ownership.ts";
 
 /** Work that deserves stages of its own, where it isn't inside a task. */
-const STAGES: readonly string[] = ["pipeline", "fit", "data", "reduce", "aggregate", "range", "split", "for", "loop", "attempt", "within"];
+const STAGES: readonly string[] = [
+  "pipeline",
+  "fit",
+  "data",
+  "reduce",
+  "aggregate",
+  "range",
+  "read",
+  "split",
+  "for",
+  "loop",
+  "attempt",
+  "within",
+];
 
 /** Computed wherever it is read: no call of the user's, no rows, nothing that acts. */
 export function isCheap(typed: Typed): boolean {
@@ -32,8 +45,13 @@ export function isCheap(typed: Typed): boolean {
 export function isOneTask(typed: Typed): boolean {
   return !some(typed, ({ kind }) => STAGES.includes(kind)) && !acts(typed);
 }
+/** Worth a task of its own, and worth doing once. */
 export function callsUser(typed: Typed): boolean {
-  return some(typed, (one) => one.kind === "call" || one.kind === "pipeline");
+  return some(typed, (one) => one.kind === "call" || one.kind === "pipeline" || one.kind === "read");
+}
+
+export function readStep({ format, shape, separator }: Typed & { kind: "read" }, step: ReadExpr["step"], source: Expr): ReadExpr {
+  return { op: "read", step, format, source, shape, separator };
 }
 
 export function some(typed: Typed, test: (one: Typed) => boolean): boolean {
@@ -136,6 +154,7 @@ export class TaskWriter {
       case "pipeline":
         return this.inline > 0 ? this.writtenOut(typed, env) : this.hoisted(typed, env);
       case "range":
+      case "read":
       case "data":
       case "split":
       case "attempt":
@@ -268,7 +287,7 @@ export class TaskWriter {
 
   /** All rows, as the source of an operation. */
   rows(typed: Typed, env: Env): Expr {
-    if (typed.kind === "data" || typed.kind === "range") {
+    if (typed.kind === "data" || typed.kind === "range" || typed.kind === "read") {
       if (this.inline > 0 && !this.sameInEveryEpoch(typed)) return this.data(typed, env);
       return this.wholeRows(this.lowering.rows(typed, env, this.draft.name, this.draft.name, labelOf(typed)), false);
     }
@@ -355,11 +374,11 @@ export class TaskWriter {
     };
   }
 
-  private computed(typed: Typed & { kind: "range" | "data" | "split" | "reduce" | "attempt" | "aggregate" }, env: Env): Expr {
+  private computed(typed: Typed & { kind: "range" | "read" | "data" | "split" | "reduce" | "attempt" | "aggregate" }, env: Env): Expr {
     return this.inlined(() => this.computedHere(typed, env));
   }
 
-  private computedHere(typed: Typed & { kind: "range" | "data" | "split" | "reduce" | "attempt" | "aggregate" }, env: Env): Expr {
+  private computedHere(typed: Typed & { kind: "range" | "read" | "data" | "split" | "reduce" | "attempt" | "aggregate" }, env: Env): Expr {
     if (typed.kind === "aggregate") return this.aggregated(typed, env);
     if (typed.kind === "attempt") {
       const name = `v${this.count++}`;
@@ -417,7 +436,11 @@ export class TaskWriter {
     return { op: "loop", carried, round, max };
   }
 
-  private data(typed: Typed & { kind: "range" | "data" }, env: Env): Expr {
+  private data(typed: Typed & { kind: "range" | "read" | "data" }, env: Env): Expr {
+    if (typed.kind === "read") {
+      const steps: readonly ReadExpr["step"][] = ["ranges", "scan", "places", "rows"];
+      return steps.reduce((source: Expr, step) => readStep(typed, step, source), this.write(typed.files, env));
+    }
     if (typed.kind === "range") return this.range(typed, env);
     const source = readsKeys(typed.name) ? this.keyedRows(typed.source, env) : this.rows(typed.source, env);
     return {

@@ -4,6 +4,7 @@
 import type { AggregateExpr, EpochStatement, Expr, FitExpr, FitStatement, LoopExpr, Plan, PlanInput } from "../../compiler/plan.ts";
 import * as groups from "./groups.ts";
 import * as operations from "./operations.ts";
+import { fileRanges, placed, readRows, scanned } from "./readers.ts";
 import { combine, fold, reductionNames } from "./reductions.ts";
 import type { StoredBlock } from "./rows.ts";
 import { allRows, DataSet, fromAsyncIterable, fromIterable, rangeBlock, rangeSet, readBlock, storedRows } from "./rows.ts";
@@ -33,6 +34,10 @@ class ExpectationError extends Error {
 const helpers = {
   ...operations,
   ...groups,
+  fileRanges,
+  scanned,
+  placed,
+  readRows,
   allRows,
   builtins,
   combine,
@@ -181,6 +186,8 @@ class Writer {
         return false;
       case "expect":
         return this.own(expr.body, scope);
+      case "read":
+        return true;
       // A call's result is the callee's gift: TypeScript keeps a read-only argument from being returned as a mutable value.
       case "call":
       case "const":
@@ -260,6 +267,13 @@ class Writer {
         return `(context.metric(${quote(expr.name)}, ${write(expr.step)}, h.metricValue(${quote(expr.name)}, ${write(expr.value)})), null)`;
       case "loop":
         return this.loop(expr, scope, frame);
+      case "read": {
+        const source = write(expr.source);
+        if (expr.step === "ranges") return `h.fileRanges(${source})`;
+        if (expr.step === "scan") return `h.scanned(${source}, ${quote(expr.format)})`;
+        const how = quote({ format: expr.format, shape: expr.shape, separator: expr.separator });
+        return `h.${expr.step === "places" ? "placed" : "readRows"}(${source}, ${how})`;
+      }
       case "fit":
         return this.fit(expr, scope, frame);
     }

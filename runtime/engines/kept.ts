@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import type { Json, Plan, PlanInput, PlanStage } from "../../compiler/plan.ts";
 import { neededFunctions } from "../data/stage.ts";
 import type { Column } from "../hosts/link.ts";
+import { identityOf } from "./files.ts";
 
 const MOST_BYTES = 256 * 1024 * 1024;
 
@@ -75,7 +76,7 @@ function lineageKeys(plan: Plan, params: { readonly [name: string]: Json }, kept
   const keys: string[] = [];
   plan.stages.forEach((stage, index) => {
     const read = (input: PlanInput): unknown => {
-      if (input.kind === "param") return ["param", params[input.name] ?? null];
+      if (input.kind === "param") return ["param", identityOf(params[input.name] ?? null)];
       return "stage" in input ? [input.kind, keys[input.stage]] : input;
     };
     const scalar = (value: { kind: "const"; value: number } | { kind: "param"; name: string }) =>

@@ -1,7 +1,10 @@
 // A run's options, checked: params by the plan's declarations. Shared by all engines and ways in.
 import type { Json, Plan } from "../../compiler/plan.ts";
+import { isFileValue, shownPath } from "../data/files.ts";
 import type { RunEvent } from "../events/events.ts";
 import type { RunOptions } from "../index.ts";
+import type { FileProblem } from "./files.ts";
+import { openFiles } from "./files.ts";
 import type { KeptResults } from "./kept.ts";
 
 /** A param that the plan doesn't have, lacks, or has of another type or range. Misuse by code; the command line says it sooner. */
@@ -9,21 +12,32 @@ export class ParamError extends Error {
   override readonly name = "ParamError";
 }
 
-export function runOptions(
+export async function runOptions(
   plan: Plan,
   options: Omit<RunOptions, "engine">,
-): {
+): Promise<{
   params: { readonly [name: string]: Json };
   onEvent: (event: RunEvent) => void;
   signal: AbortSignal | undefined;
   keep: KeptResults | undefined;
-} {
+}> {
+  const { params, problems } = await openFiles(plan, options.params ?? {}, options.folder);
+  const [problem] = problems;
+  if (problem) throw new ParamError(`the param \`${problem.param}\` of ${plan.name}: ${fileTrouble(problem)}`);
   return {
-    params: fullParams(plan, options.params ?? {}),
+    params: fullParams(plan, params),
     onEvent: options.onEvent ?? (() => {}),
     signal: options.signal,
     keep: options.keep,
   };
+}
+
+/** In a few words, with the path as somebody in the working folder would type it. */
+export function fileTrouble({ what, path }: FileProblem): string {
+  const where = `\`${shownPath({ path })}\``;
+  if (what === "no match") return `no file matches ${where}`;
+  if (what === "folder") return `${where} is no file`;
+  return what === "missing" ? `there is no file ${where}` : `${where} can't be read`;
 }
 
 function fullParams(plan: Plan, given: { readonly [name: string]: Json }): { readonly [name: string]: Json } {
@@ -46,7 +60,11 @@ function fullParams(plan: Plan, given: { readonly [name: string]: Json }): { rea
             ? typeof value === "number"
             : param.type === "bool"
               ? typeof value === "boolean"
-              : typeof value === "string");
+              : param.type === "file"
+                ? isFileValue(value)
+                : param.type === "files"
+                  ? Array.isArray(value) && value.every(isFileValue)
+                  : typeof value === "string");
       if (!fits) throw new ParamError(`the param \`${param.name}\` is ${param.type}, not ${JSON.stringify(value)}`);
       if (typeof value === "number" && ((param.min !== undefined && value < param.min) || (param.max !== undefined && value > param.max))) {
         throw new ParamError(`the param \`${param.name}\` is ${value}, outside ${param.min ?? ""}..${param.max ?? ""}`);

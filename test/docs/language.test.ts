@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { combiners, dataOperations, laterOperations, reductions, rowForms, scalars } from "../../compiler/2-check/operations.ts";
+import { combiners, dataOperations, laterOperations, readers, reductions, rowForms, scalars } from "../../compiler/2-check/operations.ts";
 import { compileFiles, shown } from "../harness/programs.ts";
 
 const page = readFileSync(fileURLToPath(new URL("../../docs/language.md", import.meta.url)), "utf8");
@@ -25,6 +25,9 @@ describe("docs/language.md lists", () => {
     // Those that are read in a way of their own aren't in the table.
     expect(listed("Over the whole:")).toEqual(sorted([...operations(false), ...rowForms]));
     expect(listed("Reductions:")).toEqual(sorted(Object.keys(reductions)));
+  });
+  it("the readers", () => {
+    expect(listed("Sources of rows:")).toEqual(sorted(readers));
   });
   it("the scalar functions", () => {
     expect(listed("Scalars:")).toEqual(sorted(Object.keys(scalars)));

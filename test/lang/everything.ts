@@ -23,6 +23,8 @@ pipeline all(rows: [T], k: int = 3) -> Dataset<U> {
     until c.done
     max 100 { c <- g(c); d <- d + 1 }
   let each_ = for { a, b } in rows { f(a) }
+  let read = csv<Row<B>>(f) |> take(2)
+  let lines = logs |> jsonLines<{ a: int?, b: [string | "x"] }> |> count
   let quick = f(1) within 20ms else g(1)
   let w = fit s = init(seed: 7)
   over batch in rows |> shuffle(seed: epoch) |> batches(64)

@@ -37,6 +37,8 @@ describe("parse", () => {
       "let",
       "let",
       "let",
+      "let",
+      "let",
       "onFailure",
       "expression",
     ]);
@@ -207,4 +209,21 @@ schedule s for p q {
       "HR001 this is nested more deeply than can be read",
     ]);
   });
+});
+
+it("types stand behind a call and a step, and `<` stays a comparison", () => {
+  const value = (text: string) => {
+    const { file, diagnostics } = parse(`pipeline main() -> int {\n  ${text}\n}\n`, "main.pipe");
+    expect(diagnostics).toEqual([]);
+    const [main] = file.declarations;
+    const [statement] = main?.kind === "pipeline" ? main.body.statements : [];
+    return statement?.kind === "expression" ? statement.value : null;
+  };
+  expect(value("csv<Row>(f)")).toMatchObject({ kind: "call", types: [{ kind: "named", name: { text: "Row" } }], args: [{}] });
+  expect(value("f |> jsonLines<{ a: int? }> |> count")).toMatchObject({
+    kind: "pipe",
+    left: { kind: "pipe", types: [{ kind: "record" }], args: null },
+  });
+  expect(value("a<b")).toMatchObject({ kind: "binary", operator: "<" });
+  expect(value("f(a < b, c)")).toMatchObject({ kind: "call", args: [{ value: { kind: "binary" } }, {}] });
 });

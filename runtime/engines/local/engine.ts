@@ -66,7 +66,7 @@ class LocalEngine implements Engine {
       await this.replaceHost();
     }
     const run = `r${this.#nextRun++}`;
-    const result = await drive(this.#pool, plan, code, { engine: "local", run, ...runOptions(plan, options) });
+    const result = await drive(this.#pool, plan, code, { engine: "local", run, ...(await runOptions(plan, options)) });
     if (result.status === "ok") this.#deaths = 0;
     return { run, ...result };
   }

@@ -118,7 +118,7 @@ class NatsEngine implements Engine {
 
   async run(plan: Plan, code: CodeStore, options: Omit<RunOptions, "engine">): Promise<RunResult> {
     const run = `r${this.#nextRun++}`;
-    return { run, ...(await drive(this.#pool, plan, code, { engine: "nats", run, ...runOptions(plan, options) })) };
+    return { run, ...(await drive(this.#pool, plan, code, { engine: "nats", run, ...(await runOptions(plan, options)) })) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
