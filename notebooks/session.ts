@@ -145,7 +145,8 @@ export class Session implements AsyncDisposable {
     const preview = previews.size > 0 ? await this.#compile(moduleOf(program, cell, { previews }).module, program) : null;
     const ran = await this.#execute(preview?.plan ? preview : compiled, program, options);
     if (ran.kind === "failed") return ran;
-    if (!shows) return { kind: "ok", value: null, remarks, names };
+    const nothing = Object.values(types).every(({ type }) => type === "void");
+    if (!shows || nothing) return { kind: "ok", value: null, remarks, names };
     const single = Object.keys(types).length === 1 && "result" in types;
     if (cell.statements.at(-1)?.kind === "let") for (const name of own) this.#note(name, types[single ? "result" : name]?.type);
     const { outputs } = ran;

@@ -404,6 +404,8 @@ function checkBody(pipeline: Pipeline, shell: CheckedPipeline, scope: Scope, con
     return;
   }
   if (is.kind === "error") return;
+  // A notebook's cell, which may be there for what it does.
+  if (is.kind === "void" && pipeline.returns?.kind === "type" && shell.returns.kind === "any") return;
   if (is.kind === "void") {
     context.diagnostics.push(
       report(

@@ -74,6 +74,7 @@ const bytesOf = (column: Column) => (column.kind === "packed" ? column.bytes.len
 /** Of each stage, in the plan's order. */
 function lineageKeys(plan: Plan, params: { readonly [name: string]: Json }, kept: KeptResults): string[] {
   const keys: string[] = [];
+  const controls = controlsOf(plan);
   plan.stages.forEach((stage, index) => {
     const read = (input: PlanInput): unknown => {
       if (input.kind === "param") return ["param", identityOf(params[input.name] ?? null)];
@@ -81,19 +82,32 @@ function lineageKeys(plan: Plan, params: { readonly [name: string]: Json }, kept
     };
     const scalar = (value: { kind: "const"; value: number } | { kind: "param"; name: string }) =>
       value.kind === "const" ? value.value : params[value.name];
-    const tasks =
-      stage.tasks.kind === "range"
-        ? [scalar(stage.tasks.rows), scalar(stage.tasks.blocks)]
-        : stage.tasks.kind === "perBlock"
-          ? keys[stage.tasks.of]
-          : null;
+    const tasks = (): unknown => {
+      switch (stage.tasks.kind) {
+        case "range":
+          return [scalar(stage.tasks.rows), scalar(stage.tasks.blocks)];
+        case "perBlock":
+          return keys[stage.tasks.of];
+        case "given":
+          return ["given", controls.get(index)?.place ?? index, keys[controls.get(index)?.control ?? -1] ?? null];
+        case "each":
+        case "branch":
+        case "loop":
+          // What it brings to life is part of it.
+          return [stage.tasks.kind, partsOf(plan, stage.tasks).map((part) => keys[part])];
+        default:
+          return null;
+      }
+    };
     const slices = neededFunctions(plan, index).map((id) => [id, plan.functions[id]!.digest, plan.functions[id]!.export]);
     const facts = [
       stage.body,
+      stage.within ?? null,
       stage.output,
+      stage.cut ?? null,
       stage.keyed ?? false,
       stage.strategy.kind === "fit" ? stage.strategy : null,
-      tasks,
+      tasks(),
       stage.inputs.map(read),
       slices,
       kept.originOf(stage.id),
@@ -101,6 +115,34 @@ function lineageKeys(plan: Plan, params: { readonly [name: string]: Json }, kept
     keys.push(createHash("sha256").update(JSON.stringify(facts)).digest("hex"));
   });
   return keys;
+}
+
+type Control = Extract<PlanStage["tasks"], { kind: "each" | "branch" | "loop" }>;
+
+/** Stages that a control stage names, and those of its regions, in one order. What it gives comes after it, and isn't among them. */
+function partsOf(plan: Plan, tasks: Control): number[] {
+  const inside = (region: number): readonly number[] => plan.regions[region]!.stages;
+  switch (tasks.kind) {
+    case "each":
+      return [tasks.of, ...inside(tasks.region)];
+    case "branch":
+      return [...tasks.gives.flatMap((give) => [give.then, give.else]), ...inside(tasks.then), ...inside(tasks.else)];
+    case "loop":
+      return [...tasks.carried.flatMap(({ given, init, next }) => [given, init, next]), tasks.decision, ...inside(tasks.region)];
+  }
+}
+
+/** Which control stage says what a `given` stands for, and as which of those that it names. */
+function controlsOf(plan: Plan): ReadonlyMap<number, { readonly control: number; readonly place: number }> {
+  const found = new Map<number, { readonly control: number; readonly place: number }>();
+  plan.stages.forEach(({ tasks }, control) => {
+    const given =
+      tasks.kind === "branch" ? tasks.gives.map((give) => give.given) : tasks.kind === "loop" ? tasks.carried.map((one) => one.final) : [];
+    given.forEach((stage, place) => {
+      found.set(stage, { control, place });
+    });
+  });
+  return found;
 }
 
 /** A plan that takes kept values as given, and leaves out what only they needed. */
@@ -120,32 +162,80 @@ export function reduce(plan: Plan, params: { readonly [name: string]: Json }, ke
   const keys = lineageKeys(plan, params, kept);
   const found = plan.stages.map((stage, index) => (isKept(stage) ? kept.get(keys[index]!) : null));
   if (found.every((column) => column === null)) return { plan, given: new Map(), keys };
-  const needed = new Set<number>();
-  const need = (index: number): void => {
-    if (needed.has(index)) return;
-    needed.add(index);
-    if (found[index]) return;
-    const { inputs, tasks } = plan.stages[index]!;
-    for (const input of inputs) if ("stage" in input) need(input.stage);
-    if (tasks.kind === "perBlock") need(tasks.of);
-  };
-  for (const { from } of plan.outputs) if (from.kind === "stage") need(from.stage);
+  const needed = neededStages(plan, (index) => found[index] !== null);
   const order = [...needed].sort((a, b) => a - b);
   const place = new Map(order.map((old, index) => [old, index]));
+  const renumber = (old: number) => place.get(old)!;
   const stages = order.map((old): PlanStage => {
     const stage = plan.stages[old]!;
     if (found[old]) return { ...stage, inputs: [], body: { op: "const", value: null } };
-    const inputs = stage.inputs.map((input) => ("stage" in input ? { ...input, stage: place.get(input.stage)! } : input));
-    return {
-      ...stage,
-      inputs,
-      tasks: stage.tasks.kind === "perBlock" ? { kind: "perBlock", of: place.get(stage.tasks.of)! } : stage.tasks,
-    };
+    const inputs = stage.inputs.map((input) => ("stage" in input ? { ...input, stage: renumber(input.stage) } : input));
+    return { ...stage, inputs, tasks: renumbered(stage.tasks, renumber) };
   });
+  const regions = plan.regions.map((region) => ({ ...region, stages: region.stages.filter((old) => needed.has(old)).map(renumber) }));
   const outputs = plan.outputs.map((output) =>
     output.from.kind === "stage" ? { ...output, from: { ...output.from, stage: place.get(output.from.stage)! } } : output,
   );
   const given = new Map(order.flatMap((old, index): [number, Column][] => (found[old] ? [[index, found[old]]] : [])));
   // It is another plan than the one that the hash names.
-  return { plan: { ...plan, hash: "", stages, outputs }, given, keys: order.map((old) => keys[old]!) };
+  return { plan: { ...plan, hash: "", stages, regions, outputs }, given, keys: order.map((old) => keys[old]!) };
+}
+
+/** All but what only kept values were made from. What nobody reads is there for what it does. */
+function neededStages(plan: Plan, isGiven: (index: number) => boolean): ReadonlySet<number> {
+  const controls = controlsOf(plan);
+  const readsOf = (index: number): number[] => {
+    const { inputs, tasks } = plan.stages[index]!;
+    const read = inputs.flatMap((input) => ("stage" in input ? [input.stage] : []));
+    if (tasks.kind === "perBlock") read.push(tasks.of);
+    if (tasks.kind === "given") read.push(...(controls.has(index) ? [controls.get(index)!.control] : []));
+    if (tasks.kind === "each" || tasks.kind === "branch" || tasks.kind === "loop") read.push(...partsOf(plan, tasks));
+    // A loop ends for all that it carries.
+    if (tasks.kind === "loop") read.push(...tasks.carried.map(({ final }) => final));
+    if (tasks.kind === "branch") read.push(...tasks.gives.map(({ given }) => given));
+    return read;
+  };
+  const reads = (index: number): number[] => (isGiven(index) ? [] : readsOf(index));
+  const isRead = new Set(plan.stages.flatMap((_, index) => readsOf(index)));
+  const results = plan.outputs.flatMap(({ from }) => (from.kind === "stage" ? [from.stage] : []));
+  const needed = new Set<number>();
+  const open = [...results, ...plan.stages.flatMap((_, index) => (isRead.has(index) && !acts(plan, index) ? [] : [index]))];
+  for (let index = open.pop(); index !== undefined; index = open.pop()) {
+    if (needed.has(index)) continue;
+    needed.add(index);
+    open.push(...reads(index));
+  }
+  return needed;
+}
+
+/** A control stage whose regions act on the world, or may fail the run: what it gives may be read by nobody. */
+function acts(plan: Plan, index: number): boolean {
+  const { tasks, effect, body, region } = plan.stages[index]!;
+  if (tasks.kind === "each" || tasks.kind === "branch" || tasks.kind === "loop")
+    return partsOf(plan, tasks).some((part) => acts(plan, part));
+  return region !== undefined && (effect === true || body.op === "expect" || body.op === "track");
+}
+
+function renumbered(tasks: PlanStage["tasks"], renumber: (old: number) => number): PlanStage["tasks"] {
+  switch (tasks.kind) {
+    case "perBlock":
+    case "each":
+      return { ...tasks, of: renumber(tasks.of) };
+    case "branch":
+      return {
+        ...tasks,
+        gives: tasks.gives.map((give) => ({ given: renumber(give.given), then: renumber(give.then), else: renumber(give.else) })),
+      };
+    case "loop":
+      return {
+        ...tasks,
+        decision: renumber(tasks.decision),
+        carried: tasks.carried.map(({ given, init, next, final }) => ({
+          ...{ given: renumber(given), init: renumber(init) },
+          ...{ next: renumber(next), final: renumber(final) },
+        })),
+      };
+    default:
+      return tasks;
+  }
 }

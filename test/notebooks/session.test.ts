@@ -271,3 +271,36 @@ describe("what a session says of itself", () => {
     expect(states).toEqual(["complete", "incomplete", "incomplete", "incomplete", "incomplete", "invalid", "complete"]);
   });
 });
+
+describe("blocks that become stages", () => {
+  it("are shown, named and read in later cells", async () => {
+    const notebook = new Notebook();
+    await notebook.shows('import { loud } from "./stages.ts"');
+    expect(await notebook.shows("let squares = for i in range(4) { i * i }\nsquares")).toMatchObject({ rows: 4, first: [0, 1, 4, 9] });
+    expect(
+      await notebook.shows("let root = loop c = 1.0 until abs(c * c - 2.0) < 1e-9 max 50 {\n  c <- (c + 2.0 / c) / 2.0\n}\nroot > 1.41"),
+    ).toBe(true);
+    expect(await notebook.shows("if root > 1.0 { squares |> sum } else { 0 }")).toBe(14);
+    // What a name stands for is computed once, whatever control stage gave it.
+    expect(notebook.events.filter((event) => event.type === "metric")).toEqual([]);
+  });
+  it("effects happen when their cell runs, and not again for another cell", async () => {
+    const notebook = new Notebook();
+    await notebook.shows('import { loud } from "./stages.ts"\nlet x = 2.0');
+    const logs = () => notebook.events.flatMap((event) => (event.type === "log" ? [event.text] : []));
+    await notebook.shows("do loud(x)");
+    expect(logs().join("")).toContain("got 2");
+    await notebook.shows("for i in range(2) {\n  do loud(i)\n}");
+    expect(logs().join("").match(/got/g)).toHaveLength(2);
+    // What is kept of other cells doesn't do away with this one's effects.
+    await notebook.shows("let y = x * 2.0");
+    await notebook.shows("loop c = y until c > 7.0 max 9 {\n  do loud(c)\n  c <- c + 2.0\n}");
+    expect(
+      logs()
+        .join("")
+        .match(/got [46]/g),
+    ).toEqual(["got 4", "got 6"]);
+    await notebook.shows("x + 1.0");
+    expect(logs()).toEqual([]);
+  });
+});
