@@ -47,8 +47,6 @@ export function checkInvariants(state: State): void {
     if (using.length !== stage.slotsUsing) fail(`${name} counts ${stage.slotsUsing} slots, and uses ${using.length}`);
     if (using.length > stage.slotLimit) fail(`${name} uses ${using.length} slots of ${stage.slotLimit}`);
     checkInputs(state, stage, fail);
-    checkConsumers(state, stage, fail);
-    checkInstances(state, stage, fail);
     for (let block = 0; block < stage.blocks; block++) {
       const holder = stage.holder[block]!;
       if (stage.output[block] === Live) {
@@ -56,6 +54,8 @@ export function checkInvariants(state: State): void {
       } else if (holder !== NOBODY) fail(`${name} has block ${block} at ${holder}, and it isn't available`);
     }
   }
+  checkConsumers(state, stages, fail);
+  checkInstances(state, stages, fail);
   if (state.begun && isRunning(state) && unfinished !== state.unfinished)
     fail(`${state.unfinished} stages are counted unfinished, ${unfinished} are`);
   if (state.begun && isRunning(state) && state.due.length + state.over.length > 0) fail("the step ended before everything was settled");
@@ -102,53 +102,85 @@ function lackingInside(state: State, stage: Stage, task: number): number {
   return instance.reads.filter((read) => !state.stages[read]!.present).length + (instance.unfinished > 0 ? 1 : 0);
 }
 
-export function instancesOf({ control }: Stage): readonly Instance[] {
+function instancesOf({ control }: Stage): readonly Instance[] {
   if (control?.kind === "each") return [...control.instances.values()];
   if (control?.kind === "loop") return control.instances;
   return control?.instance ? [control.instance] : [];
 }
 
 /** Whoever reads something stands in its list as often, and as often claims it. */
-function checkConsumers(state: State, stage: Stage, fail: Fail): void {
-  const readers = state.stages.filter((one) => one !== null);
-  const times = (list: readonly number[], wanted: number) => list.filter((one) => one === wanted).length;
-  const isOpen = (reader: Stage) => reader.tasks < 0 || reader.pending > 0;
-  let claims = 0;
-  for (const reader of readers) {
-    const whole = times(reader.whole, stage.index);
-    if (whole !== times(stage.wholeConsumers, reader.index)) fail(`${reader.id} reads ${stage.id} ${whole} times, which knows otherwise`);
-    if (isOpen(reader)) claims += whole;
-    if (times(reader.oneToOne, stage.index) !== times(stage.oneToOneConsumers, reader.index))
-      fail(`${reader.id} reads blocks of ${stage.id}, which knows otherwise`);
-    for (const instance of instancesOf(reader)) {
-      if (instance.detached) continue;
-      const reads = times(instance.reads, stage.index);
-      claims += reads;
-      if (reads !== stage.taskConsumers.filter((one) => one.stage === reader.index && one.task === instance.task).length)
-        fail(`task ${instance.task} of ${reader.id} reads ${stage.id} ${reads} times, which knows otherwise`);
+function checkConsumers(state: State, stages: readonly Stage[], fail: Fail): void {
+  const known = new Tally();
+  const reads = new Tally();
+  const claims = new Tally();
+  for (const stage of stages) {
+    const { index } = stage;
+    for (const consumer of stage.wholeConsumers) known.add("whole", consumer, index);
+    for (const consumer of stage.oneToOneConsumers) known.add("blocks", consumer, index);
+    for (const one of stage.taskConsumers) known.add("task", one.stage, one.task, index);
+    for (const [block, consumers] of stage.pointConsumers) for (const consumer of consumers) known.add("point", consumer, index, block);
+    const isOpen = stage.tasks < 0 || stage.pending > 0;
+    for (const producer of stage.whole) {
+      reads.add("whole", index, producer);
+      if (isOpen) claims.add(producer);
+    }
+    for (const producer of stage.oneToOne) reads.add("blocks", index, producer);
+    for (const { producer, block } of stage.points) {
+      reads.add("point", index, producer, block);
+      if (isOpen) claims.add(producer, block);
+    }
+    for (const { task, detached, reads: inside } of instancesOf(stage)) {
+      if (detached) continue;
+      for (const producer of inside) {
+        reads.add("task", index, task, producer);
+        claims.add(producer);
+      }
     }
   }
-  if (claims !== stage.claims) fail(`${stage.id} is claimed ${claims} times, and counts ${stage.claims}`);
-  for (let block = 0; block < stage.blocks; block++) {
-    const uses = stage.oneToOneConsumers.filter((index) => {
-      const reader = state.stages[index]!;
-      return reader.tasks < 0 || reader.state[block] !== Committed;
-    }).length;
-    if (uses !== stage.uses[block]) fail(`block ${block} of ${stage.id} has ${uses} uses, and counts ${stage.uses[block]}`);
+  for (const [a, b] of [
+    [reads, known],
+    [known, reads],
+  ] as const)
+    for (const [what, times] of a.counts)
+      if (b.counts.get(what) !== times) fail(`${what} is read ${reads.counts.get(what)} times, and known ${known.counts.get(what)}`);
+  for (const stage of stages) {
+    if (stage.claims !== claims.of(stage.index)) fail(`${stage.id} is claimed ${claims.of(stage.index)} times, and counts ${stage.claims}`);
+    for (let block = 0; block < stage.blocks; block++) {
+      let uses = claims.of(stage.index, block);
+      for (const index of stage.oneToOneConsumers) {
+        const reader = state.stages[index]!;
+        if (reader.tasks < 0 || reader.state[block] !== Committed) uses++;
+      }
+      if (uses !== stage.uses[block]) fail(`block ${block} of ${stage.id} has ${uses} uses, and counts ${stage.uses[block]}`);
+    }
+  }
+}
+
+/** How often something was counted. */
+class Tally {
+  readonly counts = new Map<string, number>();
+
+  add(...what: readonly (string | number)[]): void {
+    const key = what.join(" ");
+    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+  }
+
+  of(...what: readonly (string | number)[]): number {
+    return this.counts.get(what.join(" ")) ?? 0;
   }
 }
 
 /** An instance knows how many of its stages, and of those inside, aren't finished. */
-function checkInstances(state: State, stage: Stage, fail: Fail): void {
-  for (const instance of instancesOf(stage)) {
-    const within = state.stages.filter((one) => one !== null && isWithin(one, instance)) as Stage[];
-    const unfinished = within.filter((one) => isUnfinished(state, one)).length;
-    if (unfinished !== instance.unfinished)
-      fail(`instance ${instance.number} of ${stage.id} counts ${instance.unfinished} stages unfinished, ${unfinished} are`);
+function checkInstances(state: State, stages: readonly Stage[], fail: Fail): void {
+  const unfinished = new Map<Instance, number>();
+  for (const stage of stages) {
+    if (!isUnfinished(state, stage)) continue;
+    for (let at = stage.instance; at; at = at.around) unfinished.set(at, (unfinished.get(at) ?? 0) + 1);
   }
-}
-
-function isWithin(stage: Stage, instance: Instance): boolean {
-  for (let at = stage.instance; at; at = at.around) if (at === instance) return true;
-  return false;
+  for (const stage of stages)
+    for (const instance of instancesOf(stage))
+      if ((unfinished.get(instance) ?? 0) !== instance.unfinished)
+        fail(
+          `instance ${instance.number} of ${stage.id} counts ${instance.unfinished} stages unfinished, ${unfinished.get(instance) ?? 0} are`,
+        );
 }

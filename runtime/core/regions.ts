@@ -6,6 +6,7 @@ import type { Command, Control, Instance, Stage, State } from "./model.ts";
 import { ENGINE, Inside, Live, Waiting } from "./model.ts";
 import {
   checkBlocks,
+  isOpen,
   lessUnfinished,
   made,
   makeReady,
@@ -201,6 +202,7 @@ export function letGo(state: State, owner: Stage, instance: Instance, commands: 
 /** Whoever reads the `given` reads that one from now on. */
 function bind(state: State, given: Stage, to: Stage, commands: Command[]): void {
   given.bound = to.index;
+  given.claims = 0;
   if (given.pinned) to.pinned = true;
   const replace = (list: number[]) => {
     for (let i = 0; i < list.length; i++) if (list[i] === given.index) list[i] = to.index;
@@ -210,7 +212,7 @@ function bind(state: State, given: Stage, to: Stage, commands: Command[]): void 
     replace(consumer.whole);
     replace(consumer.producers);
     // The gate has counted the `given`; what takes its place is counted once more.
-    consumer.gate--;
+    if (isOpen(consumer)) consumer.gate--;
     readWhole(state, consumer, to, commands);
     if (consumer.gate === 0 && consumer.tasks >= 0 && state.begun) makeReady(state, consumer, 0, consumer.tasks);
   }

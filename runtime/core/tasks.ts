@@ -95,6 +95,8 @@ export const isOpen = (stage: Stage) => stage.tasks < 0 || stage.pending > 0;
 /** The stage reads the whole of another from now on. */
 export function readWhole(state: State, stage: Stage, producer: Stage, commands: Command[]): void {
   producer.wholeConsumers.push(stage.index);
+  // One without tasks is finished before it has read anything.
+  if (!isOpen(stage)) return;
   producer.claims++;
   if (producer.present) return;
   stage.gate++;
@@ -108,11 +110,12 @@ export function readOneToOne(state: State, stage: Stage, producer: Stage, comman
   needAllAgain(state, producer, commands);
 }
 
-/** All tasks read one block, which something else keeps. */
+/** All tasks read one block from now on. */
 export function readPoint(state: State, stage: Stage, producer: Stage, block: number, commands: Command[]): void {
   const consumers = producer.pointConsumers.get(block);
   if (consumers) consumers.push(stage.index);
   else producer.pointConsumers.set(block, [stage.index]);
+  producer.uses[block]!++;
   if (producer.output[block] === Live) return;
   stage.gate++;
   needAgain(state, producer, block, commands);
@@ -201,6 +204,7 @@ export function stageDone(state: State, stage: Stage, commands: Command[]): void
     source.claims--;
     release(state, source, 0, source.blocks, commands);
   }
+  for (const { producer, block } of stage.points) used(state, state.stages[producer]!, block, block + 1, commands);
   for (let instance = stage.instance; instance; instance = instance.around) lessUnfinished(state, instance);
 }
 
@@ -326,6 +330,7 @@ function remake(state: State, stage: Stage, task: number, commands: Command[]): 
     state.unfinished++;
     for (let instance = stage.instance; instance; instance = instance.around) moreUnfinished(state, instance);
     for (const producer of stage.whole) state.stages[producer]!.claims++;
+    for (const { producer, block } of stage.points) state.stages[producer]!.uses[block]!++;
     stage.gate =
       stage.whole.filter((producer) => !state.stages[producer]!.present).length +
       stage.points.filter(({ producer, block }) => state.stages[producer]!.output[block] !== Live).length;

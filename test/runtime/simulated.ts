@@ -1,0 +1,237 @@
+// A run without an engine: workers, slots and losses as dice say, a clock that stands still, and values that tell what they were made
+// from. Whoever reads what isn't there, or acts twice, is told.
+
+import type { Plan } from "../../compiler/plan.ts";
+import { checkInvariants } from "../../runtime/core/invariants.ts";
+import type { Command, CoreEvent, Settings, Stage, State } from "../../runtime/core/model.ts";
+import { Live } from "../../runtime/core/model.ts";
+import { iterationOf, lookUp } from "../../runtime/core/regions.ts";
+import { createState } from "../../runtime/core/state.ts";
+import { step } from "../../runtime/core/step.ts";
+
+type Assigned = Command & { readonly type: "assign" };
+
+/** A batch as its slot has it: what each task will give was made of what was there when it was sent. */
+interface Batch extends Assigned {
+  readonly gives: readonly number[];
+}
+
+export interface Simulated {
+  readonly ended: Command | null;
+  readonly state: State;
+  /** By output of the plan: what its blocks were made from. */
+  readonly results: Readonly<Record<string, readonly number[]>>;
+  /** Batches that were taken back from slots. */
+  readonly givenBack: number;
+}
+
+export interface Simulation {
+  readonly plan: Plan;
+  /** 0 … 999 each; when they have run out nothing goes wrong any more. */
+  readonly dice: readonly number[];
+  readonly settings?: Partial<Settings>;
+  readonly turns?: number;
+}
+
+export function simulate({ plan, dice, settings = {}, turns = 20_000 }: Simulation): Simulated {
+  const state = createState({ plan, params: {}, settings: { transientRetries: 1000, maxDeaths: 1000, recallMs: 0, ...settings } });
+  let at = 0;
+  const roll = () => dice[at++] ?? 900 + ((at * 7) % 100);
+  let nextWorker = 0;
+  let givenBack = 0;
+  let ended: Command | null = null;
+  const inbox: CoreEvent[] = [];
+  const running: Batch[] = [];
+  const recalls: (Command & { type: "recall" })[] = [];
+  const values = new Map<number, number[]>();
+  /** Tasks of effects that have been done. */
+  const acted = new Set<string>();
+  const lose = (worker: number, slot?: number) => {
+    // What is lost takes along what it would have said.
+    for (const sent of [running, recalls])
+      for (let i = sent.length - 1; i >= 0; i--)
+        if (sent[i]!.worker === worker && (slot === undefined || sent[i]!.slot === slot)) sent.splice(i, 1);
+  };
+  const say = (event: CoreEvent) => {
+    for (const command of step(state, event)) {
+      if (command.type === "assign") {
+        const tasks = Array.from({ length: command.count }, (_, i) => command.first + i);
+        const stage = state.stages[command.stage]!;
+        for (const task of tasks) if (acted.has(nameOf(stage, task))) throw new Error(`${nameOf(stage, task)} acts twice`);
+        running.push({ ...command, gives: tasks.map((task) => madeFrom(state, values, stage, task)) });
+      } else if (command.type === "free") {
+        const here = values.get(command.stage)!;
+        for (let block = command.first; block < command.first + command.count; block++)
+          if (state.stages[command.stage]?.output[block] !== Live) delete here[block];
+      } else if (command.type === "retired") for (const stage of command.stages) values.delete(stage);
+      else if (command.type === "collect") inbox.push({ type: "collected" });
+      else if (command.type === "delay")
+        inbox.push({ type: "delayOver", stage: command.stage, block: command.block, attempt: command.attempt });
+      else if (command.type === "recall") recalls.push(command);
+      else if (command.type === "end") ended = command;
+    }
+    checkInvariants(state);
+  };
+  const join = () => say({ type: "workerJoined", worker: nextWorker++, slots: 1 + (roll() % 3) });
+  join();
+  join();
+  say({ type: "begin" });
+  for (let turn = 0; turn < turns && !ended; turn++) {
+    const luck = roll();
+    const alive = [...state.workers.keys()];
+    if (luck < 25 && alive.length > 0) {
+      const worker = alive[luck % alive.length]!;
+      lose(worker);
+      say({ type: "workerLost", worker, cause: "lost" });
+    } else if ((luck < 60 && alive.length < 12) || alive.length === 0) join();
+    else if (luck < 90 && running.length > 0) {
+      const { worker, slot } = running[luck % running.length]!;
+      lose(worker, slot);
+      say({ type: "slotLost", worker, slot, blame: luck % 2 ? "death" : "none", cause: "slot", jitter: 0.5 });
+    } else if (recalls.length > 0 && luck % 3 === 0) {
+      const recalled = giveBack(running, recalls.shift()!);
+      if (recalled.count > 0) givenBack++;
+      say(recalled);
+    } else if (inbox.length > 0 && luck % 2 === 0) say(inbox.shift()!);
+    else if (running.length > 0) {
+      // The first batch of some slot says something.
+      const first = running.filter((one, i) => running.findIndex((other) => other.worker === one.worker && other.slot === one.slot) === i);
+      const one = first[luck % first.length]!;
+      const { worker, slot, stage, attempt } = one;
+      if (luck > 90 && luck < 130) {
+        say({ type: "failed", worker, slot, stage, block: one.first, attempt, transient: true, cause: "no", jitter: 0.5 });
+        advance(running, one, 1);
+      } else if (luck < 150) {
+        say({ type: "inputMissing", worker, slot, stage, block: one.first, attempt });
+        advance(running, one, 1);
+      } else {
+        const count = 1 + (luck % one.count);
+        finish(one, count, luck);
+        advance(running, one, count);
+      }
+    } else if (recalls.length > 0) say(giveBack(running, recalls.shift()!));
+    else if (inbox.length > 0) say(inbox.shift()!);
+    else break;
+  }
+
+  function finish(one: Batch, count: number, luck: number): void {
+    const { worker, slot, stage: index, attempt, first, gives } = one;
+    const stage = state.stages[index]!;
+    const here = values.get(index) ?? [];
+    values.set(index, here);
+    const { output, effect } = plan.stages[stage.template.index]!;
+    // How many blocks a list has depends on what it was made from.
+    const blocks = output === "blocks" ? gives[0]! % 5 : null;
+    if (blocks === null) for (let i = 0; i < count; i++) here[first + i] = gives[i]!;
+    else for (let block = 0; block < blocks; block++) here[block] = mix(gives[0]!, block);
+    if (effect) for (let i = 0; i < count; i++) acted.add(nameOf(stage, first + i));
+    // Some sizes are small: the engine has the number by which it decides.
+    const held = luck % 3 === 0 || stage.template.decides || effect ? "engine" : "worker";
+    say({
+      type: "finished",
+      worker,
+      slot,
+      stage: index,
+      first,
+      count,
+      attempt,
+      runMs: luck / 100,
+      held,
+      ...(blocks === null ? {} : { blocks }),
+      ...(stage.template.decides ? { value: decision(stage, gives[0]!) } : {}),
+    });
+  }
+
+  const results: Record<string, number[]> = {};
+  for (const { name, from } of plan.outputs) {
+    if (from.kind !== "stage") continue;
+    const { index, output } = lookUp(state, null, from.stage);
+    if (ended && output.some((one) => one !== Live)) throw new Error(`${name} ended without its result`);
+    results[name] = [...(values.get(index) ?? [])];
+  }
+  return { ended, state, results, givenBack };
+}
+
+/** Iterations end: a stage whose name says so says when. */
+function decision(stage: Stage, value: number): number {
+  const { instance, id } = stage;
+  if (!id.startsWith("decision")) return value % 2;
+  return instance!.number >= 1 + (value % 3) ? 1 : 0;
+}
+
+const nameOf = ({ id }: Stage, task: number) => `${id}#${task}`;
+
+function mix(...words: readonly number[]): number {
+  let h = 0x811c9dc5;
+  for (const word of words) {
+    h = Math.imul(h ^ (word & 0xffff), 0x01000193);
+    h = Math.imul(h ^ (word >>> 16), 0x01000193);
+  }
+  return h >>> 0;
+}
+
+/** Made of all that the task reads, by the numbers that the driver would go by. */
+function madeFrom(state: State, values: ReadonlyMap<number, readonly number[]>, stage: Stage, task: number): number {
+  const { inputs, tasks, effect } = state.plan.stages[stage.template.index]!;
+  if (effect) return 0;
+  const read = (producer: number, block: number): number => {
+    const source = state.stages[producer];
+    if (source?.output[block] !== Live)
+      throw new Error(`task ${task} of ${stage.id} reads block ${block} of ${source?.id}, which isn't there`);
+    return values.get(producer)![block]!;
+  };
+  const all = (producer: number): number => {
+    const source = state.stages[producer]!;
+    if (!source.present) throw new Error(`task ${task} of ${stage.id} reads ${source.id}, which isn't there`);
+    if (state.plan.stages[source.template.index]!.effect) return 0;
+    return mix(...Array.from({ length: source.blocks }, (_, block) => read(producer, block)));
+  };
+  const made = inputs.map((input, place): number => {
+    const producer = stage.producers[place]!;
+    const { control } = stage;
+    switch (input.kind) {
+      case "param":
+      case "range":
+        return task;
+      case "iteration":
+        return iterationOf(stage, input.region);
+      case "block":
+        return read(producer, task);
+      case "item": {
+        const point = stage.points.find((one) => one.producer === producer);
+        return point ? read(producer, point.block) : read(producer, task);
+      }
+      default: {
+        const inside = control?.kind === "each" ? control.reads.findIndex((one) => one.input === place) : -1;
+        const found = inside < 0 || control?.kind !== "each" ? producer : control.instances.get(task)!.reads[inside]!;
+        const value = all(found);
+        return input.kind === "after" ? 1 : value;
+      }
+    }
+  });
+  return mix(stage.template.index, tasks.kind === "one" ? 0 : task, ...made);
+}
+
+function advance(running: Batch[], one: Batch, count: number): void {
+  const at = running.indexOf(one);
+  if (at < 0) return;
+  if (count >= one.count) running.splice(at, 1);
+  else running[at] = { ...one, first: one.first + count, count: one.count - count, gives: one.gives.slice(count) };
+}
+
+/** A slot's answer: the end of the batch, as far as it hasn't begun. The first task of the slot's first batch runs. */
+function giveBack(
+  running: Batch[],
+  { worker, slot, stage, first, count, attempt }: Command & { type: "recall" },
+): CoreEvent & { type: "recalled" } {
+  const queue = running.filter((one) => one.worker === worker && one.slot === slot);
+  const one = queue.find((batch) => batch.stage === stage && batch.attempt === attempt && batch.first + batch.count === first + count);
+  const from = one ? Math.min(Math.max(first, one.first + (one === queue[0] ? 1 : 0)), first + count) : first + count;
+  const back = first + count - from;
+  if (one && back > 0) {
+    const at = running.indexOf(one);
+    if (back === one.count) running.splice(at, 1);
+    else running[at] = { ...one, count: one.count - back };
+  }
+  return { type: "recalled", worker, slot, stage, first: from, count: back, attempt };
+}
