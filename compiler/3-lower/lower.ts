@@ -19,8 +19,8 @@ import type { Flow, FlowFunction, FlowOutput, FlowStage } from "./flow.ts";
 import { lowerAggregate } from "./grouping.ts";
 import { lowerRead } from "./reading.ts";
 import type { Naming } from "./regions.ts";
-import { isBranch, lowerFor, lowerIf, lowerLoop, lowerStatements, lowerWithin } from "./regions.ts";
-import { attemptPart, callsUser, isCheap, isSimpleLoop, some, TaskWriter } from "./tasks.ts";
+import { lowerFor, lowerIf, lowerLoop, lowerStatements, lowerWithin } from "./regions.ts";
+import { attemptPart, callsUser, isBranch, isCheap, isSimpleLoop, some, TaskWriter } from "./tasks.ts";
 
 /** A value between tasks. */
 export type Value =

@@ -25,11 +25,6 @@ const NULL: Expr = { op: "const", value: null };
 
 const helperOf = (helper: string | null, suffix: string): string => (helper === null ? suffix : `${helper}/${suffix}`);
 
-/** Whether the branches of an `if` hold stages; else it is computed where it is read. */
-export function isBranch(typed: Typed & { kind: "if" }): boolean {
-  return !isOneTask({ ...typed, condition: { kind: "const", value: true, type: BOOL, span: typed.span } });
-}
-
 // --- for ----------------------------------------------------------------------------------------------------------------------
 
 export function lowerFor(lowering: Lowering, typed: Typed & { kind: "for" }, env: Env, { name, path, helper }: Naming): Value {

@@ -130,7 +130,7 @@ export class TaskWriter {
         return { op: "template", parts: typed.parts.map((part) => (typeof part === "string" ? part : inner(part))) };
       case "if":
         // Only the branch that is taken may run.
-        if (this.inline === 0 && !isOneTask(typed)) return this.hoisted(typed, env);
+        if (this.inline === 0 && isBranch(typed)) return this.hoisted(typed, env);
         return {
           op: "if",
           condition: inner(typed.condition),
@@ -547,6 +547,15 @@ const collect = (source: Expr): Expr => ({ op: "data", name: "collect", source, 
 
 /** The rows of an attempt that went well, or those that didn't. */
 export const attemptPart = (source: Expr, part: "ok" | "failed"): Expr => ({ op: "data", name: `attempt.${part}`, source, args: {} });
+
+/** Whether the branches of an `if` hold stages; else it is computed where it is read. */
+export function isBranch({ then, else: otherwise }: Typed & { kind: "if" }): boolean {
+  return ![then, otherwise].every(
+    ({ statements, value }) =>
+      isOneTask(value) &&
+      statements.every((statement) => (statement.kind === "let" || statement.kind === "run") && isOneTask(statement.value)),
+  );
+}
 
 /** A loop whose rounds are one task each at most is one task as a whole: between its rounds there is nothing to run beside. */
 export function isSimpleLoop(typed: Typed & { kind: "loop" }): boolean {

@@ -206,6 +206,11 @@ describe("if", () => {
       ),
     ).toBe(15);
   });
+  it("by a condition that is computed by stages, and inside another value", async () => {
+    expect(await resultOf("let k = if (load(n) |> count) > 3 { half(8.0) } else { 0.0 }\n k", "float")).toBe(4);
+    expect(await resultOf("1.0 + (if n > 3 { load(n) |> sum(r => r.size) } else { 0.0 })", "float")).toBe(8.5);
+    expect(await resultOf("load(n) |> map(r => if r.id > 3 { r.parts |> count } else { 0 }) |> sum", "int")).toBe(3);
+  });
   it("inside a loop", async () => {
     const body = `let all = load(n)
   loop c = 0.0 until c > 20.0 max 9 {
