@@ -35,6 +35,12 @@ const verbs: readonly Verb[] = [
   },
   { name: "init", use: "[FOLDER]", summary: "start a project that runs", load: () => import("./verbs/init.ts") },
   {
+    name: "doctor",
+    use: "[--nats URL]",
+    summary: "what this machine and project lack, and the mend",
+    load: () => import("./verbs/doctor.ts"),
+  },
+  {
     name: "kernel",
     use: "install | uninstall | start FILE",
     summary: "the Jupyter kernel",

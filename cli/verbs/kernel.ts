@@ -56,7 +56,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   return start(file!);
 }
 
-function userFolder(): string {
+export function userFolder(): string {
   if (process.env.JUPYTER_DATA_DIR) return process.env.JUPYTER_DATA_DIR;
   if (process.platform === "darwin") return join(homedir(), "Library", "Jupyter");
   return join(process.env.XDG_DATA_HOME ?? join(homedir(), ".local", "share"), "jupyter");
