@@ -262,7 +262,8 @@ export function expand(state: State, commands: Command[]): boolean {
       control.listed = false;
       continue;
     }
-    if (stage.gate > 0 || control.instances.size >= most) continue;
+    // A schedule that limits a `for` limits whole instances, not just their last tasks.
+    if (stage.gate > 0 || control.instances.size >= Math.min(most, stage.slotLimit)) continue;
     const before = control.again.shift();
     const task = before ?? control.next++;
     const reads = control.reads.map((read) => read.stage);

@@ -362,3 +362,35 @@ describe("plans", () => {
     expect(control.inputs).toContainEqual({ kind: "after", stage: big });
   });
 });
+
+describe("schedules", () => {
+  it("a `for` has as many instances at once as its schedule says", async () => {
+    const program = (schedule: string) => `param n: int = 4
+pipeline main() -> [float] {
+  let sizes = for x in range(n) {
+    let a = half(x)
+    let b = later(x)
+    a + b
+  }
+  sizes
+}
+schedule main { sizes: ${schedule} }
+`;
+    const most = async (schedule: string): Promise<number> => {
+      const { events } = await runOf(engine, files(program(schedule)), {}, "main");
+      // Of an instance, what stands inside and then its own task.
+      const open = new Set<string>();
+      let found = 0;
+      for (const event of events) {
+        if (event.type !== "tasks.finished") continue;
+        if (event.instance !== undefined) open.add(event.instance);
+        else if (event.stage === "sizes") open.delete(String(event.first));
+        found = Math.max(found, open.size);
+      }
+      return found;
+    };
+    expect(await most("task")).toBe(1);
+    expect(await most("data(1)")).toBe(1);
+    expect(await most("data(4)")).toBeGreaterThan(1);
+  });
+});
