@@ -248,6 +248,7 @@ export type Expr =
   /** Tells a number along the iterations of a `loop`; gives null. */
   | { readonly op: "track"; readonly name: string; readonly step: Expr; readonly value: Expr }
   | ReadExpr
+  | WriteExpr
   /** Several reductions at once, of all rows or of groups. */
   | AggregateExpr
   | LoopExpr
@@ -298,6 +299,16 @@ export interface ReadExpr {
   readonly shape: Shape | null;
   /** Between the fields of `csv`. */
   readonly separator: string;
+}
+
+/** All rows into a file, whole or not at all; gives null. */
+export interface WriteExpr {
+  readonly op: "write";
+  readonly format: "text" | "csv" | "jsonLines";
+  readonly source: Expr;
+  readonly path: Expr;
+  /** Of `csv`: the fields, in the order of the header. */
+  readonly columns: readonly string[] | null;
 }
 
 /** Plain data as readers hold it to a type. Fields that aren't named are left out; a field that may be missing is `optional`. */

@@ -503,6 +503,16 @@ function, an open connection or an instance of a class with methods can't. Compu
     csv<Flight>(flights)
     jsonLines<Flight>(flights)`,
   }),
+  HR222: entry<{ callee: string; unfit: string }>({
+    severity: "error",
+    title: "rows that a writer can't write",
+    message: (p) => `\`${p.callee}\` can't write ${p.unfit}`,
+    explain: `A CSV file holds records of text, numbers, bools and times; a text file a line for each row of text; JSON Lines any plain data. Typed arrays, tensors and
+objects that only TypeScript knows have no place in them.
+
+    do rows |> map(r => { id: r.id, best: r.scores[0] }) |> writeCsv("best.csv")
+    do rows |> map(r => \`\${r.id}: \${r.name}\`) |> writeText("names.txt")`,
+  }),
   // --- Purity and ownership ---
   HR301: entry<{ callee: string; parameter: string }>({
     severity: "remark",

@@ -23,6 +23,8 @@ import {
   reductions,
   rowForms,
   scalars,
+  TIME,
+  writers,
 } from "./operations.ts";
 import { remarkReaches } from "./purity.ts";
 import { callReader, refuseTypes } from "./readers.ts";
@@ -30,6 +32,7 @@ import { callSample } from "./sampling.ts";
 import type { Scope } from "./scope.ts";
 import { meant, primary, secondary } from "./scope.ts";
 import type { CheckedPipeline, StageFunction, Typed, TypedArgument, TypedLambda } from "./typed.ts";
+import { callWriter } from "./writers.ts";
 
 type Call = Expr & { kind: "call" };
 
@@ -46,7 +49,13 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
     checkLoosely(call.args, scope, context);
     return errorAt(call.span);
   }
-  if (Object.hasOwn(dataOperations, name) || Object.hasOwn(reductions, name) || rowForms.includes(name) || combiners.includes(name))
+  if (
+    Object.hasOwn(dataOperations, name) ||
+    Object.hasOwn(reductions, name) ||
+    rowForms.includes(name) ||
+    writers.includes(name) ||
+    combiners.includes(name)
+  )
     return callOnRows(call, scope, context);
   if (name === "attempt") return callAttempt(spreadOptions(call), scope, context);
   if (readers.includes(name)) return callReader(call, scope, context);
@@ -363,6 +372,7 @@ function callOnRows(written: Call, scope: Scope, context: Context): Typed {
     partly(rows.kind === "list" || rows.kind === "files" ? { kind: "list", item } : { kind: "dataset", row: item }, source);
   if (name === "split") return callSplit(call, source, again(row), scope, context);
   const rest = { ...call, args: others };
+  if (writers.includes(name)) return callWriter(written, rest, source, row, scope, context);
   if (name === "sample") return callSample(rest, source, again(row), scope, context);
   if (name === "groupBy") return callGroupBy(rest, source, row, again, scope, context);
   if (name === "agg") return callAgg(rest, source, row, again, scope, context);
@@ -524,7 +534,11 @@ export function reducedType(name: string, by: TypedLambda | null, row: Type, row
   const value = name === "reduce" || !by ? row : by.body.type;
   const fine =
     wants === "any" ||
-    (wants === "bool" ? mismatch(value, { kind: "bool" }) === null : wants === "number" ? isNumber(value) : isAdditive(value));
+    (wants === "bool"
+      ? mismatch(value, { kind: "bool" }) === null
+      : wants === "number"
+        ? isNumber(value) || mismatch(value, TIME) === null
+        : isAdditive(value));
   if (!fine) {
     context.diagnostics.push(
       report(

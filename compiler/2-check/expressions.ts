@@ -14,7 +14,7 @@ import type { OpenQuestion } from "./fitting.ts";
 import { expectType, whole } from "./fitting.ts";
 import { checkFor, checkLoop, checkWithin } from "./iteration.ts";
 import { nonNullPaths, pathOf } from "./narrowing.ts";
-import { BOOL, ERROR, FLOAT, INT, NULL, STRING } from "./operations.ts";
+import { BOOL, ERROR, FLOAT, INT, NULL, STRING, TIME } from "./operations.ts";
 import type { Declarations } from "./scope.ts";
 import { meant, primary, Scope } from "./scope.ts";
 import { bindName, checkBlock, noField } from "./statements.ts";
@@ -46,6 +46,7 @@ export function partly(type: Type, ...of: readonly Typed[]): Type {
   return type.kind !== "part" && type.kind !== "error" && of.some((one) => one.type.kind === "part") ? { kind: "part", of: type } : type;
 }
 export const isNumber = (type: Type): boolean => mismatch(type, FLOAT) === null;
+const isTime = (type: Type): boolean => type.kind === "timestamp";
 export const isInt = (type: Type): boolean => type.kind !== "error" && mismatch(type, INT) === null;
 const silent = (type: Type): boolean => type.kind === "error" || type.kind === "any";
 
@@ -298,11 +299,25 @@ function checkBinary(expr: Expr & { kind: "binary" }, left: Typed, right: Typed,
     case "<=":
     case ">":
     case ">=":
-      return (isNumber(a) && isNumber(b)) || (mismatch(a, STRING) === null && mismatch(b, STRING) === null) ? give(BOOL) : wrong();
+      return (isNumber(a) && isNumber(b)) || (isTime(a) && isTime(b)) || (mismatch(a, STRING) === null && mismatch(b, STRING) === null)
+        ? give(BOOL)
+        : wrong();
     case "+":
       if (a.kind === "string" && b.kind === "string") return give(STRING);
       break;
+    case "-":
+      // Milliseconds between them.
+      if (isTime(a) && isTime(b)) return give(INT);
+      break;
   }
+  if (isTime(a) && isNumber(b) && b.kind !== "error" && (operator === "+" || operator === "-"))
+    return {
+      kind: "builtin",
+      name: operator === "+" ? "time.plus" : "time.minus",
+      args: [left, right],
+      type: partly(TIME, left, right),
+      span,
+    };
   if (!isNumber(a) || !isNumber(b)) return wrong();
   if (a.kind === "error" || b.kind === "error") return errorAt(span);
   if (silent(a) || silent(b)) return give(FLOAT);

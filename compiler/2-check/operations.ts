@@ -7,6 +7,9 @@ export const BOOL: Type = { kind: "bool" };
 export const STRING: Type = { kind: "string" };
 export const NULL: Type = { kind: "null" };
 export const ANY: Type = { kind: "any" };
+export const TIME: Type = { kind: "timestamp" };
+/** What a time can be made of: text, another time, or milliseconds since 1970. */
+const TIME_LIKE: Type = { kind: "union", members: [STRING, TIME, INT] };
 export const ERROR: Type = { kind: "error" };
 
 export interface OperationParameter {
@@ -117,6 +120,15 @@ export const scalars: Readonly<
   startsWith: { parameters: [STRING, STRING], gives: BOOL },
   endsWith: { parameters: [STRING, STRING], gives: BOOL },
   replace: { parameters: [STRING, STRING, STRING], gives: STRING },
+  timestamp: { parameters: [TIME_LIKE], gives: TIME },
+  date: { parameters: [TIME_LIKE], gives: TIME },
+  year: { parameters: [TIME], gives: INT },
+  month: { parameters: [TIME], gives: INT },
+  day: { parameters: [TIME], gives: INT },
+  hour: { parameters: [TIME], gives: INT },
+  minute: { parameters: [TIME], gives: INT },
+  second: { parameters: [TIME], gives: INT },
+  weekday: { parameters: [TIME], gives: INT },
   float: { parameters: [FLOAT], gives: FLOAT },
   int: { parameters: [FLOAT], gives: INT },
   string: { parameters: [ANY], gives: STRING },
@@ -127,6 +139,9 @@ export const rowForms: readonly string[] = ["split", "sample", "groupBy", "agg"]
 
 /** Sources of rows that lie in files. */
 export const readers: readonly string[] = ["text", "csv", "jsonLines"];
+
+/** What puts rows into files, behind `do`. */
+export const writers: readonly string[] = ["writeCsv", "writeJsonLines", "writeText"];
 
 /** Of the language, but not built yet. */
 export const laterOperations: readonly string[] = [
@@ -162,6 +177,7 @@ export const operationNames: readonly string[] = [
     ...Object.keys(scalars),
     ...rowForms,
     ...readers,
+    ...writers,
     "range",
     "dataset",
   ]),

@@ -117,7 +117,8 @@ function rowType(call: Call, format: string, context: Context): Type {
   return ERROR;
 }
 
-function unfitForCsv(type: Type): string | null {
+/** What of a row CSV has no place for. */
+export function unfitForCsv(type: Type): string | null {
   if (type.kind !== "record") return `${print(type)}: a row is a record, with a field for each column that is wanted`;
   const wrong = type.fields.find((field) => !isField(field.type));
   return wrong ? `\`${wrong.name}\`, which is ${print(wrong.type)}` : null;
@@ -128,7 +129,7 @@ function isField(type: Type): boolean {
   return ["int", "float", "bool", "string", "timestamp", "literal", "null"].includes(type.kind);
 }
 
-function unfitForJson(type: Type): string | null {
+export function unfitForJson(type: Type): string | null {
   const inside = (types: readonly Type[]) => types.reduce<string | null>((found, one) => found ?? unfitForJson(one), null);
   switch (type.kind) {
     case "list":

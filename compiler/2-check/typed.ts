@@ -3,7 +3,7 @@
 import type { BinaryOperator, Span } from "../../lang/ast.ts";
 import type { Type } from "../../lang/types.ts";
 import type { FunctionSignature, Module, SignatureParameter } from "../module.ts";
-import type { Json, PlanParam, ReadExpr, Shape } from "../plan.ts";
+import type { Json, PlanParam, ReadExpr, Shape, WriteExpr } from "../plan.ts";
 
 /** A name that stands for one value. Bindings are compared by identity. */
 export interface Binding {
@@ -66,6 +66,14 @@ export type Typed = { readonly type: Type; readonly span: Span } & (
       readonly parts: readonly { readonly name: string; readonly from: number; readonly to: number }[];
     }
   | { readonly kind: "reduce"; readonly name: string; readonly source: Typed; readonly by: TypedLambda | null }
+  /** Rows into a file: an effect. */
+  | {
+      readonly kind: "write";
+      readonly format: WriteExpr["format"];
+      readonly source: Typed;
+      readonly path: Typed;
+      readonly columns: readonly string[] | null;
+    }
   /** Rows of files. */
   | {
       readonly kind: "read";

@@ -619,6 +619,7 @@ export function labelOf(typed: Typed): string {
   if (typed.kind === "data" || typed.kind === "reduce") return typed.name;
   if (typed.kind === "aggregate") return typed.grouping.kind === "none" ? "agg" : "groups";
   if (typed.kind === "read") return typed.format;
+  if (typed.kind === "write") return `write${typed.format[0]!.toUpperCase()}${typed.format.slice(1)}`;
   if (typed.kind === "call") return typed.function.signature.name;
   if (typed.kind === "pipeline") return typed.pipeline.name;
   return typed.kind === "field" || typed.kind === "index" ? labelOf(typed.of) : typed.kind;

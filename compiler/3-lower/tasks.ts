@@ -153,6 +153,10 @@ export class TaskWriter {
         };
       case "pipeline":
         return this.inline > 0 ? this.writtenOut(typed, env) : this.hoisted(typed, env);
+      case "write": {
+        const source = this.rows(typed.source, env);
+        return { op: "write", format: typed.format, source, path: inner(typed.path), columns: typed.columns };
+      }
       case "range":
       case "read":
       case "data":

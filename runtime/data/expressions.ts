@@ -9,6 +9,7 @@ import { combine, fold, reductionNames } from "./reductions.ts";
 import type { StoredBlock } from "./rows.ts";
 import { allRows, DataSet, fromAsyncIterable, fromIterable, rangeBlock, rangeSet, readBlock, storedRows } from "./rows.ts";
 import { builtins, copy, equal, index, int, text } from "./scalars.ts";
+import { writeRows } from "./writers.ts";
 
 export interface TaskContext {
   /** A number tracked by a `fit`. */
@@ -38,6 +39,7 @@ const helpers = {
   scanned,
   placed,
   readRows,
+  writeRows,
   allRows,
   builtins,
   combine,
@@ -187,6 +189,7 @@ class Writer {
       case "expect":
         return this.own(expr.body, scope);
       case "read":
+      case "write":
         return true;
       // A call's result is the callee's gift: TypeScript keeps a read-only argument from being returned as a mutable value.
       case "call":
@@ -267,6 +270,10 @@ class Writer {
         return `(context.metric(${quote(expr.name)}, ${write(expr.step)}, h.metricValue(${quote(expr.name)}, ${write(expr.value)})), null)`;
       case "loop":
         return this.loop(expr, scope, frame);
+      case "write": {
+        const how = quote({ format: expr.format, columns: expr.columns });
+        return `h.writeRows(${write(expr.source)}, ${write(expr.path)}, ${how})`;
+      }
       case "read": {
         const source = write(expr.source);
         if (expr.step === "ranges") return `h.fileRanges(${source})`;

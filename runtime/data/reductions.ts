@@ -18,11 +18,12 @@ const present = (whole: unknown, name: string) => {
   if (whole === null) throw new RangeError(`\`${name}\` of a data set without rows`);
   return whole;
 };
-const extreme = (pick: (a: number, b: number) => number): Reduction => ({
-  fold: (values) => (values.length === 0 ? null : values.reduce((a, b) => pick(number(a), number(b)))),
-  merge: (left: number, right: number) => pick(left, right),
-  finish: present,
-});
+/** Of numbers, or of times. */
+const extreme = (pick: (a: number, b: number) => number): Reduction => {
+  const of = (a: unknown, b: unknown): unknown =>
+    a instanceof Date && b instanceof Date ? new Date(pick(a.getTime(), b.getTime())) : pick(number(a), number(b));
+  return { fold: (values) => (values.length === 0 ? null : values.reduce(of)), merge: of as Reduction["merge"], finish: present };
+};
 
 const reductions: Readonly<Record<string, Reduction>> = {
   count: {

@@ -1,6 +1,8 @@
 // Scalar arithmetic and built-in functions of expressions: what JavaScript's own operators don't promise (safe integers,
 // structural equality, bounds). Called by the JavaScript that `expressions.ts` writes.
 
+import { timeFunctions } from "./times.ts";
+
 /** The result of arithmetic on `int`s. */
 export function int(value: number, left: number, operator: string, right: number): number {
   if (Number.isSafeInteger(value)) return value;
@@ -91,6 +93,7 @@ export const builtins: Readonly<Record<string, Scalar>> = {
   startsWith: (value: string, part: string) => value.startsWith(part),
   endsWith: (value: string, part: string) => value.endsWith(part),
   replace: (value: string, what: string, by: string) => value.replaceAll(what, by),
+  ...timeFunctions,
   float: (value: number) => value,
   int: (value: number) => whole(Math.trunc(value), "int"),
   string: text,
