@@ -237,6 +237,50 @@ describe("check, plan, explain", () => {
     expect(headrace("plan", "digits/digits.pipe", "--schedule", "laptop").stdout).toContain("data(2)");
   });
 
+  it("plan shows a table for params that are given, and says which flags there aren't", () => {
+    const { status, stdout } = headrace("plan", "digits/digits.pipe", "--epochs", "7", "--schedule", "laptop");
+    expect(status).toBe(0);
+    expect(stdout).toContain("digits under laptop");
+    expect(stdout).toContain("fit, sequential, 7 epochs");
+    // A pipe gets whole lines, and no colours.
+    expect(stdout).not.toMatch(/…|\x1b/);
+    expect(headrace("plan", "digits/digits.pipe", "--epoch", "7").stderr).toContain("help: --epochs");
+    expect(headrace("plan", "digits/digits.pipe", "--lr", "7").stderr).toContain("HR603");
+    expect(headrace("plan", "--help", "digits/digits.pipe").stdout).toContain("--lr FLOAT");
+  }, 90_000);
+
+  it("plan --diff: 0 and one line where the plans are one, 1 and what differs where they aren't", () => {
+    const diff = (other: string) => headrace("plan", "digits/digits.pipe", "--diff", other);
+    expect(diff("digits/digits.pipeline.ts")).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^the same plan: digits under auto, plan [0-9a-f]{12}\n$/),
+    });
+    expect(diff("schedule:laptop")).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining("~ stage accuracy: runs as data(2) → data\n"),
+    });
+    write("saved.json", headrace("plan", "digits/digits.pipe", "--json").stdout);
+    expect(diff("saved.json").status).toBe(0);
+    expect(diff("nowhere.json")).toMatchObject({ status: 3, stderr: expect.stringContaining("HR501") });
+    expect(diff("schedule:lapdog")).toMatchObject({ status: 3, stdout: "" });
+  }, 90_000);
+
+  it("graph: formats by ending, groups by name", () => {
+    for (const [file, begins] of [
+      ["plan.svg", "<svg "],
+      ["plan.dot", "digraph "],
+      ["plan.mmd", "flowchart "],
+      ["plan.json", "{"],
+    ] as const) {
+      expect(headrace("graph", "digits/digits.pipe", "-o", file).status).toBe(0);
+      expect(readFileSync(join(folder, file), "utf8").startsWith(begins)).toBe(true);
+    }
+    expect(headrace("graph", "digits/digits.pipe", "--expand", "report")).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining("no groups"),
+    });
+  }, 90_000);
+
   it("explain tells what a code means", () => {
     expect(headrace("explain", "HR204").stdout).toContain("one value per part");
     expect(headrace("explain", "HR999").status).toBe(3);
