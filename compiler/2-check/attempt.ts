@@ -4,6 +4,7 @@ import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { print } from "../../lang/types.ts";
 import type { Expr } from "../module.ts";
+import { eachChild } from "../walk.ts";
 import type { Context } from "./expressions.ts";
 import { check, checkLambda, errorAt, partly } from "./expressions.ts";
 import { whole } from "./fitting.ts";
@@ -90,8 +91,7 @@ export function reportIgnoredFailures(pipeline: CheckedPipeline, context: Contex
       }
       if (node.kind === "let" && "pattern" in node && "value" in node) named(node as { pattern: Pattern; value: Typed });
     }
-    for (const [name, child] of Object.entries(node))
-      if (!["type", "span", "function", "pipeline", "parameter", "pattern"].includes(name)) visit(child, WHOLE);
+    eachChild(node, (child) => visit(child, WHOLE), ["type", "span", "function", "pipeline", "parameter", "pattern"]);
   };
   const named = ({ pattern, value }: { readonly pattern: Pattern; readonly value: Typed }) => {
     if (value.kind !== "attempt") return;

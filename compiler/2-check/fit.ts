@@ -6,6 +6,7 @@ import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { print } from "../../lang/types.ts";
 import type { Block, Expr, Statement } from "../module.ts";
+import { someChild } from "../walk.ts";
 import { CarriedNames, carriedType } from "./carried.ts";
 import type { Context } from "./expressions.ts";
 import { check, errorAt } from "./expressions.ts";
@@ -67,10 +68,9 @@ function remarkSameOrder(over: Typed, epochs: Typed, epoch: Binding, context: Co
   remarkSameOrder(over.source, epochs, epoch, context);
 }
 
-function readsBinding(value: unknown, binding: Binding): boolean {
-  if (typeof value !== "object" || value === null) return false;
+function readsBinding(value: object, binding: Binding): boolean {
   if ("kind" in value && value.kind === "local" && "binding" in value) return value.binding === binding;
-  return Object.entries(value).some(([name, child]) => name !== "type" && name !== "span" && readsBinding(child, binding));
+  return someChild(value, (child) => readsBinding(child, binding), ["type", "span"]);
 }
 
 function checkBody(fit: Fit, carried: readonly Binding[], scope: Scope, context: Context): TypedFitStatement[] | null {

@@ -7,6 +7,7 @@ import { mayBeNull, optionalOf, presentOf, print } from "../../lang/types.ts";
 import { GraphIndex } from "../graph.ts";
 import type { Carried, Expr, Module, Parameter, Pattern, Pipeline, Program, Statement } from "../module.ts";
 import type { Json, PlanParam } from "../plan.ts";
+import { eachChild } from "../walk.ts";
 import { reportIgnoredFailures } from "./attempt.ts";
 import type { Context } from "./expressions.ts";
 import { check } from "./expressions.ts";
@@ -151,21 +152,16 @@ const unread = (name: string, span: Span): Diagnostic =>
 
 /** Values that were given a name for nothing: they are left out of the plan, which their author should know. */
 function reportUnread(pipeline: CheckedPipeline, context: Context): void {
-  const visit = (node: unknown): void => {
-    if (typeof node !== "object" || node === null) return;
+  const visit = (node: object): void => {
     if ("kind" in node && node.kind === "let" && "depth" in node) {
       const binding = node as Binding;
       if (!context.read.has(binding)) context.diagnostics.push(unread(binding.name, binding.span));
       return;
     }
-    for (const [name, child] of Object.entries(node)) {
-      // A name where it is read, types, and other pipelines have their own turn.
-      if (name === "type" || name === "span" || name === "function" || name === "pipeline") continue;
-      if (name === "binding" && "kind" in node && node.kind === "local") continue;
-      visit(child);
-    }
+    // A name where it is read, types, and other pipelines have their own turn.
+    if (!("kind" in node && node.kind === "local")) eachChild(node, visit, ["type", "span", "function", "pipeline"]);
   };
-  visit(pipeline.body);
+  if (pipeline.body) visit(pipeline.body);
 }
 
 interface Param {
@@ -265,7 +261,8 @@ function findEntry(module: Module, { entry: asked, library }: CheckOptions, diag
   const file = module.file.slice(module.file.lastIndexOf("/") + 1).split(".")[0]!;
   const like = named(file);
   if (like) return like;
-  const called = new Set(module.pipelines.flatMap((pipeline) => calledPipelines(pipeline, names)));
+  const all = new Set(names);
+  const called = new Set(module.pipelines.flatMap((pipeline) => calledPipelines(pipeline, all)));
   const free = module.pipelines.filter((pipeline) => !called.has(pipeline.name.text));
   if (free.length === 1) return free[0]!;
   if (library) return null;
@@ -293,8 +290,7 @@ function findEntry(module: Module, { entry: asked, library }: CheckOptions, diag
 /** Every name that stands for a value somewhere in a pipeline. */
 function boundNames(pipeline: Pipeline): Set<string> {
   const found = new Set(pipeline.parameters.map(({ name }) => name.text));
-  const visit = (node: unknown): void => {
-    if (typeof node !== "object" || node === null) return;
+  const visit = (node: object): void => {
     if ("kind" in node && (node.kind === "let" || node.kind === "for") && "pattern" in node) {
       const { pattern } = node as { readonly pattern: Pattern };
       const names =
@@ -306,32 +302,31 @@ function boundNames(pipeline: Pipeline): Set<string> {
     if ("kind" in node && node.kind === "fit" && "batch" in node) found.add((node.batch as Name).text);
     if ("kind" in node && node.kind === "lambda" && "parameters" in node)
       for (const { text } of node.parameters as readonly { readonly text: string }[]) found.add(text);
-    for (const child of Object.values(node)) visit(child);
+    eachChild(node, visit, ["span"]);
   };
   visit(pipeline.body);
   return found;
 }
 
-function calledPipelines(pipeline: Pipeline, names: readonly string[]): string[] {
+function calledPipelines(pipeline: Pipeline, names: ReadonlySet<string>): string[] {
   const found = new Set<string>();
   // Functions and values are two name spaces: `let line = …` in `pipeline line` is a value, and reading it is no call.
   const values = boundNames(pipeline);
-  const visit = (node: unknown): void => {
-    if (typeof node !== "object" || node === null) return;
+  const visit = (node: object): void => {
     if ("kind" in node && node.kind === "call" && "callee" in node) {
       const callee = node.callee as { readonly text: string };
-      if (names.includes(callee.text)) found.add(callee.text);
+      if (names.has(callee.text)) found.add(callee.text);
     }
     if (
       "kind" in node &&
       node.kind === "name" &&
       "name" in node &&
       typeof node.name === "string" &&
-      names.includes(node.name) &&
+      names.has(node.name) &&
       !values.has(node.name)
     )
       found.add(node.name);
-    for (const child of Object.values(node)) visit(child);
+    eachChild(node, visit, ["span"]);
   };
   visit(pipeline.body);
   return [...found];
@@ -384,7 +379,7 @@ function calleesFirst<D extends { readonly pipeline: Pipeline; readonly shell: C
   if (declared.every(({ pipeline }) => pipeline.returns !== null)) return [...declared];
   const of = new Map(declared.map((one) => [one.shell, one]));
   const calls = ({ pipeline, context: { declarations } }: D) =>
-    calledPipelines(pipeline, [...declarations.pipelines.keys()]).flatMap((name) => of.get(declarations.pipelines.get(name)!) ?? []);
+    calledPipelines(pipeline, new Set(declarations.pipelines.keys())).flatMap((name) => of.get(declarations.pipelines.get(name)!) ?? []);
   return new GraphIndex(declared, calls).order();
 }
 

@@ -5,6 +5,7 @@ import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { optionalOf, print } from "../../lang/types.ts";
 import type { Block, Expr, Pattern, Statement } from "../module.ts";
+import { someChild } from "../walk.ts";
 import type { Context } from "./expressions.ts";
 import { check, errorAt, partly } from "./expressions.ts";
 import { expectType, whole } from "./fitting.ts";
@@ -58,14 +59,20 @@ export function checkStatement(statement: Statement, scope: Scope, context: Cont
   }
 }
 
+/** Where nothing acts. */
+const STILL = ["type", "span", "binding", "function", "parameter"];
+
 /** There for what it does: an effect, an expectation or a tracked number lies in it. */
 export function acts(typed: Typed): boolean {
   const seen = new Set<unknown>();
-  const visit = (node: unknown): boolean => {
-    if (typeof node !== "object" || node === null || seen.has(node)) return false;
-    seen.add(node);
-    if ("kind" in node && (node.kind === "do" || node.kind === "expect" || node.kind === "track")) return true;
-    return Object.entries(node).some(([name, child]) => name !== "type" && name !== "span" && name !== "binding" && visit(child));
+  const visit = (node: object): boolean => {
+    if (seen.has(node)) return false;
+    if ("kind" in node) {
+      if (node.kind === "do" || node.kind === "expect" || node.kind === "track") return true;
+      // What is reached by several ways.
+      if (node.kind === "pipeline") seen.add(node);
+    }
+    return someChild(node, visit, STILL);
   };
   return visit(typed);
 }

@@ -12,6 +12,7 @@ import { print } from "../../lang/types.ts";
 import { isRowWise, readsKeys } from "../2-check/operations.ts";
 import type { Binding, CheckedProgram, StageFunction, Typed, TypedBlock, TypedLambda, TypedLet } from "../2-check/typed.ts";
 import type { Expr, Scalar } from "../plan.ts";
+import { eachChild, someChild } from "../walk.ts";
 import { crossing } from "./crossing.ts";
 import type { DraftSource } from "./draft.ts";
 import { Draft, finish, Region } from "./draft.ts";
@@ -97,6 +98,7 @@ export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new 
     ...lowering.problems,
     ...[...finished.drafts, ...(failure?.drafts ?? [])].flatMap((draft) => [...crossing(draft), ...tooDeep(draft)]),
   ];
+  const named = new Set(stages.map(({ name }) => name));
   const called = new Set([...stages, ...(failure?.stages ?? [])].flatMap(calledIds));
   const flow: Flow = {
     name: program.entry.name,
@@ -116,7 +118,7 @@ export function lower(program: CheckedProgram, apart: ReadonlySet<string> = new 
         from: from.kind === "stage" ? { kind: "stage", stage: indexOf(from.draft), take: from.draft.inBlocks ? "blocks" : "value" } : from,
       }),
     ),
-    onTheWay: [...lowering.onTheWay].filter((name) => !stages.some((stage) => stage.name === name)),
+    onTheWay: [...lowering.onTheWay].filter((name) => !named.has(name)),
     onFailure: failure && onFailure ? { param: onFailure.binding.name, stages: failure.stages, regions: failure.regions } : null,
   };
   return { flow, diagnostics };
@@ -141,13 +143,12 @@ function flowFunction({ file, signature }: StageFunction): FlowFunction {
 
 function calledIds({ body, within }: FlowStage): string[] {
   const found: string[] = [];
-  const visit = (node: unknown): void => {
-    if (typeof node !== "object" || node === null) return;
+  const visit = (node: object): void => {
     if ("op" in node && node.op === "call" && "function" in node && typeof node.function === "string") found.push(node.function);
-    for (const child of Object.values(node)) visit(child);
+    eachChild(node, visit);
   };
   visit(body);
-  visit(within?.otherwise);
+  if (within) visit(within.otherwise);
   return found;
 }
 
@@ -156,6 +157,11 @@ interface DraftOutput {
   readonly type: string;
   readonly from: { readonly kind: "stage"; readonly draft: Draft } | Exclude<FlowOutput["from"], { kind: "stage" }>;
 }
+
+/** Where no name of a value stands. */
+const NAMELESS = ["type", "span", "function"];
+/** In a call of a pipeline that has been walked. */
+const CALLED = [...NAMELESS, "pipeline"];
 
 export const join = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);
 
@@ -172,7 +178,7 @@ export class Lowering {
 
   constructor(program: CheckedProgram, apart: ReadonlySet<string>) {
     this.apart = apart;
-    this.countReads(program.entry.body);
+    this.countReads(program.entry.body!);
   }
 
   problem(diagnostic: Diagnostic): void {
@@ -223,18 +229,23 @@ export class Lowering {
   }
 
   /** How often each name is read in the text; a name of a pipeline counts once however often that is called. */
-  private countReads(body: unknown): void {
+  private countReads(body: object): void {
     const seen = new Set<unknown>();
-    const visit = (node: unknown): void => {
-      if (typeof node !== "object" || node === null || seen.has(node)) return;
-      seen.add(node);
+    const visit = (node: object): void => {
+      if ("pipeline" in node) {
+        if (seen.has(node.pipeline)) {
+          eachChild(node, visit, CALLED);
+          return;
+        }
+        seen.add(node.pipeline);
+      }
       if ("kind" in node && node.kind === "local" && "binding" in node) {
         const binding = node.binding as Binding;
         this.reads.set(binding, (this.reads.get(binding) ?? 0) + 1);
         return;
       }
       // Types and spans hold no names.
-      for (const [name, child] of Object.entries(node)) if (name !== "type" && name !== "span" && name !== "function") visit(child);
+      eachChild(node, visit, NAMELESS);
     };
     visit(body);
   }
@@ -602,11 +613,8 @@ export function fieldType(type: Type & { kind: "record" }, name: string): Type {
 const DEEPEST = 400;
 
 function tooDeep({ body, name, span }: Draft): Diagnostic[] {
-  const depth = (node: unknown, most: number): number => {
-    if (typeof node !== "object" || node === null || most === 0) return 0;
-    return 1 + Math.max(0, ...Object.values(node).map((child) => depth(child, most - 1)));
-  };
-  if (depth(body, DEEPEST + 1) <= DEEPEST) return [];
+  const deeper = (node: object, most: number): boolean => most === 0 || someChild(node, (child) => deeper(child, most - 1));
+  if (!deeper(body, DEEPEST)) return [];
   return [
     report("HR410", { stage: name }, [{ span: { ...span, end: span.start + 1 }, label: "starts here", role: "primary" }], {
       help: "give parts of it names with `let`, or compute it in TypeScript",
@@ -632,15 +640,15 @@ const MOST_WRITTEN_ONCE = 200;
 /** Nodes of a cheap value with all that it reads written out; stops counting above `most`. */
 function sizeOf(value: Value & { kind: "cheap" }, most: number): number {
   let size = 0;
-  const visit = (node: unknown, env: Env): void => {
-    if (typeof node !== "object" || node === null || size > most) return;
+  const visit = (node: object, env: Env): void => {
+    if (size > most) return;
     if ("kind" in node && "span" in node) size++;
     if ("kind" in node && node.kind === "local" && "binding" in node) {
       const read = env.get(node.binding as Binding);
       if (read?.kind === "cheap") visit(read.typed, read.env);
       return;
     }
-    for (const [name, child] of Object.entries(node)) if (name !== "type" && name !== "span") visit(child, env);
+    eachChild(node, (child) => visit(child, env), ["type", "span"]);
   };
   visit(value.typed, value.env);
   return size;

@@ -2,6 +2,7 @@
 // else can reach, or a copy. In doubt it is a copy: a wrong `move` would corrupt somebody's data.
 import type { Type } from "../../lang/types.ts";
 import type { Binding, Typed } from "../2-check/typed.ts";
+import { eachChild } from "../walk.ts";
 
 /** A value just made, whose memory nobody else knows. */
 export function isFresh(value: Typed): boolean {
@@ -25,17 +26,14 @@ export function isFresh(value: Typed): boolean {
  */
 export function onlyRead(next: Typed, carried: Binding): Typed | null {
   const reads: { readonly at: Typed; readonly once: boolean }[] = [];
-  const visit = (node: unknown, once: boolean): void => {
-    if (typeof node !== "object" || node === null) return;
+  const visit = (node: object, once: boolean): void => {
     if ("kind" in node && node.kind === "local" && "binding" in node) {
       if (node.binding === carried) reads.push({ at: node as Typed, once });
       return;
     }
     // A lambda has a body and parameters, and runs once for each row.
     const lambda = "body" in node && "parameters" in node;
-    for (const [name, child] of Object.entries(node)) {
-      if (name !== "type" && name !== "span" && name !== "function" && name !== "parameter") visit(child, once && !lambda);
-    }
+    eachChild(node, (child) => visit(child, once && !lambda), ["type", "span", "function", "parameter"]);
   };
   visit(next, true);
   const [only, ...more] = reads;

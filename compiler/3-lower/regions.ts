@@ -5,6 +5,7 @@ import type { Type } from "../../lang/types.ts";
 import { acts } from "../2-check/statements.ts";
 import type { Binding, Typed, TypedBlock, TypedLet, TypedStatement } from "../2-check/typed.ts";
 import type { Expr } from "../plan.ts";
+import { eachChild } from "../walk.ts";
 import type { Draft } from "./draft.ts";
 import { Region } from "./draft.ts";
 import type { Lowering, Value } from "./lower.ts";
@@ -78,14 +79,13 @@ function isOneChain(block: TypedBlock): boolean {
 
 function readsOf(value: Typed, names: ReadonlyMap<Binding, number>): number[] {
   const found: number[] = [];
-  const visit = (node: unknown): void => {
-    if (typeof node !== "object" || node === null) return;
+  const visit = (node: object): void => {
     if ("kind" in node && node.kind === "local" && "binding" in node) {
       const at = names.get(node.binding as Binding);
       if (at !== undefined) found.push(at);
       return;
     }
-    for (const [name, child] of Object.entries(node)) if (name !== "type" && name !== "span" && name !== "function") visit(child);
+    eachChild(node, visit, ["type", "span", "function"]);
   };
   visit(value);
   return found;

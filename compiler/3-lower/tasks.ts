@@ -16,6 +16,7 @@ import type {
   TypedStatement,
 } from "../2-check/typed.ts";
 import type { AggregateExpr, EpochStatement, Expr, FitStatement, LoopExpr, Passing, ReadExpr } from "../plan.ts";
+import { someChild } from "../walk.ts";
 import type { Draft } from "./draft.ts";
 import type { Lowering, Rows, Value } from "./lower.ts";
 import { Env, labelOf } from "./lower.ts";
@@ -54,15 +55,12 @@ export function readStep({ format, shape, separator }: Typed & { kind: "read" },
   return { op: "read", step, format, source, shape, separator };
 }
 
+/** Where no expression stands. */
+const UNTYPED = ["type", "span", "binding", "function", "parameter"];
+
 export function some(typed: Typed, test: (one: Typed) => boolean): boolean {
-  const visit = (node: unknown): boolean => {
-    if (typeof node !== "object" || node === null) return false;
-    if ("kind" in node && "span" in node && "type" in node && test(node as Typed)) return true;
-    return Object.entries(node).some(
-      ([name, child]) =>
-        name !== "type" && name !== "span" && name !== "binding" && name !== "function" && name !== "parameter" && visit(child),
-    );
-  };
+  const visit = (node: object): boolean =>
+    ("kind" in node && "span" in node && "type" in node && test(node as Typed)) || someChild(node, visit, UNTYPED);
   return visit(typed);
 }
 

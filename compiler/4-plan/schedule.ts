@@ -110,10 +110,18 @@ function givenNames({ files }: Program): Set<string> {
 /** How each stage runs. Falling back, and demands that this version can't meet, are said of the chosen schedule alone. */
 export function choose(schedule: Schedule | null, flow: Flow, chosen = true): Chosen {
   const diagnostics: Diagnostic[] = [];
-  const names = [...new Set(flow.stages.map(({ name }) => name))];
+  const named = new Map<string, FlowStage[]>();
+  for (const stage of flow.stages) {
+    const before = named.get(stage.name);
+    if (before) before.push(stage);
+    else named.set(stage.name, [stage]);
+  }
   const entries = schedule?.entries ?? [];
-  for (const entry of entries) checkSelectors(entry, [...names, ...flow.onTheWay], diagnostics);
-  const choices = new Map(names.map((name) => [name, choiceOf(name, flow, bestEntry(entries, name), chosen, diagnostics)]));
+  const names = [...named.keys(), ...flow.onTheWay];
+  for (const entry of entries) checkSelectors(entry, names, diagnostics);
+  const choices = new Map(
+    [...named].map(([name, stages]) => [name, choiceOf(name, stages, bestEntry(entries, name), chosen, diagnostics)]),
+  );
   return { choices, diagnostics };
 }
 
@@ -123,11 +131,8 @@ const at = (span: Span, label: string): Frame => ({ span, label, role: "primary"
 
 /** How exactly a selector names a stage: 0 not at all, more is more exact. */
 function match(path: readonly string[], name: string): number {
-  const steps = name.split(".");
-  if (path[path.length - 1] === "*") {
-    const prefix = path.slice(0, -1);
-    return prefix.every((step, i) => steps[i] === step) && (prefix.length === 0 || steps.length > prefix.length) ? 1 + prefix.length : 0;
-  }
+  const last = path.length - 1;
+  if (path[last] === "*") return last === 0 || name.startsWith(`${path.slice(0, last).join(".")}.`) ? path.length : 0;
   return path.join(".") === name ? 1000 : 0;
 }
 
@@ -180,8 +185,13 @@ function meant(path: readonly string[], names: readonly string[]): string | null
 
 // --- Strategies ----------------------------------------------------------------------------------------------------------------
 
-function choiceOf(name: string, flow: Flow, entry: ScheduleEntry | null, chosen: boolean, diagnostics: Diagnostic[]): Choice {
-  const stages = flow.stages.filter((stage) => stage.name === name);
+function choiceOf(
+  name: string,
+  stages: readonly FlowStage[],
+  entry: ScheduleEntry | null,
+  chosen: boolean,
+  diagnostics: Diagnostic[],
+): Choice {
   // What is wrong with the entry itself has been told.
   const options = entry ? readOptions(entry, []) : {};
   const strategy = entry?.strategy;
