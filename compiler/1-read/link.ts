@@ -143,9 +143,11 @@ class Linker {
       return { kind: "none" };
     }
     const wrong = checkImport(each, exports, (specifier) => relativeSpecifier(module.file, importedFile(file, specifier)));
-    if (wrong && !this.mayHave(file, name)) this.unlinked.push(wrong);
+    if (wrong) {
+      if (!this.mayHave(file, name)) this.unlinked.push(wrong);
+      return { kind: "none", meant: each.local === each.exported ? nearest(name, allExports(exports)) : null };
+    }
     if (each.what === "actor" || each.what === "resource") return { kind: "later" };
-    if (wrong) return { kind: "none", meant: each.local === each.exported ? nearest(name, allExports(exports)) : null };
     const signatures = this.signatures.get(file);
     if (isPipe(file) && each.what === "type") return { kind: "alias", file, name };
     const pipeline = isPipe(file) ? { file, name } : each.what === "function" ? this.pipelineOf(name, file) : null;

@@ -326,7 +326,7 @@ function callPipeline(call: Call, pipeline: CheckedPipeline, scope: Scope, conte
   const args = parameters.map(
     (parameter): Typed => given.find((one) => one.parameter === parameter)?.value ?? parameter.fallback ?? errorAt(call.span),
   );
-  return { kind: "pipeline", pipeline, args, type: substitute(pipeline.returns, bound), span: call.span };
+  return { kind: "pipeline", pipeline, args, type: partly(substitute(pipeline.returns, bound), ...args), span: call.span };
 }
 
 // --- The language's own ---------------------------------------------------------------------------------------------------

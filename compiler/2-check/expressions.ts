@@ -351,7 +351,10 @@ export function checkLambda(expr: Expr, parameters: readonly Type[], scope: Scop
     return { parameters: bindings, body: check(expr.body, inner, context) };
   }
   if (expr.kind === "error") return null;
-  const callable = expr.kind === "name" && scope.find(expr.name) === null && !context.params.has(expr.name);
+  // No value is a function, so here a name that is both means the function.
+  const { functions, pipelines } = context.declarations;
+  const known = expr.kind === "name" && (functions.has(expr.name) || pipelines.has(expr.name));
+  const callable = expr.kind === "name" && (known || (scope.find(expr.name) === null && !context.params.has(expr.name)));
   if (callable) {
     // `map(f)` is `map(x => f(x))`.
     const names = parameters.map((_, i) => ({ text: `it${i}`, span: expr.span }));
