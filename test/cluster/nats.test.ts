@@ -120,6 +120,28 @@ describe("over NATS", () => {
     expect([...busy].sort()).toEqual(["a", "b"]);
     expect(events.at(-1)).toMatchObject({ type: "run.finished", status: "ok" });
   });
+  it("iris, whose stages come to life while it runs, gives the local result though a worker is killed", async () => {
+    await worker("a");
+    const b = await worker("b");
+    const { plan, code } = await program(here("../../examples/iris/iris.pipe"));
+    const local = await run(plan, code, { slots: 2 });
+    let tasks = 0;
+    const engine = await natsEngine({ url: server.url });
+    try {
+      const result = await engine.run(plan, code, {
+        onEvent(event) {
+          if (event.type !== "tasks.finished") return;
+          tasks += event.count;
+          if (tasks > 1000 && !b.process.killed) kill(b, "SIGKILL");
+        },
+      });
+      expect(result.error).toBeNull();
+      expect(b.process.killed).toBe(true);
+      expect(result.outputs).toEqual(local.outputs);
+    } finally {
+      await engine[Symbol.asyncDispose]();
+    }
+  });
 
   it("so does a bundle, from an empty folder", async () => {
     await worker("a");
