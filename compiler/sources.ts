@@ -5,7 +5,7 @@
 // user who stands in `root` would type it. A file outside `root` goes by its absolute path.
 import { createHash, randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, isAbsolute, join, posix, relative, resolve, sep } from "node:path";
+import { dirname, isAbsolute, join, posix, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface Sources {
@@ -212,13 +212,18 @@ function ownStamp(): string {
   if (stamp !== undefined) return stamp;
   const here = fileURLToPath(import.meta.url);
   const version = readOrNull(join(packageRoot(), "package.json")) ?? "";
-  // A built file carries its content's hash in its name; sources are read.
+  // Built files carry their contents' hashes in their names; sources are read.
   const code = here.endsWith(".ts")
-    ? [here, ...listOrNone(join(dirname(here), "1-read")).map((name) => join(dirname(here), "1-read", name))].map(
-        (f) => readOrNull(f) ?? "",
-      )
-    : [basename(here)];
+    ? ["compiler", "lang"].flatMap((folder) => sourcesIn(join(packageRoot(), folder)))
+    : listOrNone(join(packageRoot(), "dist")).filter((name) => name.endsWith(".js"));
   return (stamp = contentKey(version, ...code));
+}
+
+function sourcesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .sort()
+    .map((name) => readOrNull(join(folder, name)) ?? "");
 }
 
 // --- The disk ----------------------------------------------------------------------------------------------------------
