@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { localEngine } from "headrace/engine";
 import { expect, it } from "vitest";
 import { bare, pipeModule, typeScriptModule } from "../harness/modules.ts";
+import { compileFiles, shown } from "../harness/programs.ts";
 
 const stages = `import type { float, int, View } from "headrace";
 export interface Row { readonly id: int; readonly name: string | null; readonly size: float; readonly tags: readonly string[] }
@@ -245,4 +247,109 @@ it("all of it type-checks with plain `tsc`", () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+// --- Plans and results ----------------------------------------------------------------------------------------------------
+
+const running = `import type { float, int, View } from "headrace";
+export interface Row { readonly id: int; readonly size: float }
+export function load(seed: int): Row[] { return Array.from({ length: 12 }, (_, i) => ({ id: (i % 5) as int, size: seed + i / 4 })); }
+export function parse(row: Row): float { if (row.id === 3) throw new Error("three"); return row.size * 2; }
+export function begin(seed: int): float { return seed; }
+export function step(w: float, rows: readonly Row[]): float { return rows.reduce((sum, row) => sum + row.size, 0) / rows.length - w; }
+export function halve(x: float): float { return x / 2; }
+export function label(id: int): string { return "row " + id; }
+export async function slowly(x: float): Promise<float> { return x + 1; }
+export function note(text: string): void { void text; }
+`;
+const inPipe = `import { begin, halve, label, load, note, parse, slowly, step } from "./stages.ts"
+param n: int = 3
+pipeline main() -> { model: float, epochs: float, labels: [{ id: int, text: string }], root: float, ok: float, bad: int, kind: string, late: float, groups: Dataset<{ key: int, n: int, size: float }> } {
+  let rows = load(n)
+  expect n > 0, \`n is \${n}\`
+  do note("begins")
+  let { train, test } = rows |> split(train: 0.5, test: 0.5, seed: n)
+  let model = fit w = begin(n) over batch in train |> shuffle(epoch + n) |> batches(4) for 3 {
+    let gradient = step(w, batch)
+    track size = mean(gradient)
+    w <- w + 0.5 * mean(gradient)
+  } each epoch {
+    track loss = test |> mean(r => r.size - w)
+    keep w minimizing loss
+    stop after 2 without improvement of loss
+  }
+  let both = fit a = begin(1), b = 0.0 over batch in train |> shuffle(epoch) |> batches(4) for 2 {
+    let next = step(a, batch)
+    a <- mean(next)
+    b <- b + 1.0
+  }
+  let labels = for { id } in rows |> take(3) {
+    let text = label(id)
+    { id, text }
+  }
+  let root = loop x = slowly(64.0) until moved < 1.0 max 20 {
+    let next = halve(x)
+    let moved = x - next
+    x <- next
+  }
+  let { ok, failed } = rows |> attempt(parse)
+  let kind = if n > 5 { label(n) } else { label(7) }
+  let late = slowly(1.5) within 20s else halve(1.0)
+  let groups = rows |> groupBy(r => r.id) |> agg(n: count(), size: mean(r => r.size))
+  { model, epochs: both.b, labels, root, ok: ok |> sum(x => x), bad: failed |> count, kind, late, groups }
+}
+`;
+const inTypeScript = `import { dataset, expect, fit, forEach, keep, loop, mean, perform, stopAfter, track, within, type int } from "headrace";
+import { begin, halve, label, load, note, parse, slowly, step } from "./stages.ts";
+/** @pipeline */
+export async function main(n: int = 3) {
+  const rows = dataset(load(n));
+  expect(n > 0, \`n is \${n}\`);
+  perform(note("begins"));
+  const { train, test } = rows.split({ train: 0.5, test: 0.5, seed: n });
+  const model = fit(begin(n), (round) => train.shuffle(round + n).batches(4), 3, (w, batch) => {
+    const gradient = step(w, batch);
+    track("size", mean(gradient));
+    return w + 0.5 * mean(gradient);
+  }, {
+    eachEpoch: (weight) => {
+      track("loss", test.mean((r) => r.size - weight));
+      keep(weight, { minimizing: "loss" });
+      stopAfter(2, { withoutImprovementOf: "loss" });
+    },
+  });
+  const both = fit({ a: begin(1), b: 0.0 }, (round) => train.shuffle(round).batches(4), 2, ({ a, b }, batch) => {
+    const next = step(a, batch);
+    return { a: mean(next), b: b + 1.0 };
+  });
+  const labels = forEach(rows.take(3), ({ id }) => {
+    const text = label(id);
+    return { id, text };
+  });
+  const root = loop(await slowly(64.0), { max: 20 }, (x) => {
+    const next = halve(x);
+    const moved = x - next;
+    return { next, until: moved < 1.0 };
+  });
+  const { ok, failed } = rows.attempt(parse);
+  const kind = n > 5 ? label(n) : label(7);
+  const late = within("20s", slowly(1.5), { else: halve(1.0) });
+  const groups = rows.groupBy((r) => r.id).agg((group) => ({ n: group.count(), size: group.mean((r) => r.size) }));
+  return { model, epochs: both.b, labels, root, ok: ok.sum((x) => x), bad: failed.count(), kind, late, groups };
+}
+`;
+
+it("a program of all forms has one plan in both, and one result", async () => {
+  const stages = { "stages.ts": running };
+  const [text, same] = [
+    await compileFiles({ ...stages, "main.pipe": inPipe }, "main.pipe"),
+    await compileFiles({ ...stages, "main.pipeline.ts": inTypeScript }, "main.pipeline.ts"),
+  ];
+  expect([shown(text, {}), shown(same, {})]).toEqual(["", ""]);
+  expect(same.plan!.hash).toBe(text.plan!.hash);
+  await using engine = await localEngine({ slots: 2 });
+  const results = [];
+  for (const { plan, code } of [text, same]) results.push((await engine.run(plan!, code, { params: { n: 4 } })).outputs);
+  expect(results[1]).toEqual(results[0]);
+  expect(results[0]).toMatchObject({ epochs: 4, bad: 2, kind: "row 7", late: 2.5, root: 65 / 64 / 2 });
 });
