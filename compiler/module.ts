@@ -184,14 +184,17 @@ export interface Signatures {
   readonly types: Readonly<Record<string, { readonly type: Type; readonly span: Span }>>;
   /** Exported, but not as a function or type: `actor` and `resource` imports look here. */
   readonly classes: readonly string[];
-  readonly others: readonly string[];
+  /** What they are, and what to write instead. */
+  readonly others: Readonly<Record<string, { readonly is: string; readonly help: string }>>;
 }
 
 export interface FunctionSignature {
   readonly name: string;
   /** The declaration's name in its own file, for the second frame of a message. */
   readonly span: Span;
-  readonly typeParameters: readonly string[];
+  /** Its other signatures, in the order of the text; empty for most. */
+  readonly overloads: readonly FunctionSignature[];
+  readonly typeParameters: readonly TypeParameter[];
   readonly parameters: readonly SignatureParameter[];
   /** Promises unwrapped (`async`); an iterator, generator or async iterable of `T` is `Dataset<T>` (`iterates`). */
   readonly returns: Type;
@@ -216,6 +219,13 @@ export interface Reached {
   readonly span: Span;
   /** Names of the declarations between the function and the place, the nearest to the function first. */
   readonly via: readonly string[];
+}
+
+export interface TypeParameter {
+  readonly name: string;
+  /** `T extends …` and `T = …`. */
+  readonly constraint: Type | null;
+  readonly fallback: Type | null;
 }
 
 export interface SignatureParameter {

@@ -1,7 +1,15 @@
 // The types of values on edges: what they are, how they print, when one fits another. Knows nothing of files, TypeScript or
 // syntax; both front ends and the signature reader produce these.
 
-export type Dim = { readonly kind: "any" } | { readonly kind: "product"; readonly literal: number; readonly symbols: readonly string[] };
+export type Dim =
+  | { readonly kind: "any" }
+  | {
+      readonly kind: "product";
+      readonly literal: number;
+      readonly symbols: readonly string[] /** As the user wrote it, where that says more: `28*28`. */;
+      readonly written?: string /** Some symbol is still to be found: it may be any size. */;
+      readonly free?: true;
+    };
 
 export type Dtype = "f32" | "f64" | "i8" | "u8" | "i16" | "u16" | "i32" | "u32" | "i64" | "u64";
 
@@ -28,7 +36,12 @@ export type Type =
   | { readonly kind: "void" }
   | { readonly kind: "literal"; readonly value: string | number | boolean }
   | { readonly kind: "union"; readonly members: readonly Type[] }
-  | { readonly kind: "list"; readonly item: Type /** Made by `groupBy`: each row is a group. */; readonly groups?: true }
+  | {
+      readonly kind: "list";
+      readonly item: Type /** Of a tuple, each at its place. */;
+      readonly items?: readonly Type[] /** Made by `groupBy`: each row is a group. */;
+      readonly groups?: true;
+    }
   /** `args`: of the alias that it is named by. */
   | {
       readonly kind: "record";
@@ -68,7 +81,7 @@ export function print(type: Type): string {
     case "union":
       return printUnion(type.members);
     case "list":
-      return `[${print(type.item)}]`;
+      return type.items ? `[${type.items.map(print).join(", ")}]` : `[${print(type.item)}]`;
     case "record":
       return type.name !== null
         ? type.name + printArguments(type.args ?? [])
@@ -120,8 +133,9 @@ function printUnion(members: readonly Type[]): string {
   return rest.length === 1 ? `${text}?` : `${text} | null`;
 }
 
-function printDim(dim: Dim): string {
+export function printDim(dim: Dim): string {
   if (dim.kind === "any") return "?";
+  if (dim.written !== undefined) return dim.written;
   const factors = [...(dim.literal === 1 && dim.symbols.length > 0 ? [] : [String(dim.literal)]), ...dim.symbols];
   return factors.join("*");
 }
@@ -186,7 +200,7 @@ export function mismatch(from: Type, to: Type): string | null {
     case "list":
       if (from.kind === "files") return mismatch({ kind: "file" }, to.item);
       return from.kind === "list"
-        ? mismatch(from.item, to.item)
+        ? mismatchOfItems(from, to)
         : from.kind === "dataset"
           ? `${no}; \`collect\` makes a list of a data set`
           : no;
@@ -223,6 +237,17 @@ function first<T, R>(items: readonly T[], ask: (item: T) => R | null): R | null 
 const isNumberLiteral = (type: Type): type is Type & { kind: "literal"; value: number } =>
   type.kind === "literal" && typeof type.value === "number";
 
+/** Where a place is wanted for each item, the list has to have as many. */
+function mismatchOfItems(from: Type & { kind: "list" }, to: Type & { kind: "list" }): string | null {
+  if (!to.items) return from.items ? first(from.items, (item) => mismatch(item, to.item)) : mismatch(from.item, to.item);
+  if (!from.items) return `${print(from)} isn't ${print(to)}`;
+  if (from.items.length !== to.items.length) return `it has ${from.items.length} items, not ${to.items.length}`;
+  return first(
+    to.items.map((item, i) => [from.items![i]!, item] as const),
+    ([is, wanted]) => mismatch(is, wanted),
+  );
+}
+
 function mismatchOfFields(from: Type & { kind: "record" }, to: Type & { kind: "record" }): string | null {
   return first(to.fields, (wanted) => {
     const given = from.fields.find((field) => field.name === wanted.name);
@@ -239,15 +264,24 @@ function mismatchOfDims(from: readonly Dim[] | null, to: readonly Dim[] | null):
   if (from.length !== to.length) return `it has ${dimensions(from.length)}, not ${to.length}`;
   for (const [i, dim] of from.entries()) {
     const other = to[i]!;
-    if (!dimsAgree(dim, other)) return `its dimension ${i + 1} is ${printDim(dim)}, not ${printDim(other)}`;
+    if (!dimsAgree(dim, other)) return `its dimension ${i + 1} is ${sized(dim)}, not ${sized(other)}`;
   }
   return null;
 }
 
 const dimensions = (n: number): string => (n === 1 ? "1 dimension" : `${n} dimensions`);
 
+/** `28*28 (784)`. */
+function sized(dim: Dim): string {
+  const known = dim.kind === "product" && dim.written !== undefined && dim.symbols.length === 0;
+  return known ? `${printDim(dim)} (${dim.literal})` : printDim(dim);
+}
+
+/** A symbol is one size, which may be any: in one place it is no other symbol's size, and no number. One that is still free may be made to fit. */
 function dimsAgree(left: Dim, right: Dim): boolean {
   if (left.kind === "any" || right.kind === "any") return true;
+  if (!left.free && !right.free)
+    return left.literal === right.literal && [...left.symbols].sort().join() === [...right.symbols].sort().join();
   if (left.symbols.length > 0 && right.symbols.length > 0)
     return left.literal === right.literal || [...left.symbols].sort().join() !== [...right.symbols].sort().join();
   if (left.symbols.length === 0 && right.symbols.length === 0) return left.literal === right.literal;
@@ -282,7 +316,11 @@ export function bind(pattern: Type, given: Type, bound: Bindings): void {
       });
       return;
     case "list":
-      if (given.kind === "list") bind(pattern.item, given.item, bound);
+      if (given.kind !== "list") return;
+      if (!pattern.items) bind(pattern.item, given.item, bound);
+      pattern.items?.forEach((item, i) => {
+        bind(item, given.items?.[i] ?? given.item, bound);
+      });
       return;
     case "dataset":
       if (given.kind === "dataset") bind(pattern.row, given.row, bound);
@@ -327,24 +365,57 @@ function bindDim(pattern: Dim, given: Dim, bound: Map<string, Dim>): void {
     if (place < 0) return;
     rest.splice(place, 1);
   }
-  bound.set(open[0]!, { kind: "product", literal: given.literal / known.literal, symbols: rest });
+  const itself = pattern.literal === 1 && pattern.symbols.length === 1;
+  bound.set(open[0]!, itself ? given : { kind: "product", literal: given.literal / known.literal, symbols: rest });
 }
 
 /** Unbound symbols make the dimension unknown, or stay as they are. */
 function substituteDim(dim: Dim, bound: ReadonlyMap<string, Dim>, open: "any" | "kept"): Dim {
-  if (dim.kind === "any") return dim;
+  if (dim.kind === "any" || dim.symbols.length === 0) return dim;
+  const [only] = dim.symbols;
+  if (dim.literal === 1 && dim.symbols.length === 1 && bound.has(only!)) return bound.get(only!)!;
   let { literal } = dim;
   const symbols: string[] = [];
+  let free = false;
   for (const symbol of dim.symbols) {
     const found = bound.get(symbol);
-    if (!found && open === "kept") symbols.push(symbol);
-    else if (!found || found.kind === "any") return { kind: "any" };
+    if (!found && open === "kept") {
+      symbols.push(symbol);
+      free = true;
+    } else if (!found || found.kind === "any") return { kind: "any" };
     else {
       literal *= found.literal;
       symbols.push(...found.symbols);
     }
   }
-  return { kind: "product", literal, symbols };
+  return { kind: "product", literal, symbols, ...(free ? { free } : {}) };
+}
+
+/** Bindings in which these symbols stand for themselves: sizes that are known by name where a type is read. */
+export function knowing(symbols: Iterable<string>): Bindings {
+  const dims = new Map([...symbols].map((symbol) => [symbol, { kind: "product", literal: 1, symbols: [symbol] } as const]));
+  return { types: new Map(), dims };
+}
+
+/** The dimension symbols that a type names. */
+export function symbolsOf(type: Type): ReadonlySet<string> {
+  const found = new Set<string>();
+  const visit = (one: unknown): void => {
+    if (typeof one !== "object" || one === null) return;
+    if ("symbols" in one && Array.isArray(one.symbols)) for (const symbol of one.symbols) found.add(String(symbol));
+    for (const child of Object.values(one)) visit(child);
+  };
+  visit(type);
+  return found;
+}
+
+/** True where it is only a tensor's sizes that don't fit. */
+export function differsInSize(from: Type, to: Type): boolean {
+  return mismatch(from, to) !== null && mismatch(sizeless(from), sizeless(to)) === null;
+}
+
+function sizeless(type: Type): Type {
+  return JSON.parse(JSON.stringify(type, (key, value) => (key === "dims" ? null : value)));
 }
 
 /**
@@ -359,7 +430,7 @@ export function substitute(type: Type, bound: Bindings, open: "any" | "kept" = "
     case "tensor":
       return { ...type, dims: type.dims?.map((dim) => substituteDim(dim, bound.dims, open)) ?? null };
     case "list":
-      return { kind: "list", item: inner(type.item) };
+      return { kind: "list", item: inner(type.item), ...(type.items ? { items: type.items.map(inner) } : {}) };
     case "dataset":
       return { kind: "dataset", row: inner(type.row) };
     case "part":

@@ -168,7 +168,15 @@ class Linker {
       const found = this.signatures.get(file);
       if (!found) return null;
       const { functions, types, classes, others } = found;
-      return { file, functions: Object.keys(functions), what: "a function", types: Object.keys(types), classes, others };
+      return {
+        file,
+        functions: Object.keys(functions),
+        what: "a function",
+        types: Object.keys(types),
+        classes,
+        others: Object.keys(others),
+        own: new Map(Object.entries(others).map(([name, { is, help }]) => [name, { text: is, help }])),
+      };
     }
     const module = this.files.get(file)?.module;
     return module ? pipeExports(module) : null;
@@ -284,7 +292,6 @@ function kindOf(name: string, found: Exports): Kind | null {
     return { text: found.what, fits: found.what === "a pipeline" ? ["function"] : ["function", "resource"] };
   if (found.classes.includes(name)) return { text: "a class", fits: ["actor", "type"] };
   if (found.types.includes(name)) return { text: "a type", fits: ["type"] };
-  if (found.others.includes(name)) return { text: "a value, not a function", fits: [] };
   const own = found.own?.get(name);
   return own ? { ...own, fits: [] } : null;
 }

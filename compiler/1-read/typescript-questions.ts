@@ -107,7 +107,7 @@ function text(type: Type, write: (type: Type) => string, alias: (name: string, f
     case "union":
       return type.members.map((member) => `(${write(member)})`).join(" | ");
     case "list":
-      return `(${write(type.item)})[]`;
+      return type.items ? `[${type.items.map(write).join(", ")}]` : `(${write(type.item)})[]`;
     case "record":
       return `{ ${type.fields.map((field) => `${JSON.stringify(field.name)}${field.optional ? "?" : ""}: ${write(field.type)}`).join("; ")} }`;
     case "array":

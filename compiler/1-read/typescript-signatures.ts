@@ -56,22 +56,42 @@ export function signaturesOf(program: TypeScriptProgram, file: string): Signatur
   const functions: Record<string, FunctionSignature> = {};
   const named: Record<string, { type: Type; span: Span }> = {};
   const classes: string[] = [];
-  const others: string[] = [];
+  const others: Record<string, { is: string; help: string }> = {};
   const module = checker.getSymbolAtLocation(program.file(file));
   for (const exported of module === undefined ? [] : checker.getExportsOfModule(module)) {
     const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
     const declaration = symbol.valueDeclaration ?? symbol.declarations?.[0];
     if (declaration === undefined) continue;
     const name = exported.name;
-    const call = symbol.flags & ts.SymbolFlags.Value ? checker.getTypeOfSymbol(symbol).getCallSignatures()[0] : undefined;
+    const [call, ...overloads] = symbol.flags & ts.SymbolFlags.Value ? checker.getTypeOfSymbol(symbol).getCallSignatures() : [];
     if (symbol.flags & ts.SymbolFlags.Class) classes.push(name);
-    else if (call !== undefined) functions[name] = functionSignature(name, call, declaration, program, types, reach);
-    else if (symbol.flags & ts.SymbolFlags.Value) others.push(name);
-    else if (symbol.flags & ts.SymbolFlags.Type) {
+    else if (call !== undefined) {
+      const signature = (of: ts.Signature) => functionSignature(name, of, declaration, program, types, reach);
+      functions[name] = { ...signature(call), overloads: overloads.map(signature) };
+    } else if (symbol.flags & ts.SymbolFlags.Value) others[name] = notAFunction(name, symbol, checker);
+    if (call === undefined && !(symbol.flags & ts.SymbolFlags.Class) && symbol.flags & ts.SymbolFlags.Type) {
       named[name] = { type: types.read(checker.getDeclaredTypeOfSymbol(symbol)), span: program.span(nameOf(declaration)) };
     }
   }
   return { file, functions, types: named, classes, others };
+}
+
+/** What an export is that is neither a function nor a class, and how its functions can be had. */
+function notAFunction(name: string, symbol: ts.Symbol, checker: ts.TypeChecker): { is: string; help: string } {
+  if (symbol.flags & ts.SymbolFlags.Enum)
+    return { is: "an enum", help: `import { type ${name} } for its type; its values are written out` };
+  const type = checker.getTypeOfSymbol(symbol);
+  const members = type.flags & ts.TypeFlags.Object ? checker.getPropertiesOfType(type) : [];
+  const methods = members.filter((each) => checker.getTypeOfSymbol(each).getCallSignatures().length > 0);
+  const is =
+    symbol.flags & ts.SymbolFlags.Module ? "a namespace" : methods.length > 0 ? "an object of functions" : "a value, not a function";
+  const [method] = methods;
+  if (method === undefined)
+    return {
+      is,
+      help: `export a function that gives it: export const ${name === "default" ? "value" : `get${name[0]!.toUpperCase()}${name.slice(1)}`} = () => …`,
+    };
+  return { is, help: `export its functions by themselves: export const ${method.name} = ${name}.${method.name}` };
 }
 
 function functionSignature(
@@ -84,10 +104,22 @@ function functionSignature(
 ): FunctionSignature {
   const at = nameOf(declaration);
   const body = call.declaration;
-  const parameters = call.parameters.map((symbol, index): SignatureParameter => {
+  const parameters = call.parameters.flatMap((symbol, index): SignatureParameter | SignatureParameter[] => {
     const parameter = symbol.valueDeclaration;
     const declared = parameter !== undefined && ts.isParameter(parameter) ? parameter : null;
     const type = program.checker.getTypeOfSymbol(symbol);
+    const each = declared?.dotDotDotToken === undefined ? null : fixedTuple(type, program.checker);
+    // `...[name, n]: [string, int]` are two parameters.
+    if (declared !== null && each !== null) {
+      return each.map(({ name, type: item }, i) => ({
+        name: name ?? `argument${index + i + 1}`,
+        span: program.span(declared),
+        type: types.read(item),
+        optional: false,
+        rest: false,
+        mutable: !types.isReadonly(item),
+      }));
+    }
     const optional = declared !== null && (declared.questionToken !== undefined || declared.initializer !== undefined);
     return {
       // A destructured parameter has no name to be called by.
@@ -104,7 +136,15 @@ function functionSignature(
   return {
     name,
     span: program.span(at),
-    typeParameters: (call.typeParameters ?? []).map((parameter) => parameter.symbol.name),
+    typeParameters: (call.typeParameters ?? []).map((parameter) => {
+      const [constraint, fallback] = [parameter.getConstraint(), parameter.getDefault()];
+      return {
+        name: parameter.symbol.name,
+        constraint: constraint === undefined ? null : types.read(constraint),
+        fallback: fallback === undefined ? null : types.read(fallback),
+      };
+    }),
+    overloads: [],
     parameters,
     returns,
     returnSpan: written === undefined || ts.isJSDocTypeExpression(written) ? program.span(at) : program.span(written),
@@ -114,6 +154,17 @@ function functionSignature(
     reaches: reach.reached(declaration),
     keepsMemory: reach.keepsMemory(declaration),
   };
+}
+
+/** The items of a tuple of which each has to be there. */
+function fixedTuple(type: ts.Type, checker: ts.TypeChecker): { readonly name: string | null; readonly type: ts.Type }[] | null {
+  if (!checker.isTupleType(type)) return null;
+  const { target } = type as ts.TupleTypeReference;
+  if (target.elementFlags.some((flag) => flag !== ts.ElementFlags.Required)) return null;
+  return checker.getTypeArguments(type as ts.TypeReference).map((item, i) => {
+    const label = target.labeledElementDeclarations?.[i];
+    return { name: label !== undefined && ts.isIdentifier(label.name) ? label.name.text : null, type: item };
+  });
 }
 
 /** `x?: T | undefined` is a `T` that may be left out. */

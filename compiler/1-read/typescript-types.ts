@@ -59,6 +59,9 @@ export class TypeReader {
     if (flags & (ts.TypeFlags.Null | ts.TypeFlags.Undefined)) return { kind: "null" };
     if (flags & ts.TypeFlags.Void) return { kind: "void" };
     if (flags & ts.TypeFlags.TypeParameter) return { kind: "variable", name: type.symbol.name };
+    // What TypeScript says of a type parameter behind a promise.
+    if (type.aliasSymbol?.name === "Awaited" && type.aliasTypeArguments?.[0] !== undefined)
+      return this.read(type.aliasTypeArguments[0], within);
     const number = this.#numberBrand(type);
     if (number !== null) return { kind: number };
     const primitive = type.isIntersection()
@@ -71,7 +74,8 @@ export class TypeReader {
     if (flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) return this.#object(type, inside);
     const constraint = flags & ts.TypeFlags.Instantiable ? this.#checker.getBaseConstraintOfType(type) : undefined;
     if (constraint !== undefined && constraint !== type) return this.read(constraint, inside);
-    return this.#opaque(type, !(flags & (ts.TypeFlags.ESSymbolLike | ts.TypeFlags.Never)));
+    if (flags & ts.TypeFlags.ESSymbolLike) return this.#opaque(type, false, "a symbol is itself only in the process that made it");
+    return this.#opaque(type, !(flags & ts.TypeFlags.Never));
   }
 
   /** Without the `undefined` that `?` adds. */
@@ -162,7 +166,7 @@ export class TypeReader {
     const checker = this.#checker;
     const view = this.#isArrayView(type) ? (type.aliasTypeArguments?.[0] ?? null) : null;
     if (view !== null) return this.read(view, within);
-    if (checker.isTupleType(type)) return { kind: "list", item: this.#union(checker.getTypeArguments(type as ts.TypeReference), within) };
+    if (checker.isTupleType(type)) return this.#tuple(type as ts.TupleTypeReference, within);
     if (checker.isArrayType(type)) return { kind: "list", item: this.read(checker.getTypeArguments(type as ts.TypeReference)[0]!, within) };
     if (this.#isOwn(type.symbol, "Dataset"))
       return { kind: "dataset", row: this.read(checker.getTypeArguments(type as ts.TypeReference)[0]!, within) };
@@ -193,6 +197,14 @@ export class TypeReader {
     if (type.isClass()) return this.#opaque(type, false, "an instance of a class loses its methods when it is sent");
     if (checker.getIndexInfosOfType(type).length > 0) return this.#opaque(type, true);
     return this.#record(type, within);
+  }
+
+  /** Items each at their place, unless some may be left out or repeat. */
+  #tuple(type: ts.TupleTypeReference, within: readonly ts.Type[]): Type {
+    const of = this.#checker.getTypeArguments(type);
+    const item = this.#union(of, within);
+    const fixed = type.target.elementFlags.every((flag) => flag === ts.ElementFlags.Required);
+    return fixed && of.length > 0 ? { kind: "list", item, items: of.map((each) => this.read(each, within)) } : { kind: "list", item };
   }
 
   #record(type: ts.Type, within: readonly ts.Type[]): Type {
@@ -234,6 +246,8 @@ export class TypeReader {
   }
 
   #opaque(type: ts.Type, crosses: boolean, why?: string): Type {
+    // `Map<K, V>` of a generic function: any map, as far as its own checks go.
+    if (crosses && isOpen(type)) return { kind: "any" };
     const symbol = type.aliasSymbol ?? type.symbol;
     const declared = symbol?.declarations?.[0]?.getSourceFile();
     // What the language itself declares is known by name everywhere, but its arguments (`Map<string, Row>`) only at home.
@@ -282,13 +296,23 @@ export class TypeReader {
   }
 }
 
-/** `784`, `"B"`, `"2*B"`, `"?"`. */
+/** True where a type parameter stands in its arguments, or in place of it. */
+function isOpen(type: ts.Type): boolean {
+  if (type.flags & ts.TypeFlags.TypeParameter) return true;
+  const reference = type.flags & ts.TypeFlags.Object && (type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference;
+  const args = type.aliasTypeArguments ?? (reference ? (type as ts.TypeReference).typeArguments : undefined) ?? [];
+  return args.some(isOpen) || (type.isUnionOrIntersection() && type.types.some(isOpen)) || (type.flags & ts.TypeFlags.Conditional) !== 0;
+}
+
+/** `784`, `"B"`, `"2*B"`, `"?"`, and a type parameter by its name. */
 function dimension(type: ts.Type): Dim {
+  if (type.flags & ts.TypeFlags.TypeParameter) return { kind: "product", literal: 1, symbols: [type.symbol.name] };
   if (type.isNumberLiteral()) return { kind: "product", literal: type.value, symbols: [] };
   if (!type.isStringLiteral() || type.value === "?") return { kind: "any" };
   const factors = type.value.split("*").map((factor) => factor.trim());
   const literal = factors.filter((factor) => /^\d+$/.test(factor)).reduce((product, factor) => product * Number(factor), 1);
-  return { kind: "product", literal, symbols: factors.filter((factor) => !/^\d+$/.test(factor)).sort() };
+  const symbols = factors.filter((factor) => !/^\d+$/.test(factor)).sort();
+  return { kind: "product", literal, symbols, ...(factors.length - symbols.length > 1 ? { written: factors.join("*") } : {}) };
 }
 
 function isReadonlyField(field: ts.Symbol): boolean {

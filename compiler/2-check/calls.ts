@@ -2,9 +2,9 @@
 import type { Name, Span } from "../../lang/ast.ts";
 import type { Frame } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
-import type { Type } from "../../lang/types.ts";
-import { bind, bindings, join, mismatch, print, substitute } from "../../lang/types.ts";
-import type { Argument, Expr, SignatureParameter } from "../module.ts";
+import type { Bindings, Type } from "../../lang/types.ts";
+import { bindings, join, mismatch, optionalOf, print, substitute } from "../../lang/types.ts";
+import type { Argument, Expr, FunctionSignature, SignatureParameter } from "../module.ts";
 import { callAttempt } from "./attempt.ts";
 import type { Context } from "./expressions.ts";
 import { check, checkLambda, errorAt, isInt, isNumber, later, partly } from "./expressions.ts";
@@ -31,6 +31,8 @@ import { callReader, refuseTypes } from "./readers.ts";
 import { callSample } from "./sampling.ts";
 import type { Scope } from "./scope.ts";
 import { meant, primary, secondary } from "./scope.ts";
+import type { Sizes } from "./signature-choice.ts";
+import { bindSizes, chooseSignature, complete, sizeFrames, wantedOf } from "./signature-choice.ts";
 import type { CheckedPipeline, StageFunction, Typed, TypedArgument, TypedLambda } from "./typed.ts";
 import { callWriter } from "./writers.ts";
 
@@ -179,8 +181,11 @@ export function place<P extends { readonly name: string; readonly optional?: boo
   return ok ? placed : null;
 }
 
-function callFunction(call: Call, stage: StageFunction, scope: Scope, context: Context): Typed {
-  const { signature } = stage;
+function callFunction(call: Call, declared: StageFunction, scope: Scope, context: Context): Typed {
+  const placeIn = (one: FunctionSignature, to: Context) =>
+    place(call, one.parameters, one.span, to, one.parameters.find((parameter) => parameter.rest) ?? null);
+  const signature = chooseSignature(declared.signature, placeIn, scope, context);
+  const stage: StageFunction = signature === declared.signature ? declared : { ...declared, signature };
   if (signature.tags.includes("effect") && context.doing !== call) {
     const text = context.textOf(call.span);
     context.diagnostics.push(
@@ -193,8 +198,7 @@ function callFunction(call: Call, stage: StageFunction, scope: Scope, context: C
     );
   }
   remarkReaches(stage, call.callee.span, context);
-  const rest = signature.parameters.find((parameter) => parameter.rest) ?? null;
-  const placed = place(call, signature.parameters, signature.span, context, rest);
+  const placed = placeIn(signature, context);
   if (!placed) {
     checkLoosely(call.args, scope, context);
     // What it gives is known all the same, but for whether it is one for all parts of a batch.
@@ -202,6 +206,7 @@ function callFunction(call: Call, stage: StageFunction, scope: Scope, context: C
     return { kind: "error", type: known ? signature.returns : ERROR, span: call.span };
   }
   const bound = bindings();
+  const sizes: Sizes = new Map();
   const args = placed.map(({ parameter, arg }): TypedArgument => {
     if (arg.value.kind === "lambda") {
       context.diagnostics.push(
@@ -215,11 +220,12 @@ function callFunction(call: Call, stage: StageFunction, scope: Scope, context: C
       return { parameter, value: errorAt(arg.span) };
     }
     const value = check(arg.value, scope, context);
-    bind(parameter.type, whole(value.type), bound);
+    bindSizes(wantedOf(parameter), value, bound, sizes);
     return { parameter, value };
   });
+  complete(signature, bound);
   for (const { parameter, value } of args) {
-    checkArgument(stage, parameter, value, substitute(parameter.type, bound, "kept"), context);
+    checkArgument(stage, parameter, value, bound, sizes, context);
     remarkCopies(stage, parameter, value, scope, context);
   }
   const ordered = args.toSorted((a, b) => signature.parameters.indexOf(a.parameter) - signature.parameters.indexOf(b.parameter));
@@ -248,22 +254,31 @@ function fillGaps(args: readonly TypedArgument[], parameters: readonly Signature
   });
 }
 
-function checkArgument(stage: StageFunction, parameter: SignatureParameter, value: Typed, wanted: Type, context: Context): void {
-  const to: Type = parameter.optional ? { kind: "union", members: [wanted, { kind: "null" }] } : wanted;
-  argumentNeeds(value, to, { callee: stage.signature.name, parameter: parameter.name, span: parameter.span }, context);
+function checkArgument(
+  stage: StageFunction,
+  parameter: SignatureParameter,
+  value: Typed,
+  bound: Bindings,
+  sizes: Sizes,
+  context: Context,
+): void {
+  const wanted = substitute(wantedOf(parameter), bound, "kept");
+  const to = parameter.optional ? optionalOf(wanted) : wanted;
+  const frames = sizeFrames(wantedOf(parameter), value, bound, sizes);
+  argumentNeeds(value, to, { callee: stage.signature.name, parameter: parameter.name, span: parameter.span, frames }, context);
 }
 
 function argumentNeeds(
   value: Typed,
   to: Type,
-  at: { readonly callee: string; readonly parameter: string; readonly span: Span },
+  at: { readonly callee: string; readonly parameter: string; readonly span: Span; readonly frames: readonly Frame[] },
   context: Context,
 ): void {
   needs(value, to, context, ({ span, is, needs: needed, inside, help }) =>
     report(
       "HR201",
       { callee: at.callee, parameter: at.parameter, inside, is, needs: needed },
-      [primary(span, `is ${is}, needs ${needed}`), secondary(at.span, "needed here")],
+      [primary(span, `is ${is}, needs ${needed}`), ...at.frames, secondary(at.span, "needed here")],
       help,
     ),
   );
@@ -311,16 +326,22 @@ function callPipeline(call: Call, pipeline: CheckedPipeline, scope: Scope, conte
   }
   // Dimension symbols of its signature stand for something else in every call.
   const bound = bindings();
+  const sizes: Sizes = new Map();
   const given = placed.map(({ parameter, arg }) => {
     const value = check(arg.value, scope, context);
-    bind(parameter.binding.type, whole(value.type), bound);
+    bindSizes(parameter.binding.type, value, bound, sizes);
     return { parameter, value };
   });
   for (const { parameter, value } of given)
     argumentNeeds(
       value,
       substitute(parameter.binding.type, bound, "kept"),
-      { callee: pipeline.name, parameter: parameter.name, span: parameter.binding.span },
+      {
+        callee: pipeline.name,
+        parameter: parameter.name,
+        span: parameter.binding.span,
+        frames: sizeFrames(parameter.binding.type, value, bound, sizes),
+      },
       context,
     );
   const args = parameters.map(
@@ -512,7 +533,7 @@ function callData(call: Call, source: Typed, row: Type, again: (row: Type) => Ty
       ],
     }),
     batches: () => ({ kind: "list", item: row }),
-    pairs: () => ({ kind: "list", item: join(row, otherRow) }),
+    pairs: () => ({ kind: "list", item: join(row, otherRow), items: [row, otherRow] }),
     joined: () => join(row, otherRow),
   };
   return { kind: "data", name, source, args: found.values, lambdas: found.lambdas, type: again(rows[operation.rows]()), span: call.span };

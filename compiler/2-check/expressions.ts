@@ -260,7 +260,7 @@ function checkIndex(of: Typed, index: Typed, span: Span, context: Context): Type
   if (silent(type)) return give(type);
   if (type.kind === "list" || type.kind === "array") {
     expectType(index, INT, "an index", context);
-    if (type.kind === "list") return give(type.item);
+    if (type.kind === "list") return give((index.kind === "const" ? type.items?.[Number(index.value)] : undefined) ?? type.item);
     return give(type.dtype === "f32" || type.dtype === "f64" ? FLOAT : INT);
   }
   if (type.kind === "record" && index.kind === "const" && typeof index.value === "string") {

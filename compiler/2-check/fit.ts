@@ -117,7 +117,7 @@ function checkFitStatement(
   switch (statement.kind) {
     case "let": {
       const value = check(statement.value, scope, context);
-      const type = declaredType(statement, value, context);
+      const type = declaredType(statement, value, scope, context);
       const bound = lets(statement, type === value.type ? value : { ...value, type }, scope, context);
       return type.kind === "error" ? null : bound;
     }

@@ -50,6 +50,12 @@ export function needs(value: Typed, to: Type, context: Context, problem: (misfit
   return false;
 }
 
+/** As far as it can be known without asking TypeScript. */
+export function mayFit(value: Typed, to: Type): boolean {
+  const is = whole(value.type);
+  return mismatch(is, to) === null || mismatch(literally(value), to) === null || hasOpaque(is) || hasOpaque(to);
+}
+
 /** Reports a type that doesn't fit, and gives false; `what` names the value in the message. */
 export function expectType(value: Typed, wanted: Type, what: string, context: Context, declared: Span | null = null): boolean {
   return needs(value, wanted, context, ({ span, is, needs: needed, inside, help }) =>
@@ -127,7 +133,9 @@ function literally(value: Typed): Type {
         ),
       };
     case "list":
-      return value.items.length === 0 ? value.type : { kind: "list", item: { kind: "union", members: value.items.map(literally) } };
+      return value.items.length === 0
+        ? value.type
+        : { kind: "list", item: { kind: "union", members: value.items.map(literally) }, items: value.items.map(literally) };
     case "if":
       return { kind: "union", members: [literally(value.then.value), literally(value.else.value)] };
     default:
@@ -135,7 +143,7 @@ function literally(value: Typed): Type {
   }
 }
 
-function hasOpaque(type: Type): boolean {
+export function hasOpaque(type: Type): boolean {
   switch (type.kind) {
     case "opaque":
       return true;

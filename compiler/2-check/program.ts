@@ -3,7 +3,7 @@ import type { Name, Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
-import { mayBeNull, optionalOf, presentOf, print } from "../../lang/types.ts";
+import { bind, knowing, mayBeNull, optionalOf, presentOf, print, substitute } from "../../lang/types.ts";
 import { GraphIndex } from "../graph.ts";
 import type { Carried, Expr, Module, Parameter, Pattern, Pipeline, Program, Statement } from "../module.ts";
 import type { Json, PlanParam } from "../plan.ts";
@@ -413,7 +413,10 @@ function checkBody(pipeline: Pipeline, shell: CheckedPipeline, scope: Scope, con
     return;
   }
   const declared = pipeline.returns?.kind === "node" ? pipeline.returns.node.span : null;
-  expectType(body.value, shell.returns, `the result of \`${shell.name}\``, context, declared);
+  // A dimension that stands in no argument is whatever the body makes it.
+  const bound = knowing(scope.sizes());
+  bind(shell.returns, is, bound);
+  expectType(body.value, substitute(shell.returns, bound, "kept"), `the result of \`${shell.name}\``, context, declared);
 }
 
 const FAILURE: Type = {

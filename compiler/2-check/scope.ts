@@ -4,6 +4,7 @@ import type { Diagnostic, Frame } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import { nearest } from "../../lang/suggest.ts";
 import type { Type } from "../../lang/types.ts";
+import { symbolsOf } from "../../lang/types.ts";
 import type { DeclaredType, FunctionSignature, LinkedImport, ProgramFile } from "../module.ts";
 import { TypeNames } from "./type-names.ts";
 import type { Binding, CheckedPipeline, StageFunction } from "./typed.ts";
@@ -49,6 +50,12 @@ export class Scope {
   /** A batch is in sight: values may be parts of it. */
   holdsParts(): boolean {
     return [...this.held.values()].some(({ type }) => type.kind === "part") || (this.around?.holdsParts() ?? false);
+  }
+  /** Dimension symbols of the values in sight. */
+  sizes(): Set<string> {
+    const found = this.around?.sizes() ?? new Set<string>();
+    for (const { type } of this.held.values()) for (const symbol of symbolsOf(type)) found.add(symbol);
+    return found;
   }
   names(): string[] {
     return [...this.held.keys(), ...(this.around?.names() ?? [])];

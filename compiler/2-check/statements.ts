@@ -3,7 +3,7 @@
 import type { Name, Span } from "../../lang/ast.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
-import { optionalOf, print } from "../../lang/types.ts";
+import { bind, knowing, optionalOf, print, substitute, symbolsOf } from "../../lang/types.ts";
 import type { Block, Expr, Pattern, Statement } from "../module.ts";
 import { someChild } from "../walk.ts";
 import type { Context } from "./expressions.ts";
@@ -173,15 +173,20 @@ export function bindName(
 
 function checkLet(statement: Statement & { kind: "let" }, scope: Scope, context: Context): TypedLet {
   const value = check(statement.value, scope, context);
-  const pattern = bindPattern(statement.pattern, declaredType(statement, value, context), scope, context, statement.doc);
+  const pattern = bindPattern(statement.pattern, declaredType(statement, value, scope, context), scope, context, statement.doc);
   return { kind: "let", pattern, value };
 }
 
 /** What a `let` gives: the type written there, if there is one. Where value and type disagree, either may be meant. */
-export function declaredType(statement: Statement & { kind: "let" }, value: Typed, context: Context): Type {
+export function declaredType(statement: Statement & { kind: "let" }, value: Typed, scope: Scope, context: Context): Type {
   const declared = statement.type && context.declarations.declared(statement.type);
   if (!declared) return value.type;
-  return expectType(value, declared, "this value", context) ? partly(declared, value) : ERROR;
+  // A dimension that no value in sight has is what it is here.
+  const bound = knowing(scope.sizes());
+  bind(declared, whole(value.type), bound);
+  if (!expectType(value, substitute(declared, bound, "kept"), "this value", context)) return ERROR;
+  for (const symbol of symbolsOf(declared)) if (!bound.dims.has(symbol)) bound.dims.set(symbol, knowing([symbol]).dims.get(symbol)!);
+  return partly(substitute(declared, bound, "kept"), value);
 }
 
 export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context: Context, doc: string | null): TypedLet["pattern"] {
@@ -223,7 +228,8 @@ export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context:
             primary(pattern.span, `the value is ${print(of)}`),
           ]),
         );
-      return { kind: "items", bindings: pattern.names.map((name) => bindName(name, part(item), "let", scope, context, doc)) };
+      const at = (i: number): Type => (of.kind === "list" ? (of.items?.[i] ?? item) : item);
+      return { kind: "items", bindings: pattern.names.map((name, i) => bindName(name, part(at(i)), "let", scope, context, doc)) };
     }
   }
 }

@@ -335,9 +335,11 @@ const symbol = (name: string): Dim => ({ kind: "product", literal: 1, symbols: [
 
 function product(factors: readonly (number | Name)[]): Dim {
   const symbols = factors.flatMap((factor) => (typeof factor === "number" ? [] : [factor.text])).sort();
+  const written = factors.filter((factor) => typeof factor === "number").length > 1;
   return {
     kind: "product",
     literal: factors.reduce<number>((all, factor) => (typeof factor === "number" ? all * factor : all), 1),
     symbols,
+    ...(written ? { written: factors.map((factor) => (typeof factor === "number" ? factor : factor.text)).join("*") } : {}),
   };
 }

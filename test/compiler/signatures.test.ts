@@ -114,6 +114,10 @@ test("what can't cross a process boundary says why", async () => {
     why: "an instance of a class loses its methods when it is sent",
   });
   expect(await returned("{ run: () => void }")).toMatchObject({ kind: "opaque", crosses: false, why: "its field `run` is a function" });
+  expect(await returned("symbol")).toMatchObject({ crosses: false, why: "a symbol is itself only in the process that made it" });
+  expect(await returned("{ done: Promise<number> }")).toMatchObject({
+    fields: [{ name: "done", type: { crosses: false, why: "a promise inside a value is never awaited" } }],
+  });
   expect(await returned("WeakMap<object, 1>")).toMatchObject({ kind: "opaque", crosses: false });
   expect(await returned("Map<string, number>")).toEqual({ kind: "opaque", name: "Map<string, number>", file: "stages.ts", crosses: true });
   expect(await returned("Tree", "export interface Tree { readonly left: Tree | null }")).toMatchObject({
@@ -149,7 +153,7 @@ test("generics, defaults, rest, tags, classes and other exports", async () => {
     { "other.ts": "export const later = async (x: string) => x;\nexport type Id = string;" },
   );
   const merge = signatures.functions.merge!;
-  expect(merge.typeParameters).toEqual(["T"]);
+  expect(merge.typeParameters).toEqual([{ name: "T", constraint: null, fallback: null }]);
   expect(merge.tags).toEqual(["effect", "associative"]);
   expect(merge.returns).toEqual({ kind: "variable", name: "T" });
   expect(merge.parameters.map((p) => [p.name, p.type.kind, p.optional, p.rest])).toEqual([
@@ -160,7 +164,7 @@ test("generics, defaults, rest, tags, classes and other exports", async () => {
     ["more", "list", false, true],
   ]);
   expect(signatures.classes).toEqual(["Sim"]);
-  expect(signatures.others).toEqual(["table"]);
+  expect(signatures.others).toEqual({ table: { is: "a value, not a function", help: expect.stringContaining("getTable") } });
   expect(signatures.functions.renamed).toMatchObject({ async: true, span: { file: "other.ts" } });
   expect(signatures.types.Id).toMatchObject({ type: { kind: "string" }, span: { file: "other.ts" } });
 });
@@ -249,7 +253,11 @@ test("imports of what isn't there, or is something else", async () => {
     ["HR502", "`a/stages.ts` exports nothing called `lod`", expect.stringContaining("load")],
     ["HR504", "`Row` is a type, but is imported as a function", 'import { type Row } from "./stages.ts"'],
     ["HR504", "`Sim` is a class, but is imported as a function", 'import { actor Sim } from "./stages.ts"'],
-    ["HR504", "`size` is a value, not a function, but is imported as a function", "export a function of a/stages.ts that gives it"],
+    [
+      "HR504",
+      "`size` is a value, not a function, but is imported as a function",
+      "export a function that gives it: export const getSize = () => …",
+    ],
     ["HR501", "there is no file `a/stagse.ts`", 'did you mean "./stages.ts"?'],
   ]);
 });

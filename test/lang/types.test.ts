@@ -2,7 +2,21 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Dim, Type } from "../../lang/types.ts";
-import { bind, bindings, join, mayBeNull, mismatch, optionalOf, presentOf, print, substitute, unionOf } from "../../lang/types.ts";
+import {
+  bind,
+  bindings,
+  differsInSize,
+  join,
+  knowing,
+  mayBeNull,
+  mismatch,
+  optionalOf,
+  presentOf,
+  print,
+  substitute,
+  symbolsOf,
+  unionOf,
+} from "../../lang/types.ts";
 
 const INT: Type = { kind: "int" };
 const FLOAT: Type = { kind: "float" };
@@ -17,6 +31,9 @@ const record = (fields: Readonly<Record<string, Type>>, name: string | null = nu
   name,
   fields: Object.entries(fields).map(([field, type]) => ({ name: field.replace("?", ""), type, optional: field.endsWith("?") })),
 });
+/** As in a signature before a call has bound anything. */
+const open = (type: Type): Type => substitute(type, bindings(), "kept");
+const tuple = (...items: Type[]): Type => ({ kind: "list", item: items.reduce(join), items });
 /** `[2, "B"]`, `["2*B"]`, `["?"]`. */
 const tensor = (...dims: (number | string)[]): Type => ({ kind: "tensor", dtype: "f32", dims: dims.map(dim) });
 function dim(written: number | string): Dim {
@@ -56,10 +73,14 @@ describe("what fits", () => {
     [record({ a: INT, b: INT }), record({ a: FLOAT })],
     [record({}), record({ "a?": INT })],
     [record({}), record({ a: optionalOf(INT) })],
-    [tensor(64, 784), tensor("B", 784)],
+    [tensor(64, 784), open(tensor("B", 784))],
+    [tensor("B", 784), tensor("B", "28*28")],
+    [tensor("2*A*B"), tensor("2*B*A")],
+    [tuple(INT, STRING), tuple(FLOAT, STRING)],
+    [tuple(INT, INT), list(FLOAT)],
     [tensor(64, 784), tensor("?", "28*28")],
-    [tensor(128), tensor("2*B")],
-    [tensor("B"), tensor("C")],
+    [tensor(128), open(tensor("2*B"))],
+    [tensor("B"), open(tensor("C"))],
     [{ kind: "error" }, INT],
     [INT, { kind: "any" }],
   ])("%j fits %j", (from, to) => {
@@ -75,9 +96,14 @@ describe("what fits", () => {
     [record({ a: INT }), record({ b: INT }), "field `b` is missing"],
     [record({ "a?": INT }), record({ a: INT }), "field `a` may be missing"],
     [record({ a: record({ b: STRING }) }), record({ a: record({ b: INT }) }), "field `a`: field `b`: string isn't int"],
-    [tensor(64, 785), tensor("B", 784), "its dimension 2 is 785, not 784"],
-    [tensor(64), tensor("B", 784), "it has 1 dimension, not 2"],
-    [tensor(127), tensor("2*B"), "its dimension 1 is 127, not 2*B"],
+    [tensor(64, 785), open(tensor("B", 784)), "its dimension 2 is 785, not 784"],
+    [tensor("B"), tensor("C"), "its dimension 1 is B, not C"],
+    [tensor("B"), tensor(64), "its dimension 1 is B, not 64"],
+    [tuple(INT, STRING), tuple(INT), "it has 2 items, not 1"],
+    [tuple(INT, STRING), tuple(STRING, INT), "int isn't string"],
+    [list(INT), tuple(INT, INT), "[int] isn't [int, int]"],
+    [tensor(64), open(tensor("B", 784)), "it has 1 dimension, not 2"],
+    [tensor(127), open(tensor("2*B")), "its dimension 1 is 127, not 2*B"],
     [tensor("2*B"), tensor("3*B"), "its dimension 1 is 2*B, not 3*B"],
     [{ kind: "tensor", dtype: "f64", dims: [dim(1)] }, tensor(1), "Tensor<f64, [1]> isn't Tensor<f32, [1]>"],
   ])("%j doesn't fit %j", (from, to, why) => {
@@ -155,6 +181,30 @@ const types: fc.Arbitrary<Type> = fc.letrec<{ type: Type }>((tie) => ({
   ),
 })).type;
 
+/** Types of signatures: with type parameters and symbols; each with what it stands for in some call. */
+const calls: fc.Arbitrary<{ pattern: Type; given: Type }> = fc.letrec<{ pair: { pattern: Type; given: Type } }>((tie) => {
+  const sizes: Readonly<Record<string, number>> = { B: 64, N: 10, K: 7 };
+  const dims = fc.array(fc.constantFrom("B", "N", "2*B", "3", "B*N", "K"), { minLength: 1, maxLength: 3 });
+  const sizeOf = (written: string) => written.split("*").reduce((all, factor) => all * (sizes[factor] ?? Number(factor)), 1);
+  return {
+    pair: fc.oneof(
+      { maxDepth: 3 },
+      fc.constantFrom(INT, STRING).map((type) => ({ pattern: variable("T"), given: type })),
+      // All that can be solved for one symbol after the other.
+      dims.map((written) => {
+        const names = ["B", "N", "K", ...written];
+        return { pattern: tensor(...names), given: tensor(...names.map(sizeOf)) };
+      }),
+      tie("pair").map(({ pattern, given }) => ({ pattern: list(pattern), given: list(given) })),
+      tie("pair").map(({ pattern, given }) => ({ pattern: dataset(pattern), given: list(given) })),
+      fc.tuple(tie("pair"), tie("pair")).map(([a, b]) => ({
+        pattern: record({ a: a.pattern, b: b.pattern }),
+        given: record({ a: a.given, b: b.given, more: INT }),
+      })),
+    ),
+  };
+}).pair;
+
 describe("for all types", () => {
   it("each fits itself, and what joins two takes both", () => {
     fc.assert(
@@ -164,6 +214,44 @@ describe("for all types", () => {
         expect([mismatch(a, both), mismatch(b, both)]).toEqual([null, null]);
       }),
     );
+  });
+  it("what fits a type fits all that the type fits", () => {
+    // Three types that are near each other, or else hardly any would fit. A missing field fits an optional one, as in TypeScript, and
+    // any field may be left out on the way to a record without it: so no record here lacks what another has.
+    const near = types.filter((type) => !JSON.stringify(type).includes('"optional":true'));
+    const widened = (type: Type): fc.Arbitrary<Type> =>
+      fc.constantFrom(type, optionalOf(type), unionOf([type, STRING]), type.kind === "list" ? dataset(type.item) : type, FLOAT, NULL);
+    const chains = near.chain((a) => widened(a).chain((b) => widened(b).map((c) => [a, b, c] as const)));
+    let fitting = 0;
+    fc.assert(
+      fc.property(chains, ([a, b, c]) => {
+        const any = [a, b, c].some((type) => JSON.stringify(type).includes('"any"'));
+        if (any || mismatch(a, b) !== null || mismatch(b, c) !== null) return;
+        fitting++;
+        expect(mismatch(a, c)).toBeNull();
+      }),
+      { numRuns: 500 },
+    );
+    expect(fitting).toBeGreaterThan(50);
+  });
+  it("what an argument binds makes it fit, and what a call gives has none of its symbols", () => {
+    fc.assert(
+      fc.property(calls, ({ pattern, given }) => {
+        const bound = bindings();
+        bind(pattern, given, bound);
+        const wanted = substitute(pattern, bound, "kept");
+        expect(mismatch(given, wanted)).toBeNull();
+        expect(symbolsOf(substitute(pattern, bound))).toEqual(new Set());
+      }),
+    );
+  });
+  it("a symbol that stands for itself is no other size", () => {
+    const bound = knowing(["B"]);
+    bind(tensor("B", "N"), tensor(64, 10), bound);
+    const wanted = substitute(tensor("B", "N"), bound, "kept");
+    expect(print(wanted)).toBe("Tensor<f32, [B, 10]>");
+    expect(mismatch(tensor(64, 10), wanted)).toBe("its dimension 1 is 64, not B");
+    expect([differsInSize(tensor(64, 10), wanted), differsInSize(INT, wanted)]).toEqual([true, false]);
   });
   it("an optional one may be null, and isn't without", () => {
     fc.assert(
