@@ -23,5 +23,7 @@ export {
 } from "./authoring.ts";
 export { TransientError } from "./errors.ts";
 export type { InputFile } from "./file.ts";
+export type { Secret } from "./secret.ts";
+export { type CurrentTask, currentTask } from "./task.ts";
 export { type Dimension, type DType, type ReadonlyTensor, type Tensor, tensor } from "./tensor.ts";
 export type { ArrayView, View } from "./view.ts";

@@ -8,10 +8,12 @@ import { report } from "../lang/diagnostics.ts";
 import { nearest } from "../lang/suggest.ts";
 import type { RunEvent, RunStatus, TaskError } from "../runtime/events/events.ts";
 import type { FileProblem, RunOptions } from "../runtime/index.ts";
-import { fileTrouble, openFiles, run } from "../runtime/index.ts";
+import { fileTrouble, openFiles, run, secretVariable } from "../runtime/index.ts";
+import { checkFailed } from "./checked.ts";
 import type { Flag } from "./flags.ts";
 import { describeFlags, paramFlags, readArguments, readCount, readParams } from "./flags.ts";
 import { printProblems } from "./problems.ts";
+import { plainFlags, readSecrets } from "./secrets.ts";
 import { duration, plain, show } from "./show.ts";
 import { painter, wantsColor } from "./terminal.ts";
 import { createView } from "./view.ts";
@@ -20,6 +22,7 @@ export const runFlags: readonly Flag[] = [
   { name: "schedule", value: "NAME", summary: "how stages run: a schedule of the program (default: auto)" },
   { name: "slots", value: "N", summary: "threads on this machine (default: one a processor)" },
   { name: "nats", value: "URL", summary: "run on the workers that listen there" },
+  { name: "check", value: null, summary: "watch what functions do with their arguments, and compute pure blocks twice; slow" },
   { name: "json", value: null, summary: "events on stdout, one a line; the last has the outputs" },
 ];
 
@@ -34,6 +37,15 @@ export function programHelp(plan: Plan, own: readonly Flag[] = runFlags): string
 function summaryOf(plan: Plan, name: string): string {
   const param = plan.params.find((one) => one.name === name)!;
   const range = param.min !== undefined || param.max !== undefined ? `in ${param.min ?? ""}..${param.max ?? ""}` : "";
+  if (param.type === "secret") {
+    const variable = `else \`${secretVariable(name)}\` has it`;
+    return [
+      plan.about.params[name]?.doc ?? "",
+      `a file that holds it; ${param.optional ? variable : `${variable}, one of them must be there`}`,
+    ]
+      .filter((text) => text !== "")
+      .join("; ");
+  }
   const fallback = param.default === undefined ? (param.optional ? "" : "must be given") : `default ${JSON.stringify(param.default)}`;
   return [plan.about.params[name]?.doc ?? "", range, fallback].filter((text) => text !== "").join("; ");
 }
@@ -46,12 +58,15 @@ export async function execute(
 ): Promise<number> {
   const anyPlan = program.plans.auto ?? Object.values(program.plans)[0]!;
   const params = paramFlags(anyPlan.params, runFlags, (name) => summaryOf(anyPlan, name));
-  const given = readArguments(argv, [...runFlags, ...params.map(({ flag }) => flag)]);
+  const secrets = anyPlan.params.filter(({ type }) => type === "secret");
+  const plain = plainFlags(secrets, runFlags);
+  const given = readArguments(argv, [...runFlags, ...params.map(({ flag }) => flag), ...plain]);
   const typed = readParams(given, params);
+  const secret = readSecrets(given, secrets, plain);
   const slots = readCount(given, "slots");
   const schedule = String(given.flags.get("schedule") ?? (program.plans.auto ? "auto" : anyPlan.about.schedule));
   const plan = Object.hasOwn(program.plans, schedule) ? program.plans[schedule] : undefined;
-  const problems = [...given.problems, ...typed.problems];
+  const problems = [...given.problems, ...typed.problems, ...secret.problems];
   if (given.operands.length > 0) problems.push(report("HR605", { what: `\`${given.operands[0]}\` is one argument too many` }, []));
   if (typeof slots === "object" && slots !== null) problems.push(slots);
   if (!plan) {
@@ -87,7 +102,8 @@ export async function execute(
   });
   try {
     const result = await run(plan, program.code, {
-      params: values,
+      params: { ...values, ...secret.params },
+      check: given.flags.has("check"),
       ...runtime,
       ...(typeof nats === "string" ? { engine: { nats } } : {}),
       ...(typeof slots === "number" ? { slots } : {}),
@@ -96,6 +112,8 @@ export async function execute(
     });
     view.close();
     if (result.error) process.stderr.write(failure(result.error));
+    const broken = result.error && checkFailed(result.error, plan);
+    if (broken) printProblems([broken], () => null);
     if (!json && result.status === "ok") {
       process.stdout.write(outputs(result.outputs));
       process.stderr.write(painter(wantsColor(process.stderr))("dim", `${plan.name} done in ${duration(result.ms)}\n`));

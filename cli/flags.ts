@@ -12,6 +12,8 @@ export interface Flag {
   /** What stands for the value in help; null: the flag takes none. */
   readonly value: string | null;
   readonly summary: string;
+  /** Taken so that it can be answered; not in help. */
+  readonly hidden?: true;
 }
 
 export interface Arguments {
@@ -101,6 +103,7 @@ export function paramFlags(
   about: (name: string) => string,
 ): readonly { readonly param: PlanParam; readonly flag: Flag }[] {
   return params.map((param) => {
+    if (param.type === "secret") return { param, flag: { name: `${param.name}-file`, value: "FILE", summary: about(param.name) } };
     const name = own.some((flag) => flag.name === param.name) ? `param.${param.name}` : param.name;
     return { param, flag: { name, value: param.type === "bool" ? null : param.type.toUpperCase(), summary: about(param.name) } };
   });
@@ -114,6 +117,7 @@ export function readParams(
   const params: { [name: string]: Json } = {};
   const problems: Diagnostic[] = [];
   for (const { param, flag } of flags) {
+    if (param.type === "secret") continue;
     const text = given.flags.get(flag.name);
     if (text === undefined) {
       if (param.default === undefined && !param.optional) problems.push(report("HR604", { flag: `--${flag.name}`, type: param.type }, []));
@@ -151,7 +155,8 @@ function readValue(text: string | true, type: PlanParam["type"]): Json | undefin
 // --- Help -------------------------------------------------------------------------------------------------------------
 
 export function describeFlags(flags: readonly Flag[]): string {
-  const left = flags.map((flag) => `${flag.short ? `-${flag.short}, ` : ""}--${flag.name}${flag.value === null ? "" : ` ${flag.value}`}`);
+  const shown = flags.filter(({ hidden }) => !hidden);
+  const left = shown.map((flag) => `${flag.short ? `-${flag.short}, ` : ""}--${flag.name}${flag.value === null ? "" : ` ${flag.value}`}`);
   const width = Math.max(...left.map((text) => text.length));
-  return flags.map((flag, i) => `  ${left[i]!.padEnd(width)}  ${flag.summary}\n`).join("");
+  return shown.map((flag, i) => `  ${left[i]!.padEnd(width)}  ${flag.summary}\n`).join("");
 }

@@ -46,7 +46,7 @@ export interface LinkedImport extends Import {
 }
 
 export type ImportTarget =
-  | { readonly kind: "function"; readonly file: string; readonly signature: FunctionSignature }
+  | { readonly kind: "function" | "resource"; readonly file: string; readonly signature: FunctionSignature }
   /** A type of TypeScript. */
   | { readonly kind: "type"; readonly type: Type }
   /** A pipeline or an alias of another module of the program. */

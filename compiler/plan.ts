@@ -55,6 +55,8 @@ export interface PlanFunction {
   readonly native: readonly string[];
   /** What it reaches outside itself, by kind (`clock`, `files`, `state`, …), in the alphabet's order; absent: nothing. */
   readonly reaches?: readonly string[];
+  /** Called by `resource` expressions. */
+  readonly resource?: true;
   /** Tags that its author gave it, those that say how it may be run; absent: none. */
   readonly tags?: readonly ("effect" | "volatile" | "associative")[];
 }
@@ -232,6 +234,8 @@ export type Expr =
   | { readonly op: "builtin"; readonly name: string; readonly args: readonly Expr[] }
   /** A user's function. */
   | { readonly op: "call"; readonly function: string; readonly args: readonly Expr[]; readonly passing: readonly Passing[] }
+  /** What a resource's factory gives for these arguments: made once a slot, kept for the run. An argument of `call` only. */
+  | { readonly op: "resource"; readonly function: string; readonly args: readonly Expr[] }
   | { readonly op: "lambda"; readonly parameters: readonly string[]; readonly body: Expr }
   /** A list seen as a data set, cut into its fixed blocks, row keys being places in the list. */
   | { readonly op: "dataset"; readonly list: Expr }

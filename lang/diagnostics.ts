@@ -576,6 +576,53 @@ What is costly to make and kept for many calls is a \`resource\`: made once a sl
     @associative   of two values or of a list: may be applied to parts, and then to what these gave
     @elementwise   of a list: each item by itself`,
   }),
+  HR306: entry<{ as: string }>({
+    severity: "error",
+    title: "a secret where it would be kept or seen",
+    message: (p) => `a secret can't become ${p.as}: only effects and resources are given one`,
+    explain: `What stages give is stored and may be shown; what they are given makes the keys by which results are found again. A secret stays out of all
+that: it goes from a \`param\` straight to a function tagged \`@effect\` or to a \`resource\`, which keeps it in its slot.
+
+    param token: secret
+    rows |> map(r => send(token, r))              no: \`send\` is taken to be pure
+    let store = connect(token)                    with \`import { resource connect } from "./store.ts"\`
+    rows |> map(r => send(store, r))              yes`,
+  }),
+  HR307: entry<{ name: string | null; as: string }>({
+    severity: "error",
+    title: "a resource that would leave its slot",
+    message: (p) =>
+      `${p.name === null ? "a resource" : `the resource \`${p.name}\``} can't become ${p.as}: it stays in the slot that made it`,
+    explain: `A \`resource\` is made once in each slot that needs it (for the same arguments), kept for the run, and disposed of at its end. It is no data: it
+can't be stored, sent, or be part of a value. It can be named by \`let\`, handed to a pipeline, and be an argument of the functions that use it.
+
+    let s = session(modelPath)
+    rows |> map(r => { session: s, row: r })      no
+    rows |> map(r => predict(s, r))               yes: made once a slot, not once a row`,
+  }),
+  HR308: entry<{ callee: string; parameter: string; stage: string }>({
+    severity: "error",
+    title: "a function that changes what it takes as read-only",
+    message: (p) => `${p.callee} changed its \`${p.parameter}\` in the stage \`${p.stage}\`, and takes it as read-only`,
+    explain: `A parameter of a read-only type (\`View<…>\`, \`ReadonlyTensor\`, \`readonly T[]\`) shares memory with everybody else who reads the value.
+TypeScript keeps a function from changing it, unless a cast takes that away; then the others read what it wrote, or half of it. \`headrace run --check\`
+compares each such argument before and after every call.
+
+    export function scale(w: View<Float32Array>): Float32Array {
+      const own = w as Float32Array;           // still everybody's
+      own[0] = 0;
+
+    const own = Float32Array.from(w);          // a copy
+    export function scale(w: Float32Array)     // or its own from the start`,
+  }),
+  HR309: entry<{ callees: string; stage: string }>({
+    severity: "error",
+    title: "a pure stage that gives something else for the same arguments",
+    message: (p) => `\`${p.stage}\` gave something else when it was run again on the same arguments: ${p.callees}`,
+    explain: `\`headrace run --check\` computes the first blocks of each stage twice, where nothing says that its functions depend on the world outside (a
+\`fit\` is left out). If the results differ, a function isn't pure: a random number or a time deep inside a package, an order that depends on timing, a
+variable that one call leaves for the next. Results that are kept, or made again after a loss, would differ as well.`,
+  }),
   // --- Schedules and plans ---
   HR401: entry<{ name: string }>({
     severity: "error",

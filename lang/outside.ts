@@ -199,6 +199,27 @@ nobody declared would be dropped silently, so it is an error.
 
 Plans of other versions of the format can't be compared: save it anew, from the program as it was.`,
   }),
+  HR608: entry<{ flag: string }>({
+    severity: "error",
+    title: "a secret on the command line",
+    message: (p) => `\`${p.flag}\` would leave a secret where shells and lists of processes keep it`,
+    explain: `What stands on a command line is kept in the shell's history, and everybody on the machine can read it while the program runs. A \`param\` of
+type \`secret\` comes from the environment or from a file.
+
+    param token: secret
+
+    HEADRACE_SECRET_TOKEN=… headrace run sync.pipe
+    headrace run sync.pipe --token-file ~/.config/token`,
+  }),
+  HR609: entry<{ name: string; why: string }>({
+    severity: "error",
+    title: "a secret that nobody gave",
+    message: (p) => `the secret \`${p.name}\` isn't there: ${p.why}`,
+    explain: `A \`param\` of type \`secret\` comes from an environment variable named after it, or from a file whose text it is, without the line end.
+
+    HEADRACE_SECRET_TOKEN=… headrace run sync.pipe
+    headrace run sync.pipe --token-file ~/.config/token`,
+  }),
   HR610: entry<{ flag: string; trouble: string }>({
     severity: "error",
     title: "a file that isn't there",

@@ -55,6 +55,8 @@ export type Type =
   | { readonly kind: "tensor"; readonly dtype: Dtype; readonly dims: readonly Dim[] | null }
   | { readonly kind: "dataset"; readonly row: Type; readonly groups?: true }
   | { readonly kind: "part"; readonly of: Type }
+  /** What a resource's factory gives; it stays in the slot that made it. */
+  | { readonly kind: "resource"; readonly of: Type }
   | { readonly kind: "function"; readonly parameters: readonly Type[]; readonly returns: Type }
   /** A TypeScript type that only TypeScript understands, by the name it has in the file that declares it. */
   | {
@@ -94,6 +96,8 @@ export function print(type: Type): string {
       return `Dataset<${print(type.row)}>`;
     case "part":
       return `Part<${print(type.of)}>`;
+    case "resource":
+      return print(type.of);
     case "function":
       return `(${type.parameters.map(print).join(", ")}) => ${print(type.returns)}`;
     case "opaque":
@@ -180,6 +184,7 @@ const fits = (from: Type, to: Type): boolean => mismatch(from, to) === null;
 /** Why a value of `from` can't stand where `to` is wanted, innermost reason; null where it can. */
 export function mismatch(from: Type, to: Type): string | null {
   if (from.kind === "error" || to.kind === "error" || from.kind === "any" || to.kind === "any" || to.kind === "variable") return null;
+  if (from.kind === "resource") return mismatch(from.of, to.kind === "resource" ? to.of : to);
   if (from.kind === "union") return first(from.members, (member) => mismatch(member, to));
   if (to.kind === "union") {
     if (to.members.some((member) => fits(from, member))) return null;
@@ -192,7 +197,8 @@ export function mismatch(from: Type, to: Type): string | null {
     case "int":
       return from.kind === "int" || (isNumberLiteral(from) && Number.isInteger(from.value)) ? null : no;
     case "string":
-      return from.kind === "string" || (from.kind === "literal" && typeof from.value === "string") ? null : no;
+      // Where secrets may go isn't a matter of types: effects and resources take them as the strings they are.
+      return from.kind === "string" || from.kind === "secret" || (from.kind === "literal" && typeof from.value === "string") ? null : no;
     case "bool":
       return from.kind === "bool" || (from.kind === "literal" && typeof from.value === "boolean") ? null : no;
     case "literal":

@@ -14,6 +14,7 @@ export { KeptResults } from "./engines/kept.ts";
 export { localEngine } from "./engines/local/engine.ts";
 export { fileTrouble, ParamError } from "./engines/options.ts";
 export { startedAsHost } from "./hosts/roles.ts";
+export { secretVariable } from "./secrets.ts";
 
 export interface RunOptions {
   readonly params?: { readonly [name: string]: Json };
@@ -25,6 +26,11 @@ export interface RunOptions {
   readonly slots?: number;
   readonly onEvent?: (event: RunEvent) => void;
   readonly signal?: AbortSignal;
+  /**
+   * Watches that functions leave alone what they take as read-only, and that pure stages give the same for the same arguments; what breaks
+   * its promise fails the run. Slow.
+   */
+  readonly check?: boolean;
   /** Small values of earlier runs, used where nothing that they were made from has changed; this run's are added. */
   readonly keep?: KeptResults;
 }

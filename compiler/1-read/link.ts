@@ -147,13 +147,13 @@ class Linker {
       if (!this.mayHave(file, name)) this.unlinked.push(wrong);
       return { kind: "none", meant: each.local === each.exported ? nearest(name, allExports(exports)) : null };
     }
-    if (each.what === "actor" || each.what === "resource") return { kind: "later" };
+    if (each.what === "actor") return { kind: "later" };
     const signatures = this.signatures.get(file);
     if (isPipe(file) && each.what === "type") return { kind: "alias", file, name };
     const pipeline = isPipe(file) ? { file, name } : each.what === "function" ? this.pipelineOf(name, file) : null;
     // A file of TypeScript may have problems of its own, which leave nothing to call.
     if (pipeline) return this.files.get(pipeline.file)?.module ? { kind: "pipeline", ...pipeline } : { kind: "none" };
-    if (each.what === "function") return { kind: "function", file, signature: signatures!.functions[name]! };
+    if (each.what === "function" || each.what === "resource") return { kind: each.what, file, signature: signatures!.functions[name]! };
     // A class is a type too, but not one whose values cross.
     return Object.hasOwn(signatures!.types, name) ? { kind: "type", type: signatures!.types[name]!.type } : { kind: "none" };
   }

@@ -117,6 +117,7 @@ function text(type: Type, write: (type: Type) => string, alias: (name: string, f
     case "dataset":
       return `import("headrace").Dataset<${write(type.row)}>`;
     case "part":
+    case "resource":
       return write(type.of);
     case "function":
       return `(${type.parameters.map((parameter, i) => `a${i}: ${write(parameter)}`).join(", ")}) => ${write(type.returns)}`;

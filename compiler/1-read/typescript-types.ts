@@ -64,6 +64,7 @@ export class TypeReader {
       return this.read(type.aliasTypeArguments[0], within);
     const number = this.#numberBrand(type);
     if (number !== null) return { kind: number };
+    if (this.#isSecret(type)) return { kind: "secret" };
     const primitive = type.isIntersection()
       ? type.types.find((member) => member.flags & (ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike))
       : undefined;
@@ -229,6 +230,12 @@ export class TypeReader {
       dtype: named as Dtype,
       dims: tuple ? this.#checker.getTypeArguments(dims as ts.TypeReference).map(dimension) : null,
     };
+  }
+
+  /** `Secret` is a string with a mark that has no value. */
+  #isSecret(type: ts.Type): boolean {
+    const fields = type.isIntersection() ? this.#checker.getPropertiesOfType(type) : [];
+    return fields.some((field) => field.escapedName.toString().startsWith("__@secret"));
   }
 
   /** `int` and `float` are numbers with a mark that has no value. */

@@ -233,6 +233,7 @@ function callFunction(call: Call, declared: StageFunction, scope: Scope, context
   const full = fillGaps(ordered, signature.parameters, call.span);
   const returns = signature.returns.kind === "void" ? ({ kind: "null" } as const) : substitute(signature.returns, bound);
   const failed = args.some(({ value }) => value.type.kind === "error");
+  if (stage.resource) return { kind: "resource", function: stage, args: full, type: { kind: "resource", of: returns }, span: call.span };
   return {
     kind: "call",
     function: stage,
@@ -286,7 +287,7 @@ function argumentNeeds(
 
 /** A value from outside a lambda that its callee may change has to be copied for each row. */
 function remarkCopies(stage: StageFunction, parameter: SignatureParameter, value: Typed, scope: Scope, context: Context): void {
-  if (!parameter.mutable || scope.depth === 0) return;
+  if (!parameter.mutable || scope.depth === 0 || value.type.kind === "resource") return;
   const root = rootOf(value);
   const captured = root?.kind === "local" ? root.binding.depth < scope.depth && root.binding.kind !== "lambda" : false;
   if (!captured || !holdsMemory(whole(value.type))) return;

@@ -27,8 +27,8 @@ export interface Misfit {
   readonly help: { readonly help?: string };
 }
 
-/** Without `Part`: what one part is. */
-export const whole = (type: Type): Type => (type.kind === "part" ? type.of : type);
+/** Without `Part`, what one part is; of a resource, what its factory gives. */
+export const whole = (type: Type): Type => (type.kind === "part" || type.kind === "resource" ? whole(type.of) : type);
 
 /** True where the value fits, or where TypeScript will have the last word. */
 export function needs(value: Typed, to: Type, context: Context, problem: (misfit: Misfit) => Diagnostic): boolean {

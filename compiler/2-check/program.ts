@@ -9,6 +9,7 @@ import type { Carried, Expr, Module, Parameter, Pattern, Pipeline, Program, Stat
 import type { Json, PlanParam } from "../plan.ts";
 import { eachChild } from "../walk.ts";
 import { reportIgnoredFailures } from "./attempt.ts";
+import { checkConfined } from "./confined.ts";
 import type { Context } from "./expressions.ts";
 import { check } from "./expressions.ts";
 import type { OpenQuestion } from "./fitting.ts";
@@ -63,6 +64,7 @@ export function checkProgram({ entry: module, files }: Program, options: CheckOp
     reach.set(shell, { calls: own.calls, params: own.readParams, file: pipeline.span.file });
   }
   for (const { context } of contexts) for (const value of context.unused) reportUnused(value, context);
+  diagnostics.push(...checkConfined(declared.map(({ shell: one }) => one)));
   for (const { shell: one, context } of declared) reportIgnoredFailures(one, context);
   remarkOnFailure(declared, entry, reach);
   reportCycles(reach, diagnostics);
@@ -185,19 +187,21 @@ function addParam(param: Parameter, context: Context, params: Map<string, Param>
     return;
   }
   const kind = presentOf(type).kind;
-  if (kind === "secret") {
-    declarations.later(`a \`param\` of type \`${kind}\``, param.span);
-    declarations.broken.add(name);
-    return;
-  }
   const isFile = kind === "file" || kind === "files";
-  if (kind !== "int" && kind !== "float" && kind !== "bool" && kind !== "string" && !isFile) {
+  if (kind !== "int" && kind !== "float" && kind !== "bool" && kind !== "string" && kind !== "secret" && !isFile) {
     if (kind !== "error")
       diagnostics.push(
         report("HR114", { name, is: print(type) }, [primary(span, `is ${print(type)}`)], {
           help: "params are `int`, `float`, `bool`, `string`, `file` or `files`; a stage makes the rest of them",
         }),
       );
+    declarations.broken.add(name);
+    return;
+  }
+  if (kind === "secret" && param.default) {
+    const why = "what is written in a program is no secret";
+    const help = { help: `param ${name}: secret` };
+    diagnostics.push(report("HR115", { what: `the default of \`${name}\``, why }, [primary(param.default.span, "written out")], help));
     declarations.broken.add(name);
     return;
   }

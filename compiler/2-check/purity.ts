@@ -32,7 +32,8 @@ export const isDeclared = ({ tags }: FunctionSignature): boolean => tags.include
 export function remarkReaches(stage: StageFunction, at: Span, context: Context): void {
   const { signature } = stage;
   const { remarked } = context.declarations;
-  if (isDeclared(signature) || remarked.has(stage.id)) return;
+  // A resource is there for what lies outside.
+  if (stage.resource || isDeclared(signature) || remarked.has(stage.id)) return;
   remarked.add(stage.id);
   const callee = signature.name;
   const outside = signature.reaches.filter((one): one is Reached & { what: keyof typeof does } => one.what !== "state");

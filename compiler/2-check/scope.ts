@@ -78,14 +78,14 @@ export class StageIds {
   /** Those of which it has been said what they reach. */
   readonly remarked = new Set<string>();
 
-  of(file: string, signature: FunctionSignature): StageFunction {
-    const key = `${file}:${signature.name}`;
+  of(file: string, signature: FunctionSignature, resource: boolean): StageFunction {
+    const key = `${file}:${signature.name}:${resource}`;
     const known = this.stages.get(key);
     if (known) return known;
     let id = signature.name;
     for (let n = 2; this.taken.has(id); n++) id = `${signature.name}_${n}`;
     this.taken.add(id);
-    const stage = { id, file, signature };
+    const stage = { id, file, signature, resource };
     this.stages.set(key, stage);
     return stage;
   }
@@ -121,7 +121,8 @@ export class Declarations {
     };
     this.imports = imports.filter((each) => unique(each.local));
     for (const { what, local, span, target } of this.imports) {
-      if (target.kind === "function") this.functions.set(local.text, ids.of(target.file, target.signature));
+      if (target.kind === "function" || target.kind === "resource")
+        this.functions.set(local.text, ids.of(target.file, target.signature, target.kind === "resource"));
       else if (target.kind === "type") this.types.addType(local.text, target.type);
       else if (target.kind === "later") this.later(`\`${what}\``, span);
       if (target.kind === "later" || target.kind === "none") this.broken.add(local.text);

@@ -22,6 +22,8 @@ export interface StageFunction {
   readonly id: string;
   readonly file: string;
   readonly signature: FunctionSignature;
+  /** Imported as one: what it gives is made once a slot. */
+  readonly resource: boolean;
 }
 
 export interface TypedArgument {
@@ -48,6 +50,8 @@ export type Typed = { readonly type: Type; readonly span: Span } & (
   | { readonly kind: "binary"; readonly operator: BinaryOperator; readonly left: Typed; readonly right: Typed; readonly int: boolean }
   | { readonly kind: "builtin"; readonly name: string; readonly args: readonly Typed[] }
   | { readonly kind: "call"; readonly function: StageFunction; readonly args: readonly TypedArgument[] }
+  /** What a resource's factory gives, made once a slot for these arguments. */
+  | { readonly kind: "resource"; readonly function: StageFunction; readonly args: readonly TypedArgument[] }
   | { readonly kind: "pipeline"; readonly pipeline: CheckedPipeline; readonly args: readonly Typed[] }
   | { readonly kind: "range"; readonly rows: Typed; readonly blocks: Typed | null }
   /** Operations on data sets and lists that give one. */

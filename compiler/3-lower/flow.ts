@@ -27,6 +27,7 @@ export interface FlowFunction {
   readonly parameters: readonly string[];
   readonly reaches: readonly Reached[];
   readonly tags: readonly string[];
+  readonly resource: boolean;
 }
 
 export interface FlowStage {

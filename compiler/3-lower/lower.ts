@@ -136,15 +136,16 @@ function lowerOnFailure(lowering: Lowering, { binding, statements }: NonNullable
   return finish(region.roots);
 }
 
-function flowFunction({ file, signature }: StageFunction): FlowFunction {
+function flowFunction({ file, signature, resource }: StageFunction): FlowFunction {
   const { name, async, iterates, span, reaches, tags } = signature;
-  return { file, export: name, async, iterates, span, parameters: signature.parameters.map((one) => one.name), reaches, tags };
+  return { file, export: name, async, iterates, span, parameters: signature.parameters.map((one) => one.name), reaches, tags, resource };
 }
 
 function calledIds({ body, within }: FlowStage): string[] {
   const found: string[] = [];
   const visit = (node: object): void => {
-    if ("op" in node && node.op === "call" && "function" in node && typeof node.function === "string") found.push(node.function);
+    if ("op" in node && (node.op === "call" || node.op === "resource") && "function" in node && typeof node.function === "string")
+      found.push(node.function);
     eachChild(node, visit);
   };
   visit(body);
@@ -303,7 +304,7 @@ export class Lowering {
   private named(value: Value, name: string, reads: number): Value {
     this.onTheWay.add(name);
     const most = reads > 1 ? MOST_WRITTEN_OUT : MOST_WRITTEN_ONCE;
-    if (value.kind === "cheap" && sizeOf(value, most) > most)
+    if (value.kind === "cheap" && value.typed.kind !== "resource" && sizeOf(value, most) > most)
       return { kind: "stage", draft: this.task(value.typed, value.env, name, null) };
     if (value.kind !== "rows") return value;
     const rows: Rows = { ...value.rows, name, helper: null };
@@ -393,6 +394,8 @@ export class Lowering {
         });
         return { kind: "record", fields: new Map(fields), type: typed.type };
       }
+      case "resource":
+        return this.resource(typed, env, name, path);
       case "range":
       case "data":
         if (this.isSmall(typed, env)) return { kind: "stage", draft: this.task(typed, env, name, helper) };
@@ -449,6 +452,19 @@ export class Lowering {
   /** A stage of rows in blocks. */
   rowsStage(value: Value, type: Type, span: Span, { name, helper }: Pick<Naming, "name" | "helper">): Draft {
     return this.materialise(this.rowsOf(value, { type, span }, name, helper));
+  }
+
+  /** Made where it is read; what its arguments cost is paid once, before. */
+  private resource(typed: Typed & { kind: "resource" }, env: Env, name: string, path: string): Value {
+    const held = new Env(env);
+    const args = typed.args.map(({ parameter, value }) => {
+      if (isCheap(value)) return { parameter, value };
+      const { type, span } = value;
+      const binding: Binding = { name: "", type, span, kind: "let", depth: 0, doc: null };
+      held.set(binding, this.value(value, env, name, path, labelOf(value)));
+      return { parameter, value: { kind: "local", binding, type, span } as const };
+    });
+    return { kind: "cheap", typed: { ...typed, args }, env: held };
   }
 
   /** A stage of one task. */

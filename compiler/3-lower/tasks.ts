@@ -68,6 +68,8 @@ export class TaskWriter {
   private readonly lowering: Lowering;
   private readonly draft: Draft;
   private readonly locals = new Map<Binding, string>();
+  /** Names of resources: these are written out where they are read. */
+  private readonly resources = new Map<Binding, Expr>();
   private count = 0;
   /** Lambdas and branches compute where they stand; elsewhere what deserves tasks of its own gets them. */
   private inline = 0;
@@ -105,6 +107,8 @@ export class TaskWriter {
       case "param":
         return this.draft.use({ kind: "param", name: typed.name });
       case "local": {
+        const resource = this.resources.get(typed.binding);
+        if (resource) return resource;
         const local = this.locals.get(typed.binding);
         if (local !== undefined) return { op: "local", name: local };
         const value = env.get(typed.binding);
@@ -143,12 +147,13 @@ export class TaskWriter {
         return { op: "builtin", name: typed.name, args: typed.args.map(inner) };
       case "call":
         this.lowering.functions.set(typed.function.id, typed.function);
-        return {
-          op: "call",
-          function: typed.function.id,
-          args: typed.args.map(({ value }) => inner(value)),
-          passing: typed.args.map(({ parameter, value }) => this.passing(parameter.mutable, value)),
-        };
+        return this.call(
+          typed,
+          typed.args.map(({ value }) => inner(value)),
+        );
+      case "resource":
+        this.lowering.functions.set(typed.function.id, typed.function);
+        return { op: "resource", function: typed.function.id, args: typed.args.map(({ value }) => inner(value)) };
       case "pipeline":
         return this.inline > 0 ? this.writtenOut(typed, env) : this.hoisted(typed, env);
       case "write": {
@@ -178,6 +183,13 @@ export class TaskWriter {
       case "error":
         throw new Error("bug: an expression with an error reached the plan");
     }
+  }
+
+  private call({ function: { id }, args }: Typed & { kind: "call" }, written: readonly Expr[]): Expr {
+    const passing = args.map(({ parameter, value }, i) =>
+      written[i]!.op === "resource" ? "share" : this.passing(parameter.mutable, value),
+    );
+    return { op: "call", function: id, args: written, passing };
   }
 
   /** A stage of its own, which this one reads. */
@@ -246,6 +258,10 @@ export class TaskWriter {
 
   private bound({ pattern, value }: TypedLet, env: Env, rest: () => Expr): Expr {
     const written = this.write(value, env);
+    if (pattern.kind === "name" && written.op === "resource") {
+      this.resources.set(pattern.binding, written);
+      return rest();
+    }
     if (pattern.kind === "name") return { op: "let", name: this.local(pattern.binding), value: written, body: rest() };
     const name = `v${this.count++}`;
     return { op: "let", name, value: written, body: this.taken(pattern, { op: "local", name }, rest) };
@@ -274,6 +290,10 @@ export class TaskWriter {
     const nest = (index: number): Expr => {
       const parameter = typed.pipeline.parameters[index];
       if (!parameter) return this.block(typed.pipeline.body!, new Env(null));
+      if (args[index]!.op === "resource") {
+        this.resources.set(parameter.binding, args[index]!);
+        return nest(index + 1);
+      }
       const name = this.local(parameter.binding);
       return { op: "let", name, value: args[index]!, body: nest(index + 1) };
     };

@@ -1,7 +1,19 @@
 // A plan's expressions as JavaScript: one generated function a stage. Asynchronous only where a called function is, and a value
 // is copied only where the plan says that its callee may change it and somebody else may still see it. Must not know hosts,
 // sockets or how inputs came here.
-import type { AggregateExpr, EpochStatement, Expr, FitExpr, FitStatement, LoopExpr, Plan, PlanInput } from "../../compiler/plan.ts";
+import type {
+  AggregateExpr,
+  EpochStatement,
+  Expr,
+  FitExpr,
+  FitStatement,
+  LoopExpr,
+  Plan,
+  PlanFunction,
+  PlanInput,
+} from "../../compiler/plan.ts";
+import type { Watched } from "./checks.ts";
+import { callWatched } from "./checks.ts";
 import * as groups from "./groups.ts";
 import * as operations from "./operations.ts";
 import { fileRanges, placed, readRows, scanned } from "./readers.ts";
@@ -15,6 +27,8 @@ export interface TaskContext {
   /** A number tracked by a `fit`. */
   metric(name: string, step: number, value: number): void;
   progress(done: number, total: number, unit: string): void;
+  /** A resource of this slot, made by the first who asks: what its factory gave, which may be a promise. */
+  resource(name: string, args: readonly unknown[], make: UserFunction): unknown;
 }
 
 // biome-ignore lint/complexity/noBannedTypes: the user's own functions; their types were checked by the compiler
@@ -42,6 +56,7 @@ const helpers = {
   writeRows,
   allRows,
   builtins,
+  callWatched,
   combine,
   copy,
   equal,
@@ -90,18 +105,27 @@ interface Frame {
 const quote = (value: unknown): string => JSON.stringify(value);
 const bug = (what: string): Error => new Error(`bug: ${what}`);
 
-export function compileBody(plan: Plan, stageIndex: number, functions: ReadonlyMap<string, UserFunction>, expression: Expr): Body {
+/** `check`: watches what functions do with arguments that others may see. */
+export function compileBody(
+  plan: Plan,
+  stageIndex: number,
+  functions: ReadonlyMap<string, UserFunction>,
+  expression: Expr,
+  check: boolean,
+): Body {
   const stage = plan.stages[stageIndex];
   if (!stage) throw bug(`the plan has no stage ${stageIndex}`);
-  const writer = new Writer(plan, stage.inputs, functions);
+  const writer = new Writer(plan, stage.inputs, functions, check);
   const frame: Frame = { async: false, hoisted: [] };
   const inputs = stage.inputs.map((input, i) => `const i${i} = ${writer.input(input, i)};`);
   const body = writer.expression(expression, new Map(), frame);
+  const resources = writer.resourcesFirst(frame);
   const source = [
     `"use strict";`,
     ...writer.callees.map((id, i) => `const f${i} = functions.get(${quote(id)});`),
     `return ${frame.async ? "async " : ""}(inputs, block, params, context) => {`,
     ...inputs,
+    ...resources,
     ...declarations(frame),
     `return ${body};`,
     "};",
@@ -123,8 +147,14 @@ class Writer {
   private names = 0;
   /** Inside a fit's body `combine` marks where parts of a batch come together; run sequentially a batch is one part. */
   private inFit = false;
+  private readonly check: boolean;
+  /** Writing what may not run: a branch, the right side of `&&`. */
+  private maybe = 0;
+  /** Resources that are asked for once a task, by their expression. */
+  private readonly first = new Map<string, { readonly js: string; readonly expr: Expr & { op: "resource" } }>();
 
-  constructor(plan: Plan, inputs: readonly PlanInput[], functions: ReadonlyMap<string, UserFunction>) {
+  constructor(plan: Plan, inputs: readonly PlanInput[], functions: ReadonlyMap<string, UserFunction>, check: boolean) {
+    this.check = check;
     this.plan = plan;
     this.inputs = inputs;
     this.functions = functions;
@@ -185,6 +215,7 @@ class Writer {
       case "fold":
       case "reduce":
       case "aggregate":
+      case "resource":
         return false;
       case "expect":
         return this.own(expr.body, scope);
@@ -235,7 +266,7 @@ class Writer {
       case "template":
         return `(${expr.parts.map((part) => (typeof part === "string" ? quote(part) : `h.text(${write(part)})`)).join(" + ") || '""'})`;
       case "if":
-        return `(${write(expr.condition)} ? ${write(expr.then)} : ${write(expr.else)})`;
+        return `(${write(expr.condition)} ? ${this.perhaps(() => write(expr.then))} : ${this.perhaps(() => write(expr.else))})`;
       case "unary":
         return `(${expr.operator}${write(expr.operand)})`;
       case "binary":
@@ -245,6 +276,8 @@ class Writer {
         return `h.builtins[${quote(expr.name)}](${expr.args.map(write).join(", ")})`;
       case "call":
         return this.call(expr, scope, frame);
+      case "resource":
+        return this.resource(expr, scope, frame);
       case "lambda":
         return this.lambda(expr, scope, frame).js;
       case "dataset":
@@ -300,8 +333,9 @@ class Writer {
 
   private binary(expr: Expr & { op: "binary" }, scope: Scope, frame: Frame): string {
     const left = this.expression(expr.left, scope, frame);
-    const right = this.expression(expr.right, scope, frame);
     const { operator } = expr;
+    const always = operator !== "&&" && operator !== "||" && operator !== "??";
+    const right = always ? this.expression(expr.right, scope, frame) : this.perhaps(() => this.expression(expr.right, scope, frame));
     if (operator === "==") return `h.equal(${left}, ${right})`;
     if (operator === "!=") return `!h.equal(${left}, ${right})`;
     if (!expr.int || !["+", "-", "*", "%"].includes(operator)) return `(${left} ${operator} ${right})`;
@@ -312,10 +346,7 @@ class Writer {
   }
 
   private call(expr: Expr & { op: "call" }, scope: Scope, frame: Frame): string {
-    const called = this.plan.functions[expr.function];
-    if (!called || !this.functions.has(expr.function)) throw bug(`function ${expr.function} isn't loaded`);
-    let place = this.callees.indexOf(expr.function);
-    if (place < 0) place = this.callees.push(expr.function) - 1;
+    const { called, js: f } = this.callee(expr.function);
     const args = expr.args.map((arg, i) => {
       const js = this.expression(arg, scope, frame);
       const passing = expr.passing[i] ?? "copy";
@@ -323,7 +354,53 @@ class Writer {
       return mine ? js : `h.copy(${js})`;
     });
     if (called.async) frame.async = true;
-    return `(${called.async ? "await " : ""}f${place}(${args.join(", ")}) ?? null)`;
+    return `(${called.async ? "await " : ""}${this.check ? this.watched(expr, f, args) : `${f}(${args.join(", ")})`} ?? null)`;
+  }
+
+  private callee(id: string): { readonly called: PlanFunction; readonly js: string } {
+    const called = this.plan.functions[id];
+    if (!called || !this.functions.has(id)) throw bug(`function ${id} isn't loaded`);
+    let place = this.callees.indexOf(id);
+    if (place < 0) place = this.callees.push(id) - 1;
+    return { called, js: `f${place}` };
+  }
+
+  private watched(expr: Expr & { op: "call" }, f: string, args: readonly string[]): string {
+    const watched: Watched = {
+      name: this.plan.functions[expr.function]!.export,
+      parameters: this.plan.about.functions[expr.function]?.parameters ?? [],
+      // A resource is no data, and is its functions' own business.
+      shared: expr.args.map((arg, i) => expr.passing[i] === "share" && arg.op !== "resource"),
+    };
+    return `h.callWatched(${f}, ${quote(watched)}, [${args.join(", ")}])`;
+  }
+
+  private perhaps<T>(write: () => T): T {
+    this.maybe++;
+    const written = write();
+    this.maybe--;
+    return written;
+  }
+
+  /** Asked for once a task, before its rows, unless rows or conditions have a say in it. */
+  private resource(expr: Expr & { op: "resource" }, scope: Scope, frame: Frame): string {
+    if (this.maybe > 0 || !isSettled(expr.args)) return this.asked(expr, scope, frame);
+    const key = quote(expr);
+    let known = this.first.get(key);
+    if (!known) this.first.set(key, (known = { js: this.fresh(), expr }));
+    return known.js;
+  }
+
+  private asked(expr: Expr & { op: "resource" }, scope: Scope, frame: Frame): string {
+    const { called, js } = this.callee(expr.function);
+    const args = expr.args.map((arg) => this.expression(arg, scope, frame));
+    if (called.async) frame.async = true;
+    return `(${called.async ? "await " : ""}context.resource(${quote(called.export)}, [${args.join(", ")}], ${js}))`;
+  }
+
+  /** Statements that stand before a task's body. */
+  resourcesFirst(frame: Frame): string[] {
+    return [...this.first.values()].map(({ js, expr }) => `const ${js} = ${this.asked(expr, new Map(), frame)};`);
   }
 
   private lambda(expr: Expr, scope: Scope, _frame: Frame): { js: string; async: boolean } {
@@ -606,13 +683,25 @@ class Writer {
   }
 }
 
+/** Whether nothing but what the task is given has a say in these values. */
+function isSettled(args: readonly Expr[]): boolean {
+  const settled = (node: unknown): boolean => {
+    if (typeof node !== "object" || node === null) return true;
+    if ("op" in node && node.op === "const") return true;
+    if ("op" in node && (node.op === "local" || node.op === "call" || node.op === "resource")) return false;
+    return Object.values(node).every(settled);
+  };
+  return args.every(settled);
+}
+
 /** Ids of the functions that the stage calls. */
 export function calledFunctions(plan: Plan, stageIndex: number): string[] {
   const found = new Set<string>();
   const visit = (node: unknown): void => {
     if (typeof node !== "object" || node === null) return;
     if ("op" in node && node.op === "const") return;
-    if ("op" in node && node.op === "call" && "function" in node && typeof node.function === "string") found.add(node.function);
+    if ("op" in node && (node.op === "call" || node.op === "resource") && "function" in node && typeof node.function === "string")
+      found.add(node.function);
     for (const child of Object.values(node)) visit(child);
   };
   visit(plan.stages[stageIndex]?.body);

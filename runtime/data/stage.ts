@@ -1,11 +1,13 @@
 // A stage of a plan, ready to run its tasks in a slot: what it needs loaded, and what it stores of what it computed. The only door
 // to `runtime/data` for hosts and engines.
 import type { Plan } from "../../compiler/plan.ts";
+import { CheckFailed, fingerprint } from "./checks.ts";
 import type { Body, Params, TaskContext, UserFunction } from "./expressions.ts";
 import { calledFunctions, compileBody } from "./expressions.ts";
 import type { StoredBlock } from "./rows.ts";
 import { DataSet, eachRow, fromAsyncIterable, fromIterable, storeBlock } from "./rows.ts";
 
+export { CheckFailed } from "./checks.ts";
 export type { TaskContext, UserFunction } from "./expressions.ts";
 export { type StoredBlock, storedRows } from "./rows.ts";
 
@@ -24,10 +26,18 @@ export function neededFunctions(plan: Plan, stage: number): string[] {
   return calledFunctions(plan, stage);
 }
 
-/** `late`: what a stage with `within` evaluates once that time is over. */
-export function prepareStage(plan: Plan, stage: number, functions: ReadonlyMap<string, UserFunction>, late = false): StageRunner {
+/**
+ * `late`: what a stage with `within` evaluates once that time is over. `check`: functions that change what they only read fail, and so does
+ * a pure stage that gives something else for its first blocks when asked again.
+ */
+export function prepareStage(
+  plan: Plan,
+  stage: number,
+  functions: ReadonlyMap<string, UserFunction>,
+  { late = false, check = false }: { readonly late?: boolean; readonly check?: boolean } = {},
+): StageRunner {
   const { output, keyed = false, cut, effect, within, body: own } = plan.stages[stage]!;
-  const body: Body = compileBody(plan, stage, functions, late && within ? within.otherwise : own);
+  const body: Body = compileBody(plan, stage, functions, late && within ? within.otherwise : own, check);
   const storeAll = (set: DataSet) => {
     const blocks = cut === "rows" ? set.blocks.flatMap(eachRow) : set.blocks;
     return blocks.map((block): StoredBlock => storeBlock(block, keyed));
@@ -49,12 +59,36 @@ export function prepareStage(plan: Plan, stage: number, functions: ReadonlyMap<s
         return storeAll(fromIterable(value));
     }
   };
-  return {
-    run(block, inputs, params, context) {
-      const value = body(inputs, block, params, context);
-      return value instanceof Promise ? value.then((one) => store(one, block)) : store(value, block);
-    },
+  const run: StageRunner["run"] = (block, inputs, params, context) => {
+    const value = body(inputs, block, params, context);
+    return value instanceof Promise ? value.then((one) => store(one, block)) : store(value, block);
   };
+  if (!check || !isRepeatable(plan, stage)) return { run };
+  return {
+    run: (block, inputs, params, context) =>
+      block < REPEATED_BLOCKS ? repeated(() => run(block, inputs, params, context), plan, stage) : run(block, inputs, params, context),
+  };
+}
+
+/** So many blocks of a stage are computed twice. */
+const REPEATED_BLOCKS = 4;
+
+/** A fit is long and tells its numbers; what reaches outside itself gives what it finds there. */
+function isRepeatable(plan: Plan, stage: number): boolean {
+  const called = calledFunctions(plan, stage).map((id) => plan.functions[id]!);
+  return (
+    called.length > 0 &&
+    plan.stages[stage]!.strategy.kind !== "fit" &&
+    called.every((one) => !one.reaches && !one.resource && !one.tags?.some((tag) => tag !== "associative"))
+  );
+}
+
+async function repeated(run: () => unknown, plan: Plan, stage: number): Promise<unknown> {
+  const value = await run();
+  if (fingerprint(value) === fingerprint(await run())) return value;
+  const functions = calledFunctions(plan, stage).map((id) => plan.functions[id]!.export);
+  const named = functions.map((name) => `\`${name}\``).join(", ");
+  throw new CheckFailed("unsteady", functions, null, `${named} gave something else for the same arguments`);
 }
 
 function isAsyncIterable(value: unknown): boolean {

@@ -13,6 +13,7 @@ import type { RunEvent, RunStatus, TaskError, Unstamped } from "../events/events
 import { EVENTS_FORMAT } from "../events/events.ts";
 import type { Column, FromHost, OutputFeed } from "../hosts/link.ts";
 import { columnReader, columnValues, decode } from "../objects/codec.ts";
+import { redactor } from "../secrets.ts";
 import { Feeding } from "./feeding.ts";
 import type { KeptResults, Reduced } from "./kept.ts";
 import { isKept, reduce } from "./kept.ts";
@@ -23,6 +24,7 @@ export interface DriverOptions {
   readonly engine: "local" | "nats";
   readonly run: string;
   readonly params: { readonly [name: string]: Json };
+  readonly check: boolean;
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal | undefined;
   readonly keep: KeptResults | undefined;
@@ -41,12 +43,14 @@ export interface DriverResult {
 export async function drive(pool: WorkerPool, plan: Plan, code: CodeStore, options: DriverOptions): Promise<DriverResult> {
   const startMs = performance.now();
   const { onEvent, engine, run, params } = options;
-  const log: Log = { startMs, tell: (event) => onEvent({ atMs: performance.now() - startMs, ...event } as RunEvent) };
+  // Nothing that is told, or handed to what is done on failure, holds a secret.
+  const redact = redactor(plan, params);
+  const log: Log = { startMs, tell: (event) => onEvent(redact({ atMs: performance.now() - startMs, ...event } as RunEvent)) };
   log.tell({ type: "run.started", format: EVENTS_FORMAT, run, plan: plan.name, hash: plan.hash, engine, params });
-  const { status, outputs, error } = await driveOne(pool, plan, code, options, log);
+  const { status, outputs, error } = redact(await driveOne(pool, plan, code, options, log));
   const after = status === "failed" && error && plan.onFailure ? failurePlan(plan, plan.onFailure) : null;
   const known = after && { ...options, params: { ...params, [plan.onFailure!.param]: failureValue(error!) }, keep: undefined };
-  const onFailure = after && known ? (await driveOne(pool, after, code, known, log)).error : null;
+  const onFailure = after && known ? redact((await driveOne(pool, after, code, known, log)).error) : null;
   const ms = performance.now() - startMs;
   log.tell({
     type: "run.finished",
@@ -189,7 +193,7 @@ class RunDriver implements RunListener {
     if (this.#over) return;
     const { link, index } = worker;
     this.#feeding.joined(index);
-    worker.prepare(this.#run, this.#plan, this.#code, this.#options.params);
+    worker.prepare(this.#run, this.#plan, this.#code, this.#options.params, this.#options.check);
     this.#event({ type: "worker.joined", worker: link.id, slots: link.slots });
     this.#step({ type: "workerJoined", worker: index, slots: link.slots });
   }

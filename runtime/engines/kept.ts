@@ -75,9 +75,11 @@ const bytesOf = (column: Column) => (column.kind === "packed" ? column.bytes.len
 function lineageKeys(plan: Plan, params: { readonly [name: string]: Json }, kept: KeptResults): string[] {
   const keys: string[] = [];
   const controls = controlsOf(plan);
+  // A secret decides who may do something, not what comes of it, and would lie open in its hash.
+  const secrets = new Set(plan.params.flatMap(({ name, type }) => (type === "secret" ? [name] : [])));
   plan.stages.forEach((stage, index) => {
     const read = (input: PlanInput): unknown => {
-      if (input.kind === "param") return ["param", identityOf(params[input.name] ?? null)];
+      if (input.kind === "param") return ["param", secrets.has(input.name) ? "" : identityOf(params[input.name] ?? null)];
       return "stage" in input ? [input.kind, keys[input.stage]] : input;
     };
     const scalar = (value: { kind: "const"; value: number } | { kind: "param"; name: string }) =>

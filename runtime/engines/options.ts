@@ -3,6 +3,7 @@ import type { Json, Plan } from "../../compiler/plan.ts";
 import { isFileValue, shownPath } from "../data/files.ts";
 import type { RunEvent } from "../events/events.ts";
 import type { RunOptions } from "../index.ts";
+import { secretVariable } from "../secrets.ts";
 import type { FileProblem } from "./files.ts";
 import { openFiles } from "./files.ts";
 import type { KeptResults } from "./kept.ts";
@@ -20,6 +21,7 @@ export async function runOptions(
   onEvent: (event: RunEvent) => void;
   signal: AbortSignal | undefined;
   keep: KeptResults | undefined;
+  check: boolean;
 }> {
   const { params, problems } = await openFiles(plan, options.params ?? {}, options.folder);
   const [problem] = problems;
@@ -29,6 +31,7 @@ export async function runOptions(
     onEvent: options.onEvent ?? (() => {}),
     signal: options.signal,
     keep: options.keep,
+    check: options.check ?? false,
   };
 }
 
@@ -47,10 +50,12 @@ function fullParams(plan: Plan, given: { readonly [name: string]: Json }): { rea
     throw new ParamError(`${plan.name} has no param \`${unknown}\`; it has ${known.map((name) => `\`${name}\``).join(", ") || "none"}`);
   return Object.fromEntries(
     plan.params.map((param) => {
-      const value = Object.hasOwn(given, param.name) ? given[param.name]! : param.default;
+      const fallback = param.type === "secret" ? process.env[secretVariable(param.name)] : param.default;
+      const value = Object.hasOwn(given, param.name) ? given[param.name]! : fallback;
       if (value === undefined || (value === null && !param.optional)) {
         if (param.optional) return [param.name, null];
-        throw new ParamError(`the param \`${param.name}\` of ${plan.name} has no default, and no value was given`);
+        const place = param.type === "secret" ? `: \`${secretVariable(param.name)}\` isn't set` : "";
+        throw new ParamError(`the param \`${param.name}\` of ${plan.name} has no default, and no value was given${place}`);
       }
       const fits =
         value === null ||
@@ -65,6 +70,8 @@ function fullParams(plan: Plan, given: { readonly [name: string]: Json }): { rea
                 : param.type === "files"
                   ? Array.isArray(value) && value.every(isFileValue)
                   : typeof value === "string");
+      if (param.type === "secret" && (!fits || value === ""))
+        throw new ParamError(`the param \`${param.name}\` is a secret, a text that isn't empty`);
       if (!fits) throw new ParamError(`the param \`${param.name}\` is ${param.type}, not ${JSON.stringify(value)}`);
       if (typeof value === "number" && ((param.min !== undefined && value < param.min) || (param.max !== undefined && value > param.max))) {
         throw new ParamError(`the param \`${param.name}\` is ${value}, outside ${param.min ?? ""}..${param.max ?? ""}`);

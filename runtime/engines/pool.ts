@@ -25,7 +25,7 @@ export class PoolWorker {
     this.link = link;
   }
 
-  prepare(run: number, plan: Plan, code: CodeStore, params: { readonly [name: string]: Json }): void {
+  prepare(run: number, plan: Plan, code: CodeStore, params: { readonly [name: string]: Json }, check: boolean): void {
     const digests = [...new Set(Object.values(plan.functions).map(({ digest }) => digest))].filter((digest) => !this.#digests.has(digest));
     const slices = digests.map((digest) => {
       const slice = code[digest];
@@ -33,7 +33,7 @@ export class PoolWorker {
       return { digest, ...slice };
     });
     for (const digest of digests) this.#digests.add(digest);
-    this.link.send({ type: "prepare", run, plan, params, code: slices });
+    this.link.send({ type: "prepare", run, plan, params, check, code: slices });
   }
 
   /** Bytes of an object that this worker holds; null where it doesn't. */

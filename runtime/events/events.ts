@@ -100,7 +100,7 @@ export type Unstamped<E> = E extends unknown ? Omit<E, "atMs"> : never;
 
 /** What a stage threw, or what ended it, as data. */
 export interface TaskError {
-  readonly kind: "thrown" | "timeout" | "lost" | "memory" | "unsendable" | "infrastructure" | "cancelled";
+  readonly kind: "thrown" | "timeout" | "lost" | "memory" | "unsendable" | "mutated" | "unsteady" | "infrastructure" | "cancelled";
   readonly name: string;
   readonly message: string;
   /** Lines of the user's own files, by source map. */
@@ -109,4 +109,6 @@ export interface TaskError {
   readonly stage: string | null;
   readonly block: number | null;
   readonly attempt: number | null;
+  /** Of `mutated` and `unsteady`, which only a run that is checked finds: which functions it is about. */
+  readonly broken?: { readonly functions: readonly string[]; readonly parameter: string | null };
 }

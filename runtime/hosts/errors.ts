@@ -1,5 +1,6 @@
 // What user code threw, as data: its name, its words, and the lines of its stack that lie in the user's own files.
 import { inspect } from "node:util";
+import { CheckFailed } from "../data/stage.ts";
 import type { TaskError } from "../events/events.ts";
 import { Unsendable } from "../objects/codec.ts";
 
@@ -8,7 +9,7 @@ export class GoneError extends Error {
   override readonly name = "ObjectLost";
 }
 
-export type ThrownError = Pick<TaskError, "kind" | "name" | "message" | "stack">;
+export type ThrownError = Pick<TaskError, "kind" | "name" | "message" | "stack" | "broken">;
 
 /** This package's built files, or the bundle that holds this code. */
 const own = /^.*\/dist\//.exec(import.meta.url)?.[0] ?? import.meta.url;
@@ -40,6 +41,10 @@ export function thrownError(thrown: unknown, folder: string): ThrownError {
   if (thrown instanceof GoneError) return { kind: "lost", name: thrown.name, message: thrown.message, stack: [] };
   if (!(thrown instanceof Error)) {
     return { kind: "thrown", name: "Thrown", message: typeof thrown === "string" ? thrown : inspect(thrown, { depth: 3 }), stack: [] };
+  }
+  if (thrown instanceof CheckFailed) {
+    const { kind, name, message, functions, parameter } = thrown;
+    return { kind, name, message, stack: stackLines(thrown, folder), broken: { functions, parameter } };
   }
   const stack = stackLines(thrown, folder);
   let { cause } = thrown;

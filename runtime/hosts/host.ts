@@ -9,6 +9,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Json, Plan } from "../../compiler/plan.ts";
+import { withoutSecrets } from "../secrets.ts";
 import type { HostEntry } from "./entry.ts";
 import { defaultEntry, HOST_ARGUMENT } from "./entry.ts";
 import { FrameReader, frame } from "./frames.ts";
@@ -27,6 +28,8 @@ export interface HostOptions {
 
 const START_LIMIT_MS = 15_000;
 const CLOSE_LIMIT_MS = 2000;
+/** So long slots may take to dispose of their resources. */
+const DISPOSE_LIMIT_MS = 5000;
 /** A finished run is forgotten at the latest then. */
 const FINISH_AFTER_MS = 20;
 const SMALL_BYTES = 64 * 1024;
@@ -51,6 +54,7 @@ export async function startHost({ slots, entry = defaultEntry() }: HostOptions):
 interface KnownRun {
   readonly plan: Plan;
   readonly params: { readonly [name: string]: Json };
+  readonly check: boolean;
   /** Values provided so far, and not forgotten. */
   readonly frames: Map<string, Uint8Array>;
 }
@@ -129,6 +133,7 @@ class Host implements WorkerLink {
     });
     const child = (this.#child = spawn(process.execPath, ["--expose-gc", entry.host, HOST_ARGUMENT], {
       stdio: ["pipe", "pipe", "pipe"],
+      env: withoutSecrets(process.env),
       // A process group of its own: Ctrl-C is the engine's to decide, and what user code starts ends with the host.
       detached: true,
     }));
@@ -299,9 +304,10 @@ class Host implements WorkerLink {
     }
   }
 
-  #prepare({ run, plan, params, code }: Extract<ToHost, { type: "prepare" }>): void {
+  #prepare({ run, plan, params, check, code }: Extract<ToHost, { type: "prepare" }>): void {
     for (const { digest, module, map } of code) this.#writeSlice(digest, module, map);
-    this.#runs.set(run, { plan, params, frames: new Map() });
+    this.#runs.set(run, { plan, params, check, frames: new Map() });
+    this.#hasResources ||= Object.values(plan.functions).some(({ resource }) => resource);
     if (plan.stages.some((stage) => stage.options.timeoutMs !== undefined || stage.within))
       this.#toSupervisor({ type: "watch", run, timeouts: true });
   }
@@ -314,10 +320,10 @@ class Host implements WorkerLink {
     let provided: readonly Uint8Array[] = [];
     if (known && !slot.runs.has(message.run)) {
       slot.runs.add(message.run);
-      const { plan, params } = known;
+      const { plan, params, check } = known;
       const had = slot.plans.has(plan.hash);
       if (isCacheable(plan)) slot.plans.add(plan.hash);
-      messages.push({ type: "prepare", run: message.run, plan: had ? plan.hash : plan, params });
+      messages.push({ type: "prepare", run: message.run, plan: had ? plan.hash : plan, params, check });
       provided = [...known.frames.values()];
     }
     // Values that were provided before stand between a run's beginning and its first work.
@@ -331,8 +337,11 @@ class Host implements WorkerLink {
     this.#runs.delete(run);
     for (const slot of this.#slots) if (slot.runs.delete(run)) slot.finished.push(run);
     this.#finished.push(run);
-    this.#finishing ??= setTimeout(() => this.#tellFinished(), FINISH_AFTER_MS);
+    if (this.#hasResources) this.#tellFinished();
+    else this.#finishing ??= setTimeout(() => this.#tellFinished(), FINISH_AFTER_MS);
   }
+  /** Some slot may hold what wants to be disposed of. */
+  #hasResources = false;
   /** Runs that the host may forget; told a little later, so that the next run needn't wait for that. */
   readonly #finished: number[] = [];
   #finishing: NodeJS.Timeout | null = null;
@@ -417,8 +426,18 @@ class Host implements WorkerLink {
     if (existsSync(this.folder)) rmSync(this.folder, { recursive: true, force: true });
   }
 
+  /** Slots close their connections once they have disposed of what they hold; one that is stuck doesn't keep the others waiting for long. */
+  async #disposed(): Promise<void> {
+    for (const run of [...this.#runs.keys()]) this.#finish(run);
+    const closed = this.#slots.flatMap(({ socket }) => (socket ? [new Promise((resolve) => socket.once("close", resolve).end())] : []));
+    let late: NodeJS.Timeout | undefined;
+    await Promise.race([Promise.all(closed), new Promise((resolve) => (late = setTimeout(resolve, DISPOSE_LIMIT_MS)))]);
+    clearTimeout(late);
+  }
+
   async close(): Promise<void> {
     const child = this.#child;
+    if (!this.#over && this.#hasResources) await this.#disposed();
     if (!this.#over) {
       this.#over = true;
       this.#release();

@@ -61,7 +61,13 @@ export type ToSlot =
   /** In this order. One frame costs less than several. */
   | { readonly type: "several"; readonly messages: readonly ToSlot[] }
   /** Code has become files by then. A plan that the slot has had before goes by its hash. */
-  | { readonly type: "prepare"; readonly run: number; readonly plan: Plan | string; readonly params: { readonly [name: string]: Json } };
+  | {
+      readonly type: "prepare";
+      readonly run: number;
+      readonly plan: Plan | string;
+      readonly params: { readonly [name: string]: Json };
+      readonly check: boolean;
+    };
 
 /** Slot → the host's own thread. */
 export type FromSlot =

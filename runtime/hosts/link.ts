@@ -54,6 +54,8 @@ export type ToHost =
       readonly run: number;
       readonly plan: Plan;
       readonly params: { readonly [name: string]: Json };
+      /** What functions promise of their arguments and results is watched. */
+      readonly check: boolean;
       readonly code: readonly { readonly digest: string; readonly module: string; readonly map: string | null }[];
     }
   /** A value used by many tasks: an inline one, or the parts of a list of blocks and partials in order. */

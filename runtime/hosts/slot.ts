@@ -2,6 +2,7 @@
 // over a socket of its own, and to its host only about shared objects. Must not know which stages exist besides those it was
 // handed, nor what anybody does with its results.
 import { createHash } from "node:crypto";
+import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -22,6 +23,7 @@ import { Collector, ObjectTable, ObjectWriter, readShared, TensorMemory } from "
 import type { Answer } from "./outputs.ts";
 import { blocksAnswer, Outputs } from "./outputs.ts";
 import { capturePrinting, Reports } from "./reports.ts";
+import { Resources } from "./resources.ts";
 
 /** So long a slot works without sending what is finished and looking at its messages. */
 const TURN_MS = 20;
@@ -34,9 +36,10 @@ const GATHER_MS = 1;
 export function startSlot(): void {
   const settings = (workerData as { [SLOT_FIELD]: SlotSettings })[SLOT_FIELD];
   process.setSourceMapsEnabled(true);
-  const socket = connect(settings.socket);
+  const socket = connect({ path: settings.socket, allowHalfOpen: true });
   const slot = new Slot(settings, socket);
   socket.on("connect", () => slot.begin());
+  socket.on("end", () => void slot.leave());
   socket.on("close", () => process.exit(0));
   socket.on("error", () => process.exit(0));
 }
@@ -64,6 +67,9 @@ interface PreparedPlan {
 }
 
 interface Run extends PreparedPlan {
+  readonly check: boolean;
+  readonly resources: Resources;
+  readonly context: TaskContext;
   readonly params: { readonly [name: string]: Json };
   readonly provided: Map<string, { readonly value: ProvidedValue; read: { readonly value: unknown } | null }>;
 }
@@ -100,10 +106,7 @@ class Slot {
       this.#send(report);
       this.#flush();
     });
-    const { metric, progress } = this.#reports;
-    this.#context = { metric, progress };
   }
-  readonly #context: TaskContext;
 
   begin(): void {
     const { token, slot, life, folder } = this.#settings;
@@ -134,7 +137,7 @@ class Slot {
         for (const one of message.messages) this.#heard(one);
         return;
       case "prepare":
-        this.#runs.set(message.run, { ...this.#planned(message.plan), params: message.params, provided: new Map() });
+        this.#runs.set(message.run, this.#begun(message));
         return;
       case "provide":
         this.#runs.get(message.run)?.provided.set(message.key, { value: message.value, read: null });
@@ -153,12 +156,59 @@ class Slot {
           this.#collector.released(this.#objects.free(message.run, stage, first, count));
         return;
       case "finish":
-        this.#runs.delete(message.run);
+        this.#finish(message.run);
         this.#collector.released(this.#objects.finish(message.run));
         this.#queue = this.#queue.filter(({ assign }) => assign.run !== message.run);
         if (this.#current?.assign.run === message.run) this.#current.end = this.#current.next;
         return;
     }
+  }
+
+  #begun({ plan, params, check }: Extract<ToSlot, { type: "prepare" }>): Run {
+    const { metric, progress } = this.#reports;
+    const resources = new Resources();
+    const resource: TaskContext["resource"] = (name, args, make) => resources.get(name, args, (...given) => make(...given));
+    const prepared = this.#planned(plan);
+    // What is watched is compiled in another way.
+    const apart = check ? { stages: new Map(), late: new Map() } : {};
+    return { ...prepared, ...apart, params, check, resources, context: { metric, progress, resource }, provided: new Map() };
+  }
+
+  // --- Resources -----------------------------------------------------------------------------------------------------------
+
+  /** Resources of runs that are over, to be disposed of between two tasks. */
+  readonly #left: Resources[] = [];
+  #disposing: Promise<void> = Promise.resolve();
+
+  #finish(run: number): void {
+    const resources = this.#runs.get(run)?.resources;
+    this.#runs.delete(run);
+    if (!resources) return;
+    this.#left.push(resources);
+    if (!this.#working) this.#dispose();
+  }
+
+  #dispose(): Promise<void> {
+    const left = this.#left.splice(0).filter((resources) => !resources.isEmpty);
+    if (left.length > 0)
+      this.#disposing = this.#disposing.then(async () => {
+        for (const resources of left)
+          for (const { name, error } of await resources.dispose()) {
+            const said = error instanceof Error ? error.message : String(error);
+            // The run is over, so there is nobody to report to.
+            writeSync(2, `the resource \`${name}\` couldn't be disposed of: ${said}\n`);
+          }
+      });
+    return this.#disposing;
+  }
+
+  /** Nothing more will come: the thread ends when what it holds is disposed of. */
+  async leave(): Promise<void> {
+    for (const run of [...this.#runs.keys()]) this.#finish(run);
+    this.#queue = [];
+    while (this.#working) await new Promise((resolve) => setTimeout(resolve, TURN_MS));
+    await this.#dispose();
+    this.#socket.end();
   }
 
   /** Plans that are run again and again are read and compiled once. */
@@ -226,6 +276,7 @@ class Slot {
     for (let work = this.#queue.shift(); work; work = this.#queue.shift()) {
       this.#current = work;
       await this.#workOff(work);
+      if (this.#left.length > 0) await this.#dispose();
     }
     this.#current = null;
     this.#working = false;
@@ -288,7 +339,7 @@ class Slot {
     }
 
     const { runner } = prepared;
-    const { params } = this.#run(run);
+    const { params, context } = this.#run(run);
     const { cut } = prepared.stage;
     const cutsIntoBlocks = prepared.stage.output === "blocks";
     const outputs = new Outputs(run, stage, this.#writer, work.next);
@@ -299,7 +350,7 @@ class Slot {
       if (key !== undefined) publishTask({ idempotencyKey: taskKey(key, block), attempt });
       try {
         for (let i = 0; i < inputs.length; i++) values[i] = inputs[i]!(block);
-        let value = runner.run(block, values, params, this.#context);
+        let value = runner.run(block, values, params, context);
         if (value instanceof Promise) {
           this.#flush();
           value = await value;
@@ -338,7 +389,7 @@ class Slot {
       functions.set(id, found as UserFunction);
     }
     const stage = plan.stages[index]!;
-    const prepared = { stage, runner: prepareStage(plan, index, functions, late) };
+    const prepared = { stage, runner: prepareStage(plan, index, functions, { late, check: run.check }) };
     run[late ? "late" : "stages"].set(index, prepared);
     return prepared;
   }

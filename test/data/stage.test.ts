@@ -38,7 +38,7 @@ function planOf(stages: PlanStage[], functions: Record<string, Partial<PlanFunct
     about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {} },
   };
 }
-const quiet: TaskContext = { metric: () => {}, progress: () => {} };
+const quiet: TaskContext = { metric: () => {}, progress: () => {}, resource: (_, args, make) => make(...args) };
 function run(
   plan: Plan,
   inputs: unknown[],
@@ -294,6 +294,7 @@ describe("ownership", () => {
     const context = {
       metric: (name: string, step: number, v: number) => void metrics.push([name, step, v]),
       progress: (done: number) => void epochs.push(done),
+      resource: quiet.resource,
     };
     const more = { calls: { ...calls, count: {} }, functions: { ...functions, count: (batch: unknown[]) => batch.length }, context };
     expect(value(training(input(1)), [[1, 2, 3], start], more)).toEqual(Float32Array.of(6));

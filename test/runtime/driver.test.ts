@@ -96,7 +96,12 @@ describe("driver", () => {
       const workers = ["a", "b"].map((id) => new FakeWorker(id, () => chance() * 3));
       for (const worker of workers) pool.add(worker);
       const result = await Promise.race([
-        drive(pool, plan, {}, { engine: "nats", run: "r", params: {}, onEvent: () => {}, signal: undefined, keep: undefined }),
+        drive(
+          pool,
+          plan,
+          {},
+          { engine: "nats", run: "r", params: {}, onEvent: () => {}, signal: undefined, keep: undefined, check: false },
+        ),
         new Promise<null>((resolve) => setTimeout(() => resolve(null), 3000)),
       ]);
       expect(result?.status).toBe("ok");
@@ -123,6 +128,7 @@ describe("driver", () => {
         },
         signal: undefined,
         keep: undefined,
+        check: false,
       },
     );
     await expect(listening).rejects.toThrow("listener's own");
