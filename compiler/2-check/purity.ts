@@ -27,7 +27,7 @@ const mends: Readonly<Record<Exclude<Reach, "state">, string>> = {
 };
 
 /** Tags by which an author says that it is meant. */
-export const isDeclared = ({ tags }: FunctionSignature): boolean => tags.includes("effect") || tags.includes("volatile");
+const isDeclared = ({ tags }: FunctionSignature): boolean => tags.includes("effect") || tags.includes("volatile");
 
 export function remarkReaches(stage: StageFunction, at: Span, context: Context): void {
   const { signature } = stage;
