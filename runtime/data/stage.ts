@@ -1,9 +1,10 @@
 // A stage of a plan, ready to run its tasks in a slot: what it needs loaded, and what it stores of what it computed. The only door
 // to `runtime/data` for hosts and engines.
 import type { Plan } from "../../compiler/plan.ts";
+import { calledFunctions } from "./called.ts";
 import { CheckFailed, fingerprint } from "./checks.ts";
 import type { Body, Params, TaskContext, UserFunction } from "./expressions.ts";
-import { calledFunctions, compileBody } from "./expressions.ts";
+import { compileBody } from "./expressions.ts";
 import type { StoredBlock } from "./rows.ts";
 import { DataSet, eachRow, fromAsyncIterable, fromIterable, storeBlock } from "./rows.ts";
 

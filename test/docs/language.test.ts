@@ -48,10 +48,9 @@ describe("what it says isn't built yet", () => {
     search: program("search { lr: 0.1..1.0 } trials n minimize loss {\n  track loss = lr\n  lr\n}"),
     service: "service main(x: float) -> float {\n  x\n}\n",
     actor: program("1.0", 'import { actor Sim } from "./stages.ts"\n'),
-    resource: program("1.0", 'import { resource session } from "./stages.ts"\n'),
   };
   it.each(Object.keys(forms))("%s", async (form) => {
-    const files = { "main.pipe": forms[form]!, "stages.ts": "export class Sim {}\nexport async function session() { return 1; }\n" };
+    const files = { "main.pipe": forms[form]!, "stages.ts": "export class Sim {}\n" };
     expect(page.slice(page.indexOf("## Not built yet"))).toContain(`\`${form}\``);
     expect(shown(await compileFiles(files, "main.pipe"), files)).toMatch(/isn't built yet|not built yet/);
   });
