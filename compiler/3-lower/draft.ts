@@ -75,6 +75,8 @@ export class Draft {
   body: Expr = { op: "const", value: null };
   /** What it is; a `value` becomes a `source` when somebody wants its list in blocks. */
   work: DraftWork;
+  /** Somebody else stands for it as one value, so it is never cut into blocks. */
+  single = false;
   keyed = false;
   /** Whose rows these are, where a stage that isn't row-wise hands them on with their keys. */
   readonly handsOn: Draft[] = [];

@@ -444,9 +444,10 @@ export class Lowering {
 
   /** A stage of one value. */
   valueStage(value: Value, type: Type, span: Span, { name, helper }: Pick<Naming, "name" | "helper">): Draft {
-    if (value.kind === "stage" && !value.draft.inBlocks) return value.draft;
     const { typed, env } = this.typedOf(value, { type, span });
-    return this.task(typed, env, name, helper);
+    const draft = value.kind === "stage" && !value.draft.inBlocks ? value.draft : this.task(typed, env, name, helper);
+    draft.single = true;
+    return draft;
   }
 
   /** A stage of rows in blocks. */
@@ -551,7 +552,7 @@ export class Lowering {
     });
     if (value.kind === "rows") return value.rows;
     if (value.kind === "stage") {
-      if (value.draft.work.kind === "value" && value.draft.within === null) value.draft.work = { kind: "source" };
+      if (value.draft.work.kind === "value" && value.draft.within === null && !value.draft.single) value.draft.work = { kind: "source" };
       if (value.draft.inBlocks) return of(value.draft);
     }
     // A list inside another value, or one that is written out.

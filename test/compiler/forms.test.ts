@@ -168,6 +168,16 @@ pipeline main() -> { centers: [Point], rounds: [float] } {
     expect(tracked.length).toBeGreaterThan(1);
     expect(tracked.at(-1)).toBeLessThan(1e-9);
   });
+  it("starts from a list that is read row by row elsewhere", async () => {
+    const body = `let start = load(n)
+  let longer = loop c = start until (c |> count) > 20 max 9 {
+    c <- c |> concat(start) |> collect
+  }
+  let sizes = start |> map(r => half(r.size))
+  let picked = if n > 3 { load(2) } else { start |> filter(r => r.id > 0) |> collect }
+  (longer |> count) * 1.0 + (sizes |> sum) + (picked |> sum(r => r.size))`;
+    expect(await resultOf(body, "float")).toBe(24 + 3.75 + 0.5);
+  });
   it("inside a for", async () => {
     const body = `for x in [2.0, 9.0] {
     let all = load(n)
