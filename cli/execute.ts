@@ -114,6 +114,7 @@ export async function execute(
     if (result.error) process.stderr.write(failure(result.error));
     const broken = result.error && checkFailed(result.error, plan);
     if (broken) printProblems([broken], () => null);
+    if (result.onFailure) process.stderr.write(`on failure, this went wrong too:\n${failure(result.onFailure)}`);
     if (!json && result.status === "ok") {
       process.stdout.write(outputs(result.outputs));
       process.stderr.write(painter(wantsColor(process.stderr))("dim", `${plan.name} done in ${duration(result.ms)}\n`));

@@ -21,7 +21,7 @@ export interface ViewTarget {
 interface Line {
   readonly name: string;
   readonly parts: Map<string, { tasks: number; done: number }>;
-  /** Stages of the plan under this name that haven't finished. */
+  /** Stages of the plan under this name that will run, or have begun, and haven't finished: what stands in a region may never begin. */
   left: number;
   strategy: string;
   state:
@@ -45,7 +45,9 @@ export function createView(plan: Plan, target: ViewTarget): View {
   const paint = painter(target.color);
   const lines = new Map<string, Line>();
   const lineOf = new Map<string, Line>();
-  for (const stage of plan.stages) {
+  /** Stages that are counted by beginning. */
+  const maybe = new Set<string>();
+  for (const stage of [...plan.stages, ...(plan.onFailure?.stages ?? [])]) {
     let line = lines.get(stage.name);
     if (!line) {
       line = {
@@ -61,8 +63,9 @@ export function createView(plan: Plan, target: ViewTarget): View {
       };
       lines.set(stage.name, line);
     }
-    line.left++;
     lineOf.set(stage.id, line);
+    if (stage.region !== undefined || !plan.stages.includes(stage)) maybe.add(stage.id);
+    else if (stage.tasks.kind !== "given") line.left++;
   }
   const nameWidth = Math.max(0, ...[...lines.keys()].map((name) => name.length));
 
@@ -134,6 +137,7 @@ export function createView(plan: Plan, target: ViewTarget): View {
       case "stage.started": {
         const line = lineOf.get(event.stage);
         if (!line) return;
+        if (maybe.has(event.stage)) line.left++;
         line.parts.set(event.stage, { tasks: event.tasks, done: 0 });
         // What prepares or combines runs as one task; how the stage itself runs is worth saying.
         if (line.strategy === "" || event.strategy !== "task") line.strategy = event.strategy;
@@ -145,6 +149,11 @@ export function createView(plan: Plan, target: ViewTarget): View {
             [event.strategy, event.tasks > 1 ? `${event.tasks} tasks` : "", "started"].filter((text) => text !== "").join("  "),
           );
         }
+        break;
+      }
+      case "stage.grew": {
+        const part = lineOf.get(event.stage)?.parts.get(event.stage);
+        if (part) part.tasks = event.tasks;
         break;
       }
       case "tasks.finished": {
@@ -177,18 +186,23 @@ export function createView(plan: Plan, target: ViewTarget): View {
       case "task.failed": {
         const line = lineOf.get(event.stage);
         if (line && !event.retried) line.failed = true;
-        if (event.retried)
-          above(`${paint("yellow", event.name)} block ${event.block}, attempt ${event.attempt}: ${event.error.message}; trying again\n`);
+        if (event.retried) {
+          const where = `${paint("yellow", titleOf(event))} block ${event.block}, attempt ${event.attempt}`;
+          above(`${where}: ${event.error.message}; ${event.late ? "what stands in its place is done" : "trying again"}\n`);
+        }
         break;
       }
       case "worker.lost":
         above(`${paint("yellow", `worker ${event.worker} lost`)}: ${event.reason}; ${event.tasks} tasks go elsewhere\n`);
         break;
       case "object.lost":
-        above(`${paint("yellow", event.stage)}: ${event.blocks} lost results are made again\n`);
+        above(`${paint("yellow", titleOf({ ...event, name: event.stage }))}: ${event.blocks} lost results are made again\n`);
+        break;
+      case "loop.exhausted":
+        above(`${paint("yellow", titleOf(event))} has done its ${event.rounds} rounds without meeting its condition\n`);
         break;
       case "log": {
-        const prefix = paint("dim", `${event.name} │ `);
+        const prefix = paint("dim", `${titleOf(event)} │ `);
         const text = event.text.endsWith("\n") ? event.text.slice(0, -1) : event.text;
         above(
           text
@@ -216,4 +230,8 @@ export function createView(plan: Plan, target: ViewTarget): View {
       if (target.live) draw();
     },
   };
+}
+
+function titleOf({ name, instance }: { readonly name: string; readonly instance?: string }): string {
+  return instance === undefined ? name : `${name}[${instance}]`;
 }

@@ -94,6 +94,8 @@ interface StageLine {
 /** Follows a run's events, and shows how far it is. */
 export class Progress {
   readonly #stages = new Map<string, StageLine>();
+  /** By stage of the plan: tasks that are counted in its line. */
+  readonly #counted = new Map<string, number>();
 
   /** True where there is something new to show. */
   event(event: RunEvent): boolean {
@@ -102,8 +104,13 @@ export class Progress {
         const line = this.#line(event.name);
         line.tasks += event.tasks;
         line.ms = null;
+        this.#counted.set(event.stage, event.tasks);
         return true;
       }
+      case "stage.grew":
+        this.#line(event.name).tasks += event.tasks - (this.#counted.get(event.stage) ?? 0);
+        this.#counted.set(event.stage, event.tasks);
+        return true;
       case "tasks.finished": {
         // Helpers of a stage go by its name and a suffix.
         const line = this.#stages.get(event.stage.replace(/[/#].*$/, ""));

@@ -178,8 +178,12 @@ export type Command =
       readonly block: number;
       readonly attempt: number;
       readonly retried: boolean;
+      /** It took longer than its `within`: next, what stands in its place is evaluated. */
+      readonly late: boolean;
       readonly cause: unknown;
     }
+  /** A loop ended because it has had as many instances as it may. */
+  | { readonly type: "loopExhausted"; readonly stage: number; readonly rounds: number }
   | { readonly type: "tasksReturned"; readonly worker: number; readonly tasks: number }
   /** Outputs that were lost and are made again: whatever was said of where they are is void. */
   | { readonly type: "objectsLost"; readonly stage: number; readonly blocks: number }

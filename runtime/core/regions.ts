@@ -262,8 +262,8 @@ export function expand(state: State, commands: Command[]): boolean {
       control.listed = false;
       continue;
     }
-    // A schedule that limits a `for` limits whole instances, not just their last tasks.
-    if (stage.gate > 0 || control.instances.size >= Math.min(most, stage.slotLimit)) continue;
+    // The schedule's number of slots is, of an `each`, one of items at a time.
+    if (stage.gate > 0 || control.instances.size >= Math.min(most, itemsAtOnce(state, stage))) continue;
     const before = control.again.shift();
     const task = before ?? control.next++;
     const reads = control.reads.map((read) => read.stage);
@@ -275,6 +275,12 @@ export function expand(state: State, commands: Command[]): boolean {
     return true;
   }
   return false;
+}
+
+function itemsAtOnce(state: State, { template }: Stage): number {
+  const { strategy } = state.plan.stages[template.index]!;
+  if (strategy.kind === "task") return 1;
+  return strategy.kind === "data" ? (strategy.slots ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
 }
 
 /** Looks at control stages until none has anything to do, and forgets instances that are over. */
@@ -342,7 +348,9 @@ function goOn(state: State, stage: Stage, control: Control & { kind: "loop" }, c
   const { carried, decision } = control.tasks;
   const last = control.instances.at(-1)!;
   const nextOf = ({ next }: Carried) => lookUp(state, last, next);
-  const over = decided(lookUp(state, last, decision)) !== 0;
+  const how = decided(lookUp(state, last, decision));
+  const over = how !== 0;
+  if (how === 2) commands.push({ type: "loopExhausted", stage: stage.index, rounds: last.number + 1 });
   if (over) for (const one of carried) bind(state, named(state, stage.instance, one.final), nextOf(one), commands);
   else {
     last.detached = true;

@@ -170,7 +170,7 @@ function taskFailed(state: State, index: number, block: number, failure: Failure
   const allowed = stage.retries ?? (failure.transient ? settings.transientRetries : 0);
   const retried = before < allowed;
   const attempt = stage.attempt[block]!;
-  commands.push({ type: "taskFailed", stage: index, block, attempt, retried, cause: failure.cause });
+  commands.push({ type: "taskFailed", stage: index, block, attempt, retried, late: false, cause: failure.cause });
   if (!retried) {
     move(state, stage, block, block + 1, "failed");
     fail(state, stage, block, { kind: "failure", cause: failure.cause }, commands);
@@ -282,7 +282,7 @@ function late(
   const stage = state.stages[index]!;
   stage.late.add(block);
   // It has been given its next attempt by now.
-  commands.push({ type: "taskFailed", stage: index, block, attempt: stage.attempt[block]! - 1, retried: true, cause });
+  commands.push({ type: "taskFailed", stage: index, block, attempt: stage.attempt[block]! - 1, retried: true, late: true, cause });
 }
 
 function slotLost(state: State, event: Extract<CoreEvent, { type: "slotLost" }>, commands: Command[]): void {

@@ -354,17 +354,15 @@ class RunDriver implements RunListener {
         this.#telling.finished(command.stage);
         return;
       case "taskFailed": {
-        const { stage, block, attempt, retried } = command;
+        const { stage, block, attempt, retried, late } = command;
         const named = this.#telling.name(stage);
-        if (named)
-          this.#event({
-            type: "task.failed",
-            ...named,
-            block,
-            attempt,
-            error: this.#located(command.cause as TaskError, command),
-            retried,
-          });
+        const error = this.#located(command.cause as TaskError, command);
+        if (named) this.#event({ type: "task.failed", ...named, block, attempt, error, retried, ...(late ? { late } : {}) });
+        return;
+      }
+      case "loopExhausted": {
+        const named = this.#telling.name(command.stage);
+        if (named) this.#event({ type: "loop.exhausted", ...named, rounds: command.rounds });
         return;
       }
       case "objectsLost": {

@@ -57,7 +57,8 @@ export class Telling {
   }
 
   started(index: number, tasks: number): void {
-    const { template } = this.#state.stages[index]!;
+    const template = this.#state.stages[index]?.template;
+    if (!template) return;
     const total = this.#totals.get(template.index);
     const nowMs = performance.now();
     if (!total || template.region === null) {
@@ -84,8 +85,8 @@ export class Telling {
 
   /** What stands in regions is finished with the control stage of the run itself that all of them hang on. */
   finished(index: number): void {
-    const { template } = this.#state.stages[index]!;
-    if (template.region !== null) return;
+    const template = this.#state.stages[index]?.template;
+    if (template?.region !== null) return;
     for (const inside of this.#inside(template.index)) this.#ended(inside);
     this.#ended(template.index);
   }

@@ -53,6 +53,16 @@ export type RunEvent = { /** Milliseconds since the run started. */ readonly atM
       readonly attempt: number;
       readonly error: TaskError;
       readonly retried: boolean;
+      /** It took longer than its `within`: next, what stands in its place is evaluated. */
+      readonly late?: true;
+    }
+  /** A `loop` ended because it has done as many rounds as it may. */
+  | {
+      readonly type: "loop.exhausted";
+      readonly stage: string;
+      readonly name: string;
+      readonly instance?: string;
+      readonly rounds: number;
     }
   /** Of a stage in a region once the run goes on behind that region. */
   | { readonly type: "stage.finished"; readonly stage: string; readonly name: string; readonly tasks: number; readonly ms: number }

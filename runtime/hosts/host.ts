@@ -65,6 +65,8 @@ interface SlotState {
   socket: Socket | null;
   /** Frames for the thread that is coming up. */
   waiting: Uint8Array[];
+  /** Frames that go out together, once what is being done now is done: many small tasks are often handed out at once. */
+  outgoing: Uint8Array[];
   /** The thread has ended, as its host told; its socket may still hold answers. */
   ended: Extract<FromSupervisor, { type: "slotEnded" }> | null;
   greeted: boolean;
@@ -115,6 +117,7 @@ class Host implements WorkerLink {
       life: 0,
       socket: null,
       waiting: [],
+      outgoing: [],
       runs: new Set(),
       plans: new Set(),
       finished: [],
@@ -363,14 +366,23 @@ class Host implements WorkerLink {
       slot.finished.length > 0
         ? [...slot.finished.splice(0).map((run) => frame({ type: "finish", run } satisfies ToSlot)), ...frames]
         : frames;
-    const { socket } = slot;
-    if (!socket) {
+    if (!slot.socket) {
       slot.waiting.push(...all);
       return;
     }
+    if (slot.outgoing.length === 0 && all.length > 0) queueMicrotask(() => this.#write(slot));
+    slot.outgoing.push(...all);
+  }
+
+  #write(slot: SlotState): void {
+    const frames = slot.outgoing;
+    slot.outgoing = [];
+    const { socket } = slot;
+    // The thread is gone, and with it whoever these were for.
+    if (!socket || frames.length === 0) return;
     // One write of one piece: each wakes the thread, and gathering many small pieces costs more than copying them.
-    if (all.length > 1 && all.reduce((bytes, one) => bytes + one.length, 0) < SMALL_BYTES) socket.write(Buffer.concat(all));
-    else for (const one of all) socket.write(one);
+    if (frames.length > 1 && frames.reduce((bytes, one) => bytes + one.length, 0) < SMALL_BYTES) socket.write(Buffer.concat(frames));
+    else for (const one of frames) socket.write(one);
   }
 
   /** Slices are files, so that each slot that needs one reads it and the others don't. */
@@ -455,6 +467,7 @@ const OUT_OF_MEMORY = /heap out of memory|Allocation failed|FATAL ERROR: .*memor
 /** The thread is another: it knows nothing. */
 function forgetThread(slot: SlotState): void {
   slot.waiting = [];
+  slot.outgoing = [];
   slot.runs.clear();
   slot.plans.clear();
   slot.finished.length = 0;

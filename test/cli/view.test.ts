@@ -4,13 +4,21 @@ import { createView } from "../../cli/view.ts";
 import type { Plan } from "../../compiler/plan.ts";
 import type { RunEvent } from "../../runtime/events/events.ts";
 
-const stage = (id: string) => ({ id, name: id.split("/")[0]! });
+const stage = (id: string) => ({ id, name: id.split("/")[0]!, tasks: { kind: "one" } });
 // All that the view reads of a plan.
 const plan = { stages: ["load", "model", "accuracy/list", "accuracy/blocks", "accuracy"].map(stage) } as unknown as Plan;
+const withRegion = {
+  stages: [
+    stage("scores/items"),
+    { ...stage("tuned"), region: 0 },
+    { ...stage("never"), region: 0 },
+    { ...stage("scores"), tasks: { kind: "each" } },
+  ],
+} as unknown as Plan;
 
-function watch(events: readonly RunEvent[], live = false): string {
+function watch(events: readonly RunEvent[], live = false, of = plan): string {
   let text = "";
-  const view = createView(plan, {
+  const view = createView(of, {
     write: (more) => {
       text += more;
     },
@@ -70,6 +78,45 @@ describe("off a terminal", () => {
         "\n",
       ),
     );
+  });
+
+  it("instances of stages in a region are one line, whose number grows; what was never taken isn't waited for", () => {
+    const text = watch(
+      [
+        started(0, "scores/items", 1, "task"),
+        done(10, "scores/items", 1),
+        finished(10, "scores/items"),
+        started(20, "tuned", 1, "task"),
+        done(30, "tuned", 1),
+        started(40, "scores", 50, "data"),
+        done(50, "scores", 12),
+        { atMs: 60, type: "stage.grew", stage: "tuned", name: "tuned", tasks: 13 },
+        done(60, "tuned", 11),
+        { atMs: 70, type: "log", stage: "tuned", name: "tuned", instance: "12.1", stream: "stdout", text: "hot" },
+        {
+          atMs: 80,
+          type: "task.failed",
+          ...{ stage: "tuned", name: "tuned", instance: "12.1", block: 0, attempt: 1, retried: true, late: true },
+          error: { kind: "timeout", name: "Timeout", message: "took too long", stack: [], stage: "tuned[12.1]", block: 0, attempt: 1 },
+        },
+        { atMs: 90, type: "loop.exhausted", stage: "tuned", name: "tuned", instance: "3", rounds: 20 },
+        done(100, "tuned", 1),
+        finished(100, "tuned"),
+        done(100, "scores", 38),
+        finished(110, "scores"),
+      ],
+      false,
+      withRegion,
+    );
+    expect(text.split("\n").slice(1)).toEqual([
+      "tuned   task  started",
+      "tuned[12.1] │ hot",
+      "tuned[12.1] block 0, attempt 1: took too long; what stands in its place is done",
+      "tuned[3] has done its 20 rounds without meeting its condition",
+      "tuned   task  13/13  0.1 s  done",
+      "scores  data  50/50  0.1 s  done",
+      "",
+    ]);
   });
 
   it("a long stage says how far it is, now and then", () => {

@@ -1,67 +1,12 @@
 // The scheduler's core: events in, exact commands out, invariants after each.
 import { describe, expect, it } from "vitest";
-import { checkInvariants } from "../../runtime/core/invariants.ts";
-import type { Command, CoreEvent, Settings } from "../../runtime/core/model.ts";
-import { createState } from "../../runtime/core/state.ts";
-import { step } from "../../runtime/core/step.ts";
+import type { Settings } from "../../runtime/core/model.ts";
 import type { Shape } from "./plans.ts";
 import { block, blocks, planOf, value } from "./plans.ts";
+import { schedulerOf } from "./scheduler.ts";
 
-function scheduler(shapes: readonly Shape[], settings: Partial<Settings> = {}, results?: readonly number[]) {
-  const plan = planOf(shapes, results);
-  const state = createState({ plan, params: {}, settings });
-  const ids = shapes.map(({ id }) => id);
-  const say = (command: Command): string => {
-    const stage = "stage" in command ? state.stages[command.stage]!.id : "";
-    switch (command.type) {
-      case "assign":
-        return `assign ${stage}[${command.first}+${command.count}] #${command.attempt} to ${command.worker}.${command.slot}`;
-      case "recall":
-        return `recall ${stage}[${command.first}+${command.count}] #${command.attempt} of ${command.worker}.${command.slot}`;
-      case "free":
-        return `free ${stage}[${command.first}+${command.count}] at ${command.holder}`;
-      case "delay":
-        return `delay ${stage}[${command.block}] #${command.attempt} ${Math.round(command.delayMs)}`;
-      case "stageStarted":
-      case "stageFinished":
-        return `${command.type} ${stage} ${command.tasks}`;
-      case "taskFailed":
-        return `taskFailed ${stage}[${command.block}] #${command.attempt}${command.retried ? " retried" : ""}`;
-      case "tasksReturned":
-        return `tasksReturned ${command.tasks} of ${command.worker}`;
-      case "objectsLost":
-        return `objectsLost ${stage} ${command.blocks}`;
-      case "retired":
-        return `retired ${command.stages.join(" ")}`;
-      case "collect":
-        return "collect";
-      case "end":
-        return `end ${command.outcome.status}${command.outcome.status === "failed" ? ` ${ids[command.outcome.stage]}[${command.outcome.block}] #${command.outcome.attempt} ${command.outcome.why.kind}` : ""}`;
-    }
-  };
-  const on = (event: CoreEvent): string[] => {
-    const commands = step(state, event).map(say);
-    checkInvariants(state);
-    return commands;
-  };
-  const at = (id: string) => ids.indexOf(id);
-  return {
-    state,
-    on,
-    begin: (...slots: number[]) => [
-      ...slots.flatMap((count, worker) => on({ type: "workerJoined", worker, slots: count })),
-      ...on({ type: "begin" }),
-    ],
-    done: (
-      id: string,
-      first = 0,
-      count = 1,
-      more: { worker?: number; slot?: number; attempt?: number; held?: "engine" | "worker"; blocks?: number; runMs?: number } = {},
-    ) => on({ type: "finished", worker: 0, slot: 0, stage: at(id), first, count, attempt: 1, runMs: 1, held: "engine", ...more }),
-    failed: (id: string, task: number, transient = false, attempt = 1, slot = 0) =>
-      on({ type: "failed", worker: 0, slot, stage: at(id), block: task, attempt, transient, cause: "no", jitter: 1 }),
-  };
-}
+const scheduler = (shapes: readonly Shape[], settings: Partial<Settings> = {}, results?: readonly number[]) =>
+  schedulerOf(planOf(shapes, results), settings);
 
 describe("a run", () => {
   it("of one task", () => {

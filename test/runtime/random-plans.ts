@@ -74,7 +74,11 @@ class Writer {
             }),
           ],
         });
-      } else if (kind < 5) gave({ values: [this.#add(this.roll(4) === 0 ? "act" : "value", region, { inputs: reads })] });
+      } else if (kind === 4 && this.roll(4) === 0) {
+        // What it gives is nothing; those that it comes before say so.
+        const act = this.#add("act", region, { inputs: reads });
+        names = { ...names, reads: [...names.reads, { kind: "after", stage: act }] };
+      } else if (kind === 4) gave({ values: [this.#add("value", region, { inputs: reads })] });
       else if (kind < 7) gave({ sets: [this.#each(region, names, depth)] });
       else if (kind === 7) gave({ values: this.#branch(region, names, depth) });
       else gave({ values: this.#loop(region, names, depth) });
