@@ -13,6 +13,9 @@ export function checkInvariants(state: State): void {
   const sent = new Map<number, number[]>(stages.map((stage) => [stage.index, []]));
   const slots = [...state.workers.values()].flatMap((worker) => worker.slots);
   for (const [index, worker] of state.workers) {
+    const isIdle = worker.slots.every(({ queue }) => queue.length === 0);
+    if (worker.alone && isIdle && state.suspects.length === 0 && state.begun && state.status === "running")
+      fail(`worker ${index} is kept for a suspect, and there is none`);
     for (const slot of worker.slots) {
       if (slot.worker !== index) fail(`a slot of worker ${index} says it is ${slot.worker}'s`);
       if (slot.queue.length > state.settings.singlesQueued) fail(`slot ${slot.slot} of worker ${index} has ${slot.queue.length} batches`);

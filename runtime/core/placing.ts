@@ -9,6 +9,10 @@ import { move } from "./transitions.ts";
 /** Gives ready tasks to slots with room, and takes back from busy ones what idle ones could do. */
 export function schedule(state: State, commands: Command[]): void {
   if (state.suspects.length > 0) scheduleSuspects(state, commands);
+  // One that ran dry for a suspect that isn't ready any more goes on.
+  if (state.suspects.length === 0)
+    for (const worker of state.workers.values())
+      if (worker.alone && worker.slots.every(({ queue }) => queue.length === 0)) worker.alone = false;
   const slots: Slot[] = [];
   for (const worker of state.workers.values()) if (!worker.alone) slots.push(...worker.slots);
   // Emptiest first, and round after round, so that no slot is filled while another is idle.
