@@ -1,5 +1,6 @@
 // `headrace graph FILE`: the plan as a picture.
 import { writeFileSync } from "node:fs";
+import { extname } from "node:path";
 import { compile } from "../../compiler/compile.ts";
 import { toDot, toMermaid } from "../../compiler/picture/diagrams.ts";
 import { grouped } from "../../compiler/picture/groups.ts";
@@ -37,11 +38,26 @@ export async function run(argv: readonly string[]): Promise<number> {
   const given = readArguments(argv, flags);
   const target = oneTarget(given, "graph");
   const output = given.flags.get("output");
-  const asked = given.flags.get("format") ?? endingOf(output) ?? "svg";
+  const asked = given.flags.get("format") ?? formatOf(output);
   const problems = [...given.problems];
   if (isProblem(target)) problems.push(target);
   const format = FORMATS.find((one) => one === asked);
-  if (!format) problems.push(report("HR602", { flag: "--format", wants: `one of ${FORMATS.join(", ")}`, given: String(asked) }, []));
+  if (asked === null)
+    problems.push(
+      report(
+        "HR602",
+        {
+          flag: "-o",
+          wants: `a name in ${Object.keys(ENDINGS)
+            .map((ending) => `.${ending}`)
+            .join(" ")}`,
+          given: String(output),
+        },
+        [],
+        { help: "headrace graph FILE -o plan.svg, or say the --format" },
+      ),
+    );
+  else if (!format) problems.push(report("HR602", { flag: "--format", wants: `one of ${FORMATS.join(", ")}`, given: String(asked) }, []));
   if (problems.length > 0 || isProblem(target) || !format) {
     printProblems(problems, () => null);
     return 3;
@@ -76,10 +92,12 @@ function names(given: string | true | undefined): string[] {
   return given.split(",").flatMap((name) => (name.trim() === "" ? [] : [name.trim().replace(/\.\*$/, "")]));
 }
 
-function endingOf(output: string | true | undefined): string | null {
-  if (typeof output !== "string") return null;
-  const ending = output.slice(output.lastIndexOf(".") + 1);
-  return { svg: "svg", dot: "dot", gv: "dot", mmd: "mermaid", json: "json" }[ending] ?? null;
+const ENDINGS: Readonly<Record<string, Format>> = { svg: "svg", dot: "dot", gv: "dot", mmd: "mermaid", json: "json" };
+
+/** Null: an ending that says another format, such as `.png`. */
+function formatOf(output: string | true | undefined): Format | null {
+  const ending = typeof output === "string" ? extname(output).slice(1) : "";
+  return ending === "" ? "svg" : (ENDINGS[ending] ?? null);
 }
 
 async function draw(picture: Picture, format: Format): Promise<string> {

@@ -72,9 +72,17 @@ class Drawer {
       name,
       caption: `under ${about.schedule ?? "auto"}, plan ${hash.slice(0, 12)}`,
       boxes: [...this.#boxes.values()],
-      groups: [...this.#groups.values()],
+      groups: this.#filled(),
       edges: [...this.#edges.values()].map(({ edge, labels }) => ({ ...edge, label: [...labels].join(", ") })),
     };
+  }
+
+  /** A region whose body its control stage computes itself holds no box, and layouts place no empty groups. */
+  #filled(): Group[] {
+    const filled = new Set<string>();
+    for (const { group } of this.#boxes.values())
+      for (let at = group; at !== null && !filled.has(at); at = this.#groups.get(at)!.group) filled.add(at);
+    return [...this.#groups.values()].filter(({ id }) => filled.has(id));
   }
 
   #edge(from: string, to: string, label = "", kind: Edge["kind"] = "value"): void {
@@ -228,8 +236,11 @@ const pathKey = (region: number | undefined, path: string) => `${region ?? ""}/$
 function ownersOf(stages: readonly PlanStage[]): ReadonlyMap<number, { readonly name: string; readonly title: string }> {
   const owners = new Map<number, { name: string; title: string }>();
   for (const { name, tasks } of stages) {
-    if (tasks.kind === "each") owners.set(tasks.region, { name, title: `${name}: for each of ${stages[tasks.of]!.name}` });
-    else if (tasks.kind === "loop") owners.set(tasks.region, { name, title: `${name}: loop` });
+    if (tasks.kind === "each") {
+      const of = stages[tasks.of]!.name;
+      // Rows that the `for` makes itself have its name.
+      owners.set(tasks.region, { name, title: of === name ? `${name}: for each` : `${name}: for each of ${of}` });
+    } else if (tasks.kind === "loop") owners.set(tasks.region, { name, title: `${name}: loop` });
     else if (tasks.kind === "branch") {
       owners.set(tasks.then, { name: `${name}.then`, title: `${name}: then` });
       owners.set(tasks.else, { name: `${name}.else`, title: `${name}: else` });

@@ -1,6 +1,6 @@
 // The command line as people and scripts use it: real processes, their exit codes, and what goes to which stream.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -275,6 +275,11 @@ describe("check, plan, explain", () => {
       expect(headrace("graph", "digits/digits.pipe", "-o", file).status).toBe(0);
       expect(readFileSync(join(folder, file), "utf8").startsWith(begins)).toBe(true);
     }
+    expect(headrace("graph", "digits/digits.pipe", "-o", "plan.png")).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining("`-o` is a name in .svg .dot .gv .mmd .json, not `plan.png`"),
+    });
+    expect(existsSync(join(folder, "plan.png"))).toBe(false);
     expect(headrace("graph", "digits/digits.pipe", "--expand", "report")).toMatchObject({
       status: 3,
       stderr: expect.stringContaining("no groups"),

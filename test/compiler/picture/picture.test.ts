@@ -1,6 +1,7 @@
 // What is in a picture of a plan, what closes when there is much of it, and that nothing that users wrote becomes markup.
 import { Graphviz } from "@hpcc-js/wasm-graphviz";
 import { describe, expect, it } from "vitest";
+import { drawSvg } from "../../../cli/verbs/graph.ts";
 import { toDot, toMermaid } from "../../../compiler/picture/diagrams.ts";
 import { grouped } from "../../../compiler/picture/groups.ts";
 import type { Picture } from "../../../compiler/picture/picture.ts";
@@ -53,6 +54,19 @@ pipeline main() -> { a: float, b: float } {
     expect(found.edges.map(({ label }) => label)).toEqual(
       expect.arrayContaining(["each item", "condition", "then", "else", "until", "last"]),
     );
+  });
+
+  it("frames no region whose body its control stage computes, and can be laid out", async () => {
+    const found = await picture(`import { make, half } from "./stages.ts"
+param seed: float = 1.0
+pipeline main() -> { a: [float], b: [[float]] } {
+  let a = for x in make(seed) { half(x) }
+  let b = for x in [1.0, 2.0] { for y in make(x) { half(y) } }
+  { a, b }
+}
+`);
+    expect(found.groups.map(({ title }) => title)).toEqual(["b: for each"]);
+    expect(await drawSvg(found)).toContain("b: for each");
   });
 
   it("frames names with a common beginning, where they hang together", () => {
