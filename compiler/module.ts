@@ -205,6 +205,11 @@ export interface FunctionSignature {
   readonly tags: readonly string[];
   /** What it reaches outside itself, through the user's own files: one place for each kind. */
   readonly reaches: readonly Reached[];
+  /**
+   * Kinds of memory in what it gives that may be a read-only argument's, by TypeScript's own rules: `readonly` fields fit mutable ones, so a
+   * record can be handed on as one that may be changed, while a read-only list or array can't.
+   */
+  readonly lends: readonly string[];
   /** What it gives may be memory that its module keeps, which the next call would see changed. */
   readonly keepsMemory: boolean;
 }

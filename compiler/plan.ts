@@ -233,7 +233,14 @@ export type Expr =
   /** A scalar built-in: `exp`, `sqrt`, `len`, … */
   | { readonly op: "builtin"; readonly name: string; readonly args: readonly Expr[] }
   /** A user's function. */
-  | { readonly op: "call"; readonly function: string; readonly args: readonly Expr[]; readonly passing: readonly Passing[] }
+  | {
+      readonly op: "call";
+      readonly function: string;
+      readonly args: readonly Expr[];
+      readonly passing: readonly Passing[];
+      /** What it gives may be memory of an argument that is shared, or of its module: somebody else may see it. */
+      readonly lends?: true;
+    }
   /** What a resource's factory gives for these arguments: made once a slot, kept for the run. An argument of `call` only. */
   | { readonly op: "resource"; readonly function: string; readonly args: readonly Expr[] }
   | { readonly op: "lambda"; readonly parameters: readonly string[]; readonly body: Expr }

@@ -152,6 +152,7 @@ function functionSignature(
     iterates,
     tags: TAGS.filter((tag) => ts.getJSDocTags(declaration).some((found) => found.tagName.text === tag)),
     reaches: reach.reached(declaration),
+    lends: types.lendable(call.getReturnType()),
     keepsMemory: reach.keepsMemory(declaration),
   };
 }

@@ -32,6 +32,9 @@ const ASYNC_ITERATORS = ["AsyncIterable", "AsyncIterator", "AsyncIterableIterato
 /** Of the language itself, and made anew on the other side. */
 const CROSSING = ["Map", "ReadonlyMap", "Set", "ReadonlySet", "ArrayBuffer", "SharedArrayBuffer", "DataView"];
 
+/** Memory of a kind that isn't known. */
+const ANY_MEMORY = "anything";
+
 /** Deep enough for any data; deeper is a library's own structure. */
 const MAX_DEPTH = 12;
 
@@ -143,6 +146,59 @@ export class TypeReader {
         .getPropertiesOfType(type)
         .every((field) => isReadonlyField(field) && this.isReadonly(this.#checker.getTypeOfSymbol(field), inside))
     );
+  }
+
+  /** Kinds of memory in a returned type that a value of a read-only type may be given for, without a cast. */
+  lendable(type: ts.Type): readonly string[] {
+    const kinds = new Set<string>();
+    this.#lend(this.#checker.getAwaitedType(type) ?? type, kinds, []);
+    return [...kinds].sort();
+  }
+
+  /** Adds the kinds; true where something inside may be changed that `View` keeps from being changed, so that no view fits here. */
+  #lend(type: ts.Type, kinds: Set<string>, within: readonly ts.Type[]): boolean {
+    const scalar = ts.TypeFlags.NumberLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.BigIntLike;
+    if (type.flags & (scalar | ts.TypeFlags.Null | ts.TypeFlags.Undefined | ts.TypeFlags.Void | ts.TypeFlags.Never)) return false;
+    if (within.includes(type)) return false;
+    const inside = [...within, type];
+    const all = (types: readonly ts.Type[]) => types.map((one) => this.#lend(one, kinds, inside)).some((guarded) => guarded);
+    if (type.isUnion()) return all(type.types);
+    if (type.isIntersection() && type.types.some((member) => member.flags & scalar)) return false;
+    const view = this.#isArrayView(type) ? type.aliasTypeArguments?.[0] : undefined;
+    const dtype =
+      TYPED_ARRAYS[this.#libraryName(view ?? type)] ??
+      (["Uint8Array", "Buffer"].includes(this.#libraryName(view ?? type)) ? "u8" : undefined);
+    if (dtype !== undefined) {
+      if (view !== undefined) kinds.add(dtype);
+      return view === undefined;
+    }
+    if (this.#isOwn(type.symbol, "Tensor")) return true;
+    if (this.#checker.isArrayType(type) || this.#checker.isTupleType(type)) {
+      const guarded = all(this.#checker.getTypeArguments(type as ts.TypeReference));
+      const fixed = this.#checker.isTupleType(type)
+        ? (type as ts.TupleTypeReference).target.readonly
+        : type.symbol.name === "ReadonlyArray";
+      if (fixed && !guarded) kinds.add("list");
+      return !fixed || guarded;
+    }
+    const library = this.#libraryName(type);
+    if ([...SYNC_ITERATORS, ...ASYNC_ITERATORS].includes(library))
+      return all(this.#checker.getTypeArguments(type as ts.TypeReference).slice(0, 1));
+    if (type.getCallSignatures().length > 0) return false;
+    const fields = this.#checker.getPropertiesOfType(type);
+    if (
+      library !== "" ||
+      type.isClass() ||
+      fields.length === 0 ||
+      within.length > MAX_DEPTH ||
+      this.#isOwn(type.symbol, "ReadonlyTensor")
+    ) {
+      kinds.add(ANY_MEMORY);
+      return false;
+    }
+    const guarded = all(fields.map((field) => this.#checker.getTypeOfSymbol(field)));
+    if (!guarded) kinds.add("record");
+    return guarded;
   }
 
   isDataset(type: ts.Type): boolean {

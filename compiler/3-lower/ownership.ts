@@ -1,7 +1,7 @@
 // Who else may see the memory of an argument. A callee may change what it gets by a mutable parameter, so it gets a value that nobody
 // else can reach, or a copy. In doubt it is a copy: a wrong `move` would corrupt somebody's data.
 import type { Type } from "../../lang/types.ts";
-import type { Binding, Typed } from "../2-check/typed.ts";
+import type { Binding, Typed, TypedFitStatement } from "../2-check/typed.ts";
 import { eachChild } from "../walk.ts";
 
 /** A value just made, whose memory nobody else knows. */
@@ -13,11 +13,51 @@ export function isFresh(value: Typed): boolean {
     case "list":
       return value.items.every(isFresh);
     case "call":
+      if (value.function.signature.keepsMemory) return false;
       // Memory that the callee only read may come out again, if it is of a type that comes out.
-      return value.args.every(({ parameter, value: arg }) => parameter.mutable || !overlaps(memoryOf(arg.type), memoryOf(value.type)));
+      return value.args.every(
+        ({ parameter, value: arg }) =>
+          (parameter.mutable && arg.type.kind !== "resource") || !overlaps(memoryOf(arg.type), memoryOf(value.type)),
+      );
     default:
       return false;
   }
+}
+
+/** Whether others may see what a call gives: by way of arguments that it shares, a resource that it uses, or its own module. */
+export function lends({ function: { signature }, args, type }: Typed & { kind: "call" }): boolean {
+  const given = memoryOf(type);
+  if (given.size === 0) return false;
+  if (signature.keepsMemory || args.some(({ value }) => value.type.kind === "resource")) return true;
+  const lent = new Set(signature.lends);
+  return args.some(({ parameter, value }) => !parameter.mutable && overlaps(memoryOf(value.type), lent));
+}
+
+/**
+ * Whether a statement of a fit's body, after the one that gives a carried value anew, reads a name that may be another for the memory of the
+ * old one.
+ */
+export function isHeldAfter(carried: Binding, body: readonly TypedFitStatement[], next: TypedFitStatement): boolean {
+  const memory = memoryOf(carried.type);
+  const place = body.indexOf(next);
+  const names = new Set<Binding>();
+  for (const statement of body.slice(0, place))
+    if (statement.kind === "let" && !isFresh(statement.value) && overlaps(memoryOf(statement.binding.type), memory))
+      names.add(statement.binding);
+  return names.size > 0 && body.slice(place + 1).some((statement) => readsAny(statement, names));
+}
+
+function readsAny(node: object, names: ReadonlySet<Binding>): boolean {
+  if ("kind" in node && node.kind === "local" && "binding" in node) return names.has(node.binding as Binding);
+  let found = false;
+  eachChild(
+    node,
+    (child) => {
+      found ||= readsAny(child, names);
+    },
+    ["type", "span", "function", "parameter"],
+  );
+  return found;
 }
 
 /**
@@ -49,6 +89,8 @@ function memoryOf(type: Type, found: Set<string> = new Set()): Set<string> {
       return memoryOf(type.row, found.add("list"));
     case "part":
       return memoryOf(type.of, found);
+    case "resource":
+      return found.add(ANYTHING);
     case "record":
       // One record type may stand for another with more fields, so names tell nothing.
       found.add("record");

@@ -20,7 +20,7 @@ import { someChild } from "../walk.ts";
 import type { Draft } from "./draft.ts";
 import type { Lowering, Rows, Value } from "./lower.ts";
 import { Env, labelOf } from "./lower.ts";
-import { isFresh, onlyRead } from "./ownership.ts";
+import { isFresh, isHeldAfter, lends, onlyRead } from "./ownership.ts";
 
 /** Work that deserves stages of its own, where it isn't inside a task. */
 const STAGES: readonly string[] = [
@@ -185,11 +185,12 @@ export class TaskWriter {
     }
   }
 
-  private call({ function: { id }, args }: Typed & { kind: "call" }, written: readonly Expr[]): Expr {
+  private call(typed: Typed & { kind: "call" }, written: readonly Expr[]): Expr {
+    const { args } = typed;
     const passing = args.map(({ parameter, value }, i) =>
       written[i]!.op === "resource" ? "share" : this.passing(parameter.mutable, value),
     );
-    return { op: "call", function: id, args: written, passing };
+    return { op: "call", function: typed.function.id, args: written, passing, ...(lends(typed) ? { lends: true as const } : {}) };
   }
 
   /** A stage of its own, which this one reads. */
@@ -526,7 +527,8 @@ export class TaskWriter {
     const carried = typed.carried.map(({ binding }, i) => ({ name: this.local(binding), field: binding.name, init: inits[i]! }));
     const batch = this.local(typed.batch);
     for (const statement of typed.body) {
-      const last = statement.kind === "next" ? onlyRead(statement.value, statement.carried) : null;
+      if (statement.kind !== "next" || isHeldAfter(statement.carried, typed.body, statement)) continue;
+      const last = onlyRead(statement.value, statement.carried);
       if (last) this.moves.add(last);
     }
     const outer = this.inFit;

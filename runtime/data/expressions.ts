@@ -149,6 +149,8 @@ class Writer {
   /** Inside a fit's body `combine` marks where parts of a batch come together; run sequentially a batch is one part. */
   private inFit = false;
   private readonly check: boolean;
+  /** The fit that is written carries one value. */
+  private alone = true;
   /** Writing what may not run: a branch, the right side of `&&`. */
   private maybe = 0;
   /** Resources that are asked for once a task, by their expression. */
@@ -223,8 +225,8 @@ class Writer {
       case "read":
       case "write":
         return true;
-      // A call's result is the callee's gift: TypeScript keeps a read-only argument from being returned as a mutable value.
       case "call":
+        return !expr.lends;
       case "const":
       case "template":
       case "unary":
@@ -234,6 +236,26 @@ class Writer {
       case "loop":
       case "fit":
         return true;
+    }
+  }
+
+  /** Whether nothing else in this task holds the value's memory either, under another name. */
+  private sole(expr: Expr, scope: Scope): boolean {
+    switch (expr.op) {
+      case "local":
+      case "field":
+      case "index":
+      case "let":
+      case "if":
+      case "binary":
+      case "expect":
+        return false;
+      case "record":
+        return expr.fields.every((field) => this.sole("spread" in field ? field.spread : field.value, scope));
+      case "list":
+        return expr.items.every((item) => this.sole(item, scope));
+      default:
+        return this.own(expr, scope);
     }
   }
 
@@ -547,7 +569,7 @@ class Writer {
     const names = carried.map(() => this.fresh());
     const code = carried.map(({ init }, i) => {
       const js = this.expression(init, scope, own);
-      return `let ${names[i]} = ${this.own(init, scope) ? js : `h.copy(${js})`};`;
+      return `let ${names[i]} = ${this.sole(init, scope) ? js : `h.copy(${js})`};`;
     });
     const locals = carried.map(({ name }, i): [string, Local] => [name, { js: names[i]!, own: true }]);
     return { names, code, locals };
@@ -587,8 +609,11 @@ class Writer {
     const over = this.expression(expr.over, inEpoch, own);
     const outer = this.inFit;
     this.inFit = true;
+    const [outerAlone, alone] = [this.alone, expr.carried.length === 1];
+    this.alone = alone;
     const statements = this.statements(expr.body, step, new Map([...inEpoch, ...locals, [expr.batch, { js: batch, own: false }]]), own);
     this.inFit = outer;
+    this.alone = outerAlone;
     const after = this.eachEpoch(expr.eachEpoch, step, new Map([...inEpoch, ...locals]), own);
     const code = [
       ...starts,
@@ -678,7 +703,9 @@ class Writer {
       case "next": {
         const carried = scope.get(statement.name);
         if (!carried) throw bug(`the plan gives ${statement.name}, which nothing carries`);
-        return { js: `${carried.js} = ${this.own(statement.value, scope) ? value : `h.copy(${value})`};`, scope };
+        // Of several carried values, none may be another name for the memory of one that is changed in place.
+        const mine = this.alone ? this.own(statement.value, scope) : this.sole(statement.value, scope);
+        return { js: `${carried.js} = ${mine ? value : `h.copy(${value})`};`, scope };
       }
     }
   }
