@@ -14,15 +14,9 @@ import type {
 } from "../../compiler/plan.ts";
 import { isSettled } from "./called.ts";
 import type { Watched } from "./checks.ts";
-import { callWatched } from "./checks.ts";
-import * as groups from "./groups.ts";
-import * as operations from "./operations.ts";
-import { fileRanges, placed, readRows, scanned } from "./readers.ts";
-import { combine, fold, reductionNames } from "./reductions.ts";
-import type { StoredBlock } from "./rows.ts";
-import { allRows, DataSet, fromAsyncIterable, fromIterable, rangeBlock, rangeSet, readBlock, storedRows } from "./rows.ts";
-import { builtins, copy, equal, index, int, text } from "./scalars.ts";
-import { writeRows } from "./writers.ts";
+import { helpers } from "./helpers.ts";
+import { reductionNames } from "./reductions.ts";
+import { builtins } from "./scalars.ts";
 
 export interface TaskContext {
   /** A number tracked by a `fit`. */
@@ -40,54 +34,6 @@ export type Body = (inputs: readonly unknown[], block: number, params: Params, c
 
 /** A run's params, by name. */
 export type Params = { readonly [name: string]: unknown };
-
-/** What was expected of values isn't so. */
-class ExpectationError extends Error {
-  override readonly name = "ExpectationError";
-}
-
-/** What generated code calls; its names start with `h.`. */
-const helpers = {
-  ...operations,
-  ...groups,
-  fileRanges,
-  scanned,
-  placed,
-  readRows,
-  writeRows,
-  allRows,
-  builtins,
-  callWatched,
-  combine,
-  copy,
-  equal,
-  fold,
-  fromAsyncIterable,
-  fromIterable,
-  index,
-  int,
-  rangeBlock,
-  rangeSet,
-  text,
-  itemRow: (stored: StoredBlock) => storedRows(stored)[0],
-  blockSet: (stored: StoredBlock) => new DataSet([readBlock(stored)]),
-  blocksSet: (stored: readonly StoredBlock[]) => new DataSet(stored.map(readBlock)),
-  metricValue(name: string, value: unknown): number {
-    if (typeof value === "number") return value;
-    throw new TypeError(`\`track ${name}\` wants a number`);
-  },
-  expect(holds: unknown, message: () => unknown): void {
-    if (holds !== true) throw new ExpectationError(text(message()));
-  },
-  atLeastOne(value: unknown): number {
-    if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
-    throw new RangeError(`\`max\` of \`loop\` wants at least one round, not ${String(value)}`);
-  },
-  epochs(value: unknown): number {
-    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-    throw new RangeError(`\`fit\` wants a number of epochs, not ${String(value)}`);
-  },
-};
 
 /** A name that is bound around an expression. `own`: nothing outside this task sees its memory. */
 interface Local {
