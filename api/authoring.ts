@@ -2,6 +2,8 @@
 // same program as `.pipe` text, and nothing here ever runs. Types only, as exact as plain `tsc` can check; that parts are
 // combined before they reach an update is the compiler's own check.
 
+import type { InputFile, InputFiles } from "./file.ts";
+
 declare const numeric: unique symbol;
 
 /** A safe integer. Any `number` may be given where one is wanted; the runtime holds it to the promise. */
@@ -30,7 +32,7 @@ export interface Failure {
 }
 
 /** Rows by their key, in the order in which the keys first appear. */
-export interface Groups<K, T> extends Omit<Dataset<{ readonly key: K; readonly rows: readonly T[] }>, "agg"> {
+export interface Groups<K, T> extends Omit<Dataset<{ readonly key: K; readonly rows: T[] }>, "agg"> {
   /** A row for each group: `rows.groupBy((r) => r.city).agg((city) => ({ n: city.count(), late: city.mean((r) => r.delay) }))`. */
   agg<A extends object>(of: (group: Dataset<T>) => A): Dataset<{ readonly key: K } & A>;
 }
@@ -54,13 +56,13 @@ export interface Dataset<T> {
   attempt<U>(f: (row: T) => MaybePromise<U>): { readonly ok: Dataset<U>; readonly failed: Dataset<Failed<T>> };
   withIndex(): Dataset<{ readonly index: int; readonly row: T }>;
   concat(other: Dataset<T>): Dataset<T>;
-  zip<U>(other: Dataset<U>): Dataset<readonly [T, U]>;
+  zip<U>(other: Dataset<U>): Dataset<[T, U]>;
 
   /** Deals the rows into named parts by a hash of the seed and the row's place: `split({ train: 0.8, test: 0.2, seed })`. */
   split<const P extends Parts>(parts: P): { readonly [K in Exclude<keyof P, "seed">]: Dataset<T> };
   /** Another order, fixed by the seed and the rows' places. */
   shuffle(seed: int): Dataset<T>;
-  sortBy(key: (row: T) => number | string): Dataset<T>;
+  sortBy(key: (row: T) => number | string | Date): Dataset<T>;
   /** The first row, or the first `n`. */
   first(): T;
   first(n: int): Dataset<T>;
@@ -69,22 +71,33 @@ export interface Dataset<T> {
   sample(share: float, options: { readonly seed: int }): Dataset<T>;
   groupBy<K>(key: (row: T) => K): Groups<K, T>;
   /** What `f` makes of runs of `size` rows, one after the other. */
-  mapBatches<U>(size: int, f: (rows: readonly T[]) => MaybePromise<readonly U[]>): Dataset<U>;
+  mapBatches<U>(size: int, f: (rows: T[]) => MaybePromise<readonly U[]>): Dataset<U>;
   /** Runs of `n` rows, each a batch; the last may be shorter. */
-  batches(n: int, options?: { readonly dropLast?: boolean }): Dataset<readonly T[]>;
+  batches(n: int, options?: { readonly dropLast?: boolean }): Dataset<T[]>;
 
   count(): int;
   sum(by: (row: T) => number): float;
+  sum<A>(by: (row: T) => A & AdditiveOf<A>): A;
   mean(by: (row: T) => number): float;
+  mean<A>(by: (row: T) => A & AdditiveOf<A>): A;
   min(by: (row: T) => number): float;
+  min(by: (row: T) => Date): Date;
   max(by: (row: T) => number): float;
+  max(by: (row: T) => Date): Date;
   any(test: (row: T) => boolean): boolean;
   all(test: (row: T) => boolean): boolean;
   reduce(f: (left: T, right: T) => T): T;
   /** Several reductions at once: `rows.agg((all) => ({ n: all.count(), late: all.mean((r) => r.delay) }))`. */
   agg<A extends object>(of: (all: Dataset<T>) => A): A;
   /** All rows in one list: the only way from a data set to an array. */
-  collect(): readonly T[];
+  collect(): T[];
+
+  /** Writes a file with a header, as an effect: `perform(rows.writeCsv("out.csv"))`. */
+  writeCsv(path: string): void;
+  /** One JSON value a line. */
+  writeJsonLines(path: string): void;
+  /** Rows of text, a line each. */
+  writeText(path: string): void;
 }
 
 /** A list, an iterator or a generator of rows as a data set. */
@@ -95,6 +108,31 @@ export function dataset<T>(source: MaybePromise<Iterable<T> | AsyncIterable<T>>)
 /** The integers from 0 up to `n`, in `blocks` blocks. */
 export function range(n: int, options?: { readonly blocks?: int }): Dataset<int> {
   return onlyRead("range", n, options);
+}
+
+/** The default of a parameter that is a file, from the folder of the program: `flights: InputFile = file("flights.csv")`. */
+export function file(path: string): InputFile {
+  return onlyRead("file", path);
+}
+
+/** The default of a parameter that is all files that a pattern finds: `logs: InputFiles = files("logs/*.jsonl")`. */
+export function files(pattern: string): InputFiles {
+  return onlyRead("files", pattern);
+}
+
+/** The rows of a CSV file, held to the type that is named: `csv<Flight>(flights)`. Columns are found by their names in the header. */
+export function csv<Row>(from: InputFile | InputFiles, options?: { readonly separator?: string }): Dataset<Row> {
+  return onlyRead("csv", from, options);
+}
+
+/** The JSON values of a file, one a line, held to the type that is named: `jsonLines<Event>(logs)`. */
+export function jsonLines<Row>(from: InputFile | InputFiles): Dataset<Row> {
+  return onlyRead("jsonLines", from);
+}
+
+/** The lines of a file. */
+export function text(from: InputFile | InputFiles): Dataset<string> {
+  return onlyRead("text", from);
 }
 
 /**
@@ -140,7 +178,7 @@ export function loop<S>(
 }
 
 /** Runs the block for each item, in parallel and sized at run time; the list of what the blocks give, in order. Any stages may stand in it. */
-export function forEach<T, U>(items: Dataset<T> | Iterable<T>, block: (item: T) => MaybePromise<U>): readonly U[] {
+export function forEach<T, U>(items: Dataset<T> | Iterable<T>, block: (item: T) => MaybePromise<U>): U[] {
   return onlyRead("forEach", items, block);
 }
 
@@ -181,8 +219,42 @@ export function max(part: float): float {
   return onlyRead("max", part);
 }
 /** The lists of all parts of a batch, in order. */
-export function concat<T>(part: readonly T[]): readonly T[] {
+export function concat<T>(part: readonly T[]): T[] {
   return onlyRead("concat", part);
+}
+
+// Times are those of UTC, to the millisecond.
+
+/** From ISO 8601 (`"2020-01-31T12:30:00Z"`), or from milliseconds since 1970. */
+export function timestamp(of: string | Date | int): Date {
+  return onlyRead("timestamp", of);
+}
+/** The beginning of a time's day. */
+export function date(of: string | Date | int): Date {
+  return onlyRead("date", of);
+}
+export function year(of: Date): int {
+  return onlyRead("year", of);
+}
+/** 1 is January. */
+export function month(of: Date): int {
+  return onlyRead("month", of);
+}
+export function day(of: Date): int {
+  return onlyRead("day", of);
+}
+export function hour(of: Date): int {
+  return onlyRead("hour", of);
+}
+export function minute(of: Date): int {
+  return onlyRead("minute", of);
+}
+export function second(of: Date): int {
+  return onlyRead("second", of);
+}
+/** 1 is Monday. */
+export function weekday(of: Date): int {
+  return onlyRead("weekday", of);
 }
 
 function onlyRead(form: string, ..._arguments: readonly unknown[]): never {

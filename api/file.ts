@@ -8,3 +8,6 @@ export interface InputFile {
   readonly bytes: number;
   readonly sha256: string;
 }
+
+/** All files that a pattern finds, by path. */
+export type InputFiles = readonly InputFile[];

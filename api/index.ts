@@ -4,25 +4,39 @@
 export type { Additive, Dataset, Duration, Failed, Failure, float, Groups, int, Parts } from "./authoring.ts";
 export {
   concat,
+  csv,
   dataset,
+  date,
+  day,
   expect,
+  file,
+  files,
   fit,
   forEach,
+  hour,
+  jsonLines,
   keep,
   loop,
   max,
   mean,
   min,
+  minute,
+  month,
   onFailure,
   perform,
   range,
+  second,
   stopAfter,
   sum,
+  text,
+  timestamp,
   track,
+  weekday,
   within,
+  year,
 } from "./authoring.ts";
 export { TransientError } from "./errors.ts";
-export type { InputFile } from "./file.ts";
+export type { InputFile, InputFiles } from "./file.ts";
 export type { Secret } from "./secret.ts";
 export { type CurrentTask, currentTask } from "./task.ts";
 export { type Dimension, type DType, type ReadonlyTensor, type Tensor, tensor } from "./tensor.ts";

@@ -57,7 +57,9 @@ export type ImportTarget =
   | { readonly kind: "none"; readonly meant?: string | null };
 
 /** A declared type: `.pipe` text gives a node, TypeScript a finished type. */
-export type DeclaredType = { readonly kind: "node"; readonly node: TypeNode } | { readonly kind: "type"; readonly type: Type };
+export type DeclaredType =
+  | { readonly kind: "node"; readonly node: TypeNode }
+  | { readonly kind: "type"; readonly type: Type; readonly span?: Span };
 
 export interface Parameter extends Node {
   readonly name: Name;

@@ -20,8 +20,8 @@ import type { BinaryOperator, Name, Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Argument, Block, Expr, Import, Pattern, RecordField, Statement } from "../module.ts";
-import { isStatementForm, readAgg, readForm, readStatementForm } from "./typescript-forms.ts";
-import { Names, numericOf, unwrapped } from "./typescript-names.ts";
+import { isStatementForm, readAgg, readDifference, readForm, readStatementForm, readTime } from "./typescript-forms.ts";
+import { isTime, Names, numericOf, unwrapped } from "./typescript-names.ts";
 import type { TypeScriptProgram } from "./typescript-program.ts";
 import type { Refusal } from "./typescript-refusals.ts";
 import {
@@ -83,6 +83,9 @@ const LIST_METHODS: Readonly<Record<string, string>> = {
 
 /** Values of "headrace" for stage functions, not for the composition. */
 const FOR_STAGES = ["tensor", "TransientError"];
+
+/** Readers of files whose rows have a type that the call names. */
+const READERS = ["csv", "jsonLines"];
 
 /** What a `return` means where it stands; null where nothing is returned. */
 export type OnReturn = ((value: Expr, node: Node) => readonly Statement[]) | null;
@@ -308,7 +311,8 @@ export class BodyReader {
     const node = unwrapped(written);
     const span = this.span(node);
     if (Node.isNumericLiteral(node)) {
-      const value = node.getLiteralValue();
+      // TypeScript has the digits of `0x10`, `1_000` and `1e21` in JavaScript's own form; ts-morph's value stops at the `e`.
+      const value = Number(node.compilerNode.text);
       // `1.0` is written as a float.
       return { kind: "number", value, numeric: node.getText().includes(".") ? "float" : numericOf(value), span };
     }
@@ -344,6 +348,8 @@ export class BodyReader {
     if (Node.isBinaryExpression(node)) {
       const operator = OPERATORS.get(node.getOperatorToken().getKind());
       if (operator === undefined || isAssignment(node)) return this.refuse(node, refusedExpression(node));
+      const difference = operator === "-" ? readDifference(node, this) : null;
+      if (difference !== null) return difference;
       return { kind: "binary", operator, left: this.expression(node.getLeft()), right: this.expression(node.getRight()), span };
     }
     if (Node.isPrefixUnaryExpression(node)) {
@@ -505,7 +511,10 @@ export class BodyReader {
       return this.refuse(node, [`\`${form}\` inside an expression`, `${short(node, 60)}; as a statement of its own`]);
     if (FOR_STAGES.includes(form)) return this.refuse(node, [`a call of \`${form}\``, STAGE_HELP]);
     const read = readForm(form, node, this);
-    return read ?? { kind: "call", callee: { text: form, span: this.span(callee) }, receiver: null, args: this.options(node), span };
+    if (read !== null) return read;
+    const rows = READERS.includes(form) ? this.#types.readRows(node.compilerNode) : null;
+    const types = rows === null ? {} : { types: [rows] };
+    return { kind: "call", callee: { text: form, span: this.span(callee) }, receiver: null, ...types, args: this.options(node), span };
   }
 
   #builtIn(text: string, callee: Node, args: readonly Node[], span: Span): Expr {
@@ -537,6 +546,7 @@ export class BodyReader {
         return this.#builtIn(text, callee.getNameNode(), [receiver, ...args], span);
       return this.refuse(callee.getNameNode(), refusedMethod(method, receiver, !isText), span);
     }
+    if (isTime(receiver)) return readTime(node, callee, this);
     const declared = Node.isIdentifier(receiver) ? receiver.getSymbol()?.getDeclarations()[0] : undefined;
     const global = declared === undefined ? GLOBALS.includes(receiver.getText()) : !this.names.isInside(declared);
     if (global) return this.refuse(node, refusedGlobalCall(node));
@@ -617,7 +627,7 @@ export class BodyReader {
   // --- What the readers of forms need -------------------------------------------------------------------------------------
 
   name(node: Node): Name {
-    const text = Node.isStringLiteral(node) || Node.isNumericLiteral(node) ? String(node.getLiteralValue()) : node.getText();
+    const text = Node.isStringLiteral(node) || Node.isNumericLiteral(node) ? node.compilerNode.text : node.getText();
     return { text, span: this.span(node) };
   }
 

@@ -1,12 +1,19 @@
 // The functions of "headrace" that say more than a call does: those that hold a block (`fit`, `loop`, `forEach`, `onFailure`), the
 // statements (`track`, `keep`, …), and `within`. Each becomes the form of `.pipe` text. Must not know how anything else is read.
-import type { ArrowFunction, CallExpression, FunctionExpression, ObjectLiteralExpression } from "ts-morph";
+import type {
+  ArrowFunction,
+  BinaryExpression,
+  CallExpression,
+  FunctionExpression,
+  ObjectLiteralExpression,
+  PropertyAccessExpression,
+} from "ts-morph";
 import { Node, ts } from "ts-morph";
 import type { Name, Span } from "../../lang/ast.ts";
 import type { Argument, Block, Carried, Expr, Statement } from "../module.ts";
 import type { BodyReader, OnReturn } from "./typescript-body.ts";
-import { unwrapped } from "./typescript-names.ts";
-import { short } from "./typescript-refusals.ts";
+import { isTime, unwrapped } from "./typescript-names.ts";
+import { STAGE_HELP, short } from "./typescript-refusals.ts";
 
 type Lambda = ArrowFunction | FunctionExpression;
 const isLambda = (node: Node | undefined): node is Lambda => Node.isArrowFunction(node) || Node.isFunctionExpression(node);
@@ -22,6 +29,16 @@ export function readForm(form: string, call: CallExpression, reader: BodyReader)
       return readForEach(call, reader);
     case "within":
       return readWithin(call, reader);
+    case "timestamp":
+      return readMoved(call, reader);
+    case "file":
+    case "files": {
+      const what = form === "file" ? "InputFile" : "InputFiles";
+      return reader.refuse(call, [
+        `a call of \`${form}\` but as the default of a parameter`,
+        `input: ${what} = ${short(call, 60)}, as a parameter of the pipeline that runs`,
+      ]);
+    }
     default:
       return null;
   }
@@ -409,6 +426,85 @@ export function readAgg(call: CallExpression, name: Node, rows: Argument, reader
   if (args.length === 0 || args.length < fields.length)
     return reader.refuse(call, ["an `agg` whose fields aren't reductions of the rows that it is given", example]);
   return { kind: "call", callee: reader.name(name), receiver: null, args: [rows, ...args], span: reader.span(call) };
+}
+
+// --- Files, times ----------------------------------------------------------------------------------------------------------
+
+/** `flights: InputFile = file("flights.csv")`: a module has the path, or the pattern. */
+export function readFileDefault(node: Node, wanted: "file" | "files", reader: BodyReader): Expr {
+  const call = unwrapped(node);
+  if (node.getText() === "null" || node.getText() === "undefined") return reader.expression(node);
+  const [path] = Node.isCallExpression(call) && reader.names.form(call) === wanted ? call.getArguments() : [];
+  const text = writtenText(path, reader);
+  if (path !== undefined && text !== null) return { kind: "string", value: text.text, span: reader.span(path) };
+  const example = wanted === "file" ? 'file("flights.csv")' : 'files("logs/*.jsonl")';
+  const literal = Node.isStringLiteral(call) ? `${wanted}(${call.getText()})` : example;
+  return reader.refuse(node, [`a default of ${wanted === "file" ? "a file" : "files"} that isn't written out`, literal]);
+}
+
+/** `x` in `x.getTime()`. */
+function timeIn(node: Node): Node | null {
+  const call = unwrapped(node);
+  const callee = Node.isCallExpression(call) ? unwrapped(call.getExpression()) : undefined;
+  return Node.isPropertyAccessExpression(callee) && callee.getName() === "getTime" && isTime(callee.getExpression())
+    ? callee.getExpression()
+    : null;
+}
+
+/** `a.getTime() - b.getTime()` is `a - b`, which TypeScript doesn't have. */
+export function readDifference(node: BinaryExpression, reader: BodyReader): Expr | null {
+  const [left, right] = [timeIn(node.getLeft()), timeIn(node.getRight())];
+  if (left === null || right === null) return null;
+  return { kind: "binary", operator: "-", left: reader.expression(left), right: reader.expression(right), span: reader.span(node) };
+}
+
+/** `timestamp(t.getTime() + 3600000)` is `t + 3600000`. */
+function readMoved(call: CallExpression, reader: BodyReader): Expr | null {
+  const [of] = call.getArguments().map(unwrapped);
+  const operator = Node.isBinaryExpression(of) ? of.getOperatorToken().getText() : null;
+  if (!Node.isBinaryExpression(of) || (operator !== "+" && operator !== "-") || timeIn(of.getRight()) !== null) return null;
+  const time = timeIn(of.getLeft());
+  if (time === null) return null;
+  return { kind: "binary", operator, left: reader.expression(time), right: reader.expression(of.getRight()), span: reader.span(call) };
+}
+
+const PARTS_OF_TIME: Readonly<Record<string, string>> = {
+  getUTCFullYear: "year",
+  getUTCMonth: "month",
+  getUTCDate: "day",
+  getUTCHours: "hour",
+  getUTCMinutes: "minute",
+  getUTCSeconds: "second",
+  getUTCDay: "weekday",
+};
+
+/** A method of a `Date`: milliseconds since 1970, or what is said by another function. */
+export function readTime(call: CallExpression, callee: PropertyAccessExpression, reader: BodyReader): Expr {
+  const time = callee.getExpression();
+  const span = reader.span(call);
+  if (callee.getName() === "getTime") {
+    const zero: Expr = { kind: "number", value: 0, numeric: "int", span };
+    const epoch: Expr = {
+      kind: "call",
+      callee: { text: "timestamp", span },
+      receiver: null,
+      args: [{ name: null, value: zero, span }],
+      span,
+    };
+    return { kind: "binary", operator: "-", left: reader.expression(time), right: epoch, span };
+  }
+  if (callee.getName() === "toISOString")
+    return {
+      kind: "call",
+      callee: { text: "string", span: reader.span(callee.getNameNode()) },
+      receiver: null,
+      args: [reader.argument(time)],
+      span,
+    };
+  const utc = callee.getName().replace(/^get(?=[A-Z])(?!UTC)/, "getUTC");
+  const part = Object.hasOwn(PARTS_OF_TIME, utc) ? PARTS_OF_TIME[utc]! : null;
+  const help = part === null ? STAGE_HELP : `${part}(${short(time)}) of "headrace"`;
+  return reader.refuse(callee.getNameNode(), [`\`.${callee.getName()}\` of a time`, help], span);
 }
 
 function only(block: Block, at: Node, what: string, help: string, reader: BodyReader): Expr {

@@ -14,8 +14,11 @@ import { Node, ts } from "ts-morph";
 import type { Name, Span } from "../../lang/ast.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
+import type { Type } from "../../lang/types.ts";
+import { mayBeNull, optionalOf, presentOf } from "../../lang/types.ts";
 import type { DeclaredType, Expr, Import, Module, Parameter, Pipeline } from "../module.ts";
 import { BodyReader } from "./typescript-body.ts";
+import { readFileDefault } from "./typescript-forms.ts";
 import { isPipeline } from "./typescript-names.ts";
 import type { TypeScriptProgram } from "./typescript-program.ts";
 import { TypeReader } from "./typescript-types.ts";
@@ -64,7 +67,7 @@ export function readModule(
       ...module,
       doc: docOf(entry),
       // As in `.pipe` text, where params belong to the file and the entry has no arguments of its own.
-      params: module.pipelines[at]!.parameters,
+      params: module.pipelines[at]!.parameters.map(asParam),
       pipelines: module.pipelines.map((pipeline, i) => (i === at ? { ...pipeline, parameters: [] } : pipeline)),
     },
     diagnostics,
@@ -181,11 +184,14 @@ function readParameters(
     const { doc, range } = tag === undefined ? { doc: null, range: null } : documented(tag, file);
     const initializer = parameter.getInitializer();
     const missing: Expr | null = parameter.hasQuestionToken() ? { kind: "null", span } : null;
+    const type = typeOf(parameter, types);
+    const files = type.kind === "type" ? filesOf(type.type) : null;
+    const given = (node: Node): Expr => (files === null ? bodies.expression(node) : readFileDefault(node, files, bodies));
     return {
       name: { text: parameter.getName(), span: spanOf(parameter.getNameNode(), file) },
       doc,
-      type: typeOf(parameter, types),
-      default: initializer === undefined ? missing : bodies.expression(initializer),
+      type,
+      default: initializer === undefined ? missing : given(initializer),
       range,
       span,
     };
@@ -196,6 +202,20 @@ function typeOf(parameter: ParameterDeclaration, types: TypeReader): DeclaredTyp
   const node = parameter.getTypeNode();
   const type = node === undefined ? types.readPresent(parameter.getType().compilerType) : types.readNode(node.compilerNode);
   return { kind: "type", type: parameter.hasQuestionToken() ? { kind: "union", members: [type, { kind: "null" }] } : type };
+}
+
+/** Whether a parameter is a file, or the files that a pattern finds. */
+function filesOf(type: Type): "file" | "files" | null {
+  const { kind, ...of } = presentOf(type);
+  return kind === "file" || kind === "files" ? kind : kind === "list" && "item" in of && of.item.kind === "file" ? "files" : null;
+}
+
+/** What is given on the command line for a list of files is a pattern. */
+function asParam(parameter: Parameter): Parameter {
+  const { type } = parameter;
+  if (type.kind !== "type" || filesOf(type.type) !== "files") return parameter;
+  const files: Type = { kind: "files" };
+  return { ...parameter, type: { kind: "type", type: mayBeNull(type.type) ? optionalOf(files) : files } };
 }
 
 function documented(tag: JSDocParameterTag, file: string): Pick<Parameter, "doc" | "range"> {

@@ -168,7 +168,12 @@ export class Names {
   }
 }
 
-export const numericOf = (value: number): "either" | "float" => (Number.isInteger(value) ? "either" : "float");
+export const isTime = (node: Node): boolean => {
+  const type = node.getType().getNonNullableType();
+  return type.getSymbol()?.getName() === "Date" && type.getProperty("getTime") !== undefined;
+};
+
+export const numericOf = (value: number): "either" | "float" => (Number.isSafeInteger(value) ? "either" : "float");
 
 function isFunctionLike(node: Node): boolean {
   return Node.isFunctionDeclaration(node) || Node.isArrowFunction(node) || Node.isFunctionExpression(node);

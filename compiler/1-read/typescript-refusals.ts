@@ -136,7 +136,13 @@ export function refusedExpression(node: Node): Refusal {
   if (Node.isTypeOfExpression(node)) return ["`typeof`", "a stage function can look at what a value is"];
   if (Node.isVoidExpression(node)) return ["`void`", "null"];
   if (Node.isDeleteExpression(node)) return ["`delete`", "a record of the other fields: { a: row.a, b: row.b }"];
-  if (Node.isNewExpression(node)) return ["a `new` object", STAGE_HELP];
+  if (Node.isNewExpression(node)) {
+    if (node.getExpression().getText() !== "Date") return ["a `new` object", STAGE_HELP];
+    const args = node.getArguments();
+    if (args.length === 0)
+      return ["`new Date()`, which reads the clock", "a parameter of the pipeline, or a stage function tagged @volatile"];
+    return ["`new Date`", args.length === 1 ? `timestamp(${short(args[0]!)})` : 'timestamp("2020-01-31T12:30:00Z")'];
+  }
   if (Node.isClassExpression(node)) return ["a class", STAGE_HELP];
   if (Node.isRegularExpressionLiteral(node)) return ["a regular expression", STAGE_HELP];
   if (Node.isTaggedTemplateExpression(node)) return ["a tagged template", STAGE_HELP];

@@ -2,6 +2,7 @@
 // where in a signature a type stands, or what will be checked.
 import { ts } from "ts-morph";
 import type { Dim, Dtype, FieldType, Type } from "../../lang/types.ts";
+import type { DeclaredType } from "../module.ts";
 import { fileName, packageRoot } from "../sources.ts";
 import type { TypeScriptProgram } from "./typescript-program.ts";
 
@@ -102,6 +103,15 @@ export class TypeReader {
     if (iterates === "no") return { returns: this.read(awaited), async, iterates };
     const [row] = this.#checker.getTypeArguments(awaited as ts.TypeReference);
     return { returns: { kind: "dataset", row: row === undefined ? { kind: "any" } : this.read(row) }, async, iterates };
+  }
+
+  /** Of `csv<Flight>(…)`: the type that is written, or that TypeScript finds where it isn't (`const rows: Dataset<Flight> = csv(…)`). */
+  readRows(call: ts.CallExpression): (DeclaredType & { kind: "type" }) | null {
+    const [written] = call.typeArguments ?? [];
+    if (written !== undefined) return { kind: "type", type: this.readNode(written), span: this.#program.span(written) };
+    const given = this.#checker.getTypeAtLocation(call);
+    const [row] = this.isDataset(given) ? this.#checker.getTypeArguments(given as ts.TypeReference) : [];
+    return row === undefined || row.flags & (ts.TypeFlags.Unknown | ts.TypeFlags.Any) ? null : { kind: "type", type: this.read(row) };
   }
 
   /** A type as written, which keeps the name of `T` in `View<T>`: TypeScript itself forgets it. */

@@ -30,7 +30,7 @@ import { remarkReaches } from "./purity.ts";
 import { callReader, refuseTypes } from "./readers.ts";
 import { callSample } from "./sampling.ts";
 import type { Scope } from "./scope.ts";
-import { meant, primary, secondary } from "./scope.ts";
+import { inTypeScript, meant, primary, secondary } from "./scope.ts";
 import type { Sizes } from "./signature-choice.ts";
 import { bindSizes, chooseSignature, complete, sizeFrames, wantedOf } from "./signature-choice.ts";
 import type { CheckedPipeline, StageFunction, Typed, TypedArgument, TypedLambda } from "./typed.ts";
@@ -193,7 +193,7 @@ function callFunction(call: Call, declared: StageFunction, scope: Scope, context
         "HR302",
         { callee: signature.name },
         [primary(call.callee.span, "an effect"), secondary(signature.span, "tagged `@effect`")],
-        text === null || text.includes("\n") ? {} : { help: `do ${text}` },
+        text === null || text.includes("\n") ? {} : { help: inTypeScript(call.span) ? `perform(${text})` : `do ${text}` },
       ),
     );
   }

@@ -15,7 +15,7 @@ import { check } from "./expressions.ts";
 import type { OpenQuestion } from "./fitting.ts";
 import { expectType, whole } from "./fitting.ts";
 import { ERROR, INT, STRING } from "./operations.ts";
-import { Declarations, meant, primary, Scope, StageIds, secondary } from "./scope.ts";
+import { Declarations, inTypeScript, meant, primary, Scope, StageIds, secondary } from "./scope.ts";
 import { bindName, checkBlock, checkStatement, reportUnused } from "./statements.ts";
 import type { Binding, CheckedPipeline, CheckedProgram } from "./typed.ts";
 
@@ -389,7 +389,7 @@ function calleesFirst<D extends { readonly pipeline: Pipeline; readonly shell: C
 
 /** Only `.pipe` text writes result types; TypeScript infers them. */
 function pipelineNeedsType(pipeline: Pipeline): boolean {
-  return !/\.[mc]?tsx?$/.test(pipeline.span.file);
+  return !inTypeScript(pipeline.span);
 }
 
 function checkBody(pipeline: Pipeline, shell: CheckedPipeline, scope: Scope, context: Context): void {

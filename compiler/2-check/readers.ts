@@ -10,7 +10,7 @@ import { check, errorAt } from "./expressions.ts";
 import { whole } from "./fitting.ts";
 import { ERROR, STRING } from "./operations.ts";
 import type { Scope } from "./scope.ts";
-import { primary } from "./scope.ts";
+import { inTypeScript, primary } from "./scope.ts";
 import type { Typed } from "./typed.ts";
 
 type Call = Expr & { kind: "call" };
@@ -19,7 +19,7 @@ type Call = Expr & { kind: "call" };
 export function refuseTypes(call: Call, context: Context): void {
   const [first] = call.types ?? [];
   if (!first) return;
-  const span = first.kind === "node" ? first.node.span : call.callee.span;
+  const span = first.kind === "node" ? first.node.span : (first.span ?? call.callee.span);
   context.diagnostics.push(
     report("HR110", { what: `\`${call.callee.text}\` takes no types` }, [primary(span, "inferred from its arguments")], {
       help: "types stand behind readers: csv<Row>(file)",
@@ -70,12 +70,13 @@ function isFile(files: Typed, format: string, context: Context): boolean {
   )
     return true;
   const written = files.kind === "const" && typeof files.value === "string" ? files.value : null;
+  const several = written !== null && /[*?[{]/.test(written);
+  const input = inTypeScript(files.span)
+    ? `input: ${several ? "InputFiles" : "InputFile"}${written === null ? "" : ` = ${several ? "files" : "file"}(${JSON.stringify(written)})`} as a parameter`
+    : `param input: ${several ? "files" : "file"}${written === null ? "" : ` = ${JSON.stringify(written)}`}`;
   context.diagnostics.push(
     report("HR220", { format, is: print(files.type) }, [primary(files.span, `is ${print(files.type)}`)], {
-      help:
-        written === null
-          ? `param input: file, then ${format}${format === "text" ? "" : "<Row>"}(input)`
-          : `param input: ${/[*?[{]/.test(written) ? "files" : "file"} = ${JSON.stringify(written)}, then ${format}${format === "text" ? "" : "<Row>"}(input)`,
+      help: `${input}, then ${format}${format === "text" ? "" : "<Row>"}(input)`,
     }),
   );
   return false;
@@ -98,7 +99,7 @@ function rowType(call: Call, format: string, context: Context): Type {
     return ERROR;
   }
   const type = context.declarations.declared(first);
-  const span = first.kind === "node" ? first.node.span : callee.span;
+  const span = first.kind === "node" ? first.node.span : (first.span ?? callee.span);
   if (more.length > 0) {
     context.diagnostics.push(report("HR110", { what: `\`${format}\` takes one type` }, [primary(span, "one too many")]));
     return ERROR;

@@ -9,6 +9,8 @@ import type { DeclaredType, FunctionSignature, LinkedImport, ProgramFile } from 
 import { TypeNames } from "./type-names.ts";
 import type { Binding, CheckedPipeline, StageFunction } from "./typed.ts";
 
+/** Where a help has to be written as annotated TypeScript. */
+export const inTypeScript = ({ file }: Span): boolean => /\.[mc]?tsx?$/.test(file);
 export const primary = (span: Span, label: string): Frame => ({ span, label, role: "primary" });
 export const secondary = (span: Span, label: string): Frame => ({ span, label, role: "secondary" });
 

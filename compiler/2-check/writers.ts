@@ -10,7 +10,7 @@ import { expectType } from "./fitting.ts";
 import { NULL, STRING } from "./operations.ts";
 import { unfitForCsv, unfitForJson } from "./readers.ts";
 import type { Scope } from "./scope.ts";
-import { primary } from "./scope.ts";
+import { inTypeScript, primary } from "./scope.ts";
 import type { Typed } from "./typed.ts";
 
 const formats = { writeCsv: "csv", writeJsonLines: "jsonLines", writeText: "text" } as const;
@@ -37,7 +37,7 @@ export function callWriter(
         "HR302",
         { callee: name },
         [primary(whole.callee.span, "an effect")],
-        text === null || text.includes("\n") ? {} : { help: `do ${text}` },
+        text === null || text.includes("\n") ? {} : { help: inTypeScript(whole.span) ? `perform(${text})` : `do ${text}` },
       ),
     );
     return errorAt(whole.span);

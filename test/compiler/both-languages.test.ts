@@ -1,10 +1,10 @@
 // Each form in `.pipe` text and in annotated TypeScript: both are read into the same module.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { localEngine } from "headrace/engine";
+import { compile, localEngine } from "headrace/engine";
 import { expect, it } from "vitest";
 import { bare, pipeModule, typeScriptModule } from "../harness/modules.ts";
 import { compileFiles, shown } from "../harness/programs.ts";
@@ -24,7 +24,8 @@ export function notify(text: string): void { console.log(text); }
 export function maybe(id: int): Row | null { return id > 3 ? null : { id, name: null, size: 1, tags: [] }; }
 `;
 const names = ["clean", "distance", "fetched", "gradient", "judge", "load", "maybe", "move", "notify", "start"];
-const own = "dataset, expect, fit, forEach, keep, loop, mean, onFailure, perform, range, stopAfter, track, within";
+const own =
+  "dataset, date, expect, fit, forEach, keep, loop, mean, month, onFailure, perform, range, stopAfter, timestamp, track, weekday, within";
 
 /** What it shows, `.pipe` text, TypeScript. */
 const table: readonly (readonly [string, string, string])[] = [
@@ -211,6 +212,19 @@ const table: readonly (readonly [string, string, string])[] = [
     `let t = \`\${n}\`\n{ a: sqrt(n), b: log2(n), c: upper(t), d: startsWith(t, "1"), e: replace(t, "1", "2"), f: string(n) }`,
     `const t = \`\${n}\`;\nreturn { a: Math.sqrt(n), b: Math.log2(n), c: t.toUpperCase(), d: t.startsWith("1"), e: t.replaceAll("1", "2"), f: String(n) };`,
   ],
+  ["numbers", "[1e-9, 1e-4, 2.5e7, 1000, 16, 3.0, -1, 1e21]", "return [1e-9, 1e-4, 2.5e7, 1_000, 0x10, 3.0, -1, 1e21];"],
+  [
+    "writers",
+    `do load(1) |> writeJsonLines("a.jsonl")\ndo load(1) |> map(r => \`\${r.id}\`) |> writeText("a.txt")\nn`,
+    `perform(dataset(load(1)).writeJsonLines("a.jsonl"));\ndataset(load(1)).map((r) => \`\${r.id}\`).writeText("a.txt");\nreturn n;`,
+  ],
+  [
+    "times",
+    `let a = timestamp("2020-01-31T12:30:00Z")\nlet b = a + 3600000
+    { day: date(a), month: month(b), on: weekday(a), before: a < b, late: b - a, ms: a - timestamp(0), text: string(a) }`,
+    `const a = timestamp("2020-01-31T12:30:00Z");\nconst b = timestamp(a.getTime() + 3600000);
+    return { day: date(a), month: month(b), on: weekday(a), before: a < b, late: b.getTime() - a.getTime(), ms: a.getTime(), text: a.toISOString() };`,
+  ],
 ];
 
 const pipe = pipeModule(
@@ -231,23 +245,27 @@ it.each(table.map(([what], i) => [what, i] as const))("%s", (_, i) => {
 });
 
 it("all of it type-checks with plain `tsc`", () => {
-  const root = fileURLToPath(new URL("../..", import.meta.url));
   const folder = mkdtempSync(join(tmpdir(), "headrace-tsc-"));
   try {
     writeFileSync(join(folder, "stages.ts"), stages);
     writeFileSync(join(folder, "forms.pipeline.ts"), typeScriptFile);
-    const compilerOptions = {
-      ...{ target: "es2023", lib: ["es2023"], module: "nodenext", strict: true, noUncheckedIndexedAccess: true, noEmit: true },
-      ...{ allowImportingTsExtensions: true, skipLibCheck: true, types: ["node"], typeRoots: [join(root, "node_modules/@types")] },
-      paths: { headrace: [join(root, "api/index.ts")] },
-    };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
-    const { stdout } = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" });
-    expect(stdout).toBe("");
+    expect(tsc(folder)).toBe("");
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
+
+/** What plain `tsc` says of the files of a folder. */
+function tsc(folder: string): string {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const compilerOptions = {
+    ...{ target: "es2023", lib: ["es2023"], module: "nodenext", strict: true, noUncheckedIndexedAccess: true, noEmit: true },
+    ...{ allowImportingTsExtensions: true, skipLibCheck: true, types: ["node"], typeRoots: [join(root, "node_modules/@types")] },
+    paths: { headrace: [join(root, "api/index.ts")] },
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  return spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" }).stdout;
+}
 
 // --- Plans and results ----------------------------------------------------------------------------------------------------
 
@@ -352,4 +370,95 @@ it("a program of all forms has one plan in both, and one result", async () => {
   for (const { plan, code } of [text, same]) results.push((await engine.run(plan!, code, { params: { n: 4 } })).outputs);
   expect(results[1]).toEqual(results[0]);
   expect(results[0]).toMatchObject({ epochs: 4, bad: 2, kind: "row 7", late: 2.5, root: 65 / 64 / 2 });
+});
+
+// --- Files ------------------------------------------------------------------------------------------------------------------
+
+const filesInPipe = `import { size } from "./stages.ts"
+type Flight = { carrier: string, delay: float?, date: timestamp }
+type Event = { name: string, at: timestamp, tags: [string] }
+param flights: file = "flights.csv"
+param logs: files = "logs/*.jsonl"
+param out: string
+pipeline main() -> { late: Dataset<{ carrier: string, n: int, worst: float, last: timestamp }>, names: [string], events: int, lines: int, span: int, bytes: int } {
+  let rows = csv<Flight>(flights, separator: ";")
+  let late = rows
+    |> filter(r => r.delay != null && year(r.date) >= 2020)
+    |> groupBy(r => { carrier: r.carrier })
+    |> agg(n: count(), worst: max(r => r.delay ?? 0.0), last: max(r => r.date))
+  do late |> writeCsv(out)
+  let events = jsonLines<Event>(logs)
+  let first = events |> min(e => e.at)
+  {
+    late,
+    names: logs |> map(f => f.name),
+    events: events |> filter(e => contains(e.tags, "a")) |> count,
+    lines: text(logs) |> count,
+    span: (events |> max(e => e.at)) - first,
+    bytes: size(flights)
+  }
+}
+`;
+const filesInTypeScript = `import { csv, file, files, jsonLines, perform, text, year, type float, type InputFile, type InputFiles } from "headrace";
+import { size } from "./stages.ts";
+interface Flight { readonly carrier: string; readonly delay: float | null; readonly date: Date }
+interface Event { readonly name: string; readonly at: Date; readonly tags: readonly string[] }
+/** @pipeline */
+export function main(flights: InputFile = file("flights.csv"), logs: InputFiles = files("logs/*.jsonl"), out: string) {
+  const rows = csv<Flight>(flights, { separator: ";" });
+  const late = rows
+    .filter((r) => r.delay !== null && year(r.date) >= 2020)
+    .groupBy((r) => ({ carrier: r.carrier }))
+    .agg((of) => ({ n: of.count(), worst: of.max((r) => r.delay ?? 0.0), last: of.max((r) => r.date) }));
+  perform(late.writeCsv(out));
+  const events = jsonLines<Event>(logs);
+  const first = events.min((e) => e.at);
+  return {
+    late,
+    names: logs.map((f) => f.name),
+    events: events.filter((e) => e.tags.includes("a")).count(),
+    lines: text(logs).count(),
+    span: events.max((e) => e.at).getTime() - first.getTime(),
+    bytes: size(flights),
+  };
+}
+`;
+
+it("files are read and written alike in both", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "headrace-files-"));
+  try {
+    const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
+    mkdirSync(join(folder, "logs"));
+    write("flights.csv", "date;carrier;delay\n2020-01-01;AA;5\n2019-01-01;AA;50\n2021-06-01;AA;9\n2020-01-02;UA;\n2020-01-02;UA;1.5\n");
+    write("logs/a.jsonl", '{"name":"x","at":"2020-01-01T00:00:01Z","tags":["a"]}\n{"name":"y","at":"2020-01-01T00:00:02Z","tags":[]}\n');
+    write("logs/b.jsonl", '{"name":"z","at":"2020-01-01T00:00:05Z","tags":["a","b"]}\n');
+    write(
+      "stages.ts",
+      'import type { InputFile, int } from "headrace";\nexport function size(file: InputFile): int { return file.bytes; }\n',
+    );
+    write("main.pipe", filesInPipe);
+    write("main.pipeline.ts", filesInTypeScript);
+    expect(tsc(folder)).toBe("");
+    await using engine = await localEngine({ slots: 2 });
+    const found: { readonly hash: string; readonly outputs: unknown; readonly written: string }[] = [];
+    for (const name of ["main.pipe", "main.pipeline.ts"]) {
+      const { plan, code, diagnostics } = await compile(join(folder, name));
+      expect(diagnostics).toEqual([]);
+      const out = join(folder, "out.csv");
+      const { error, outputs } = await engine.run(plan!, code, { params: { out } });
+      expect(error).toBeNull();
+      found.push({ hash: plan!.hash, outputs, written: readFileSync(out, "utf8") });
+    }
+    expect(found[1]).toEqual(found[0]);
+    expect(found[0]!.outputs).toEqual({
+      late: [
+        { carrier: "AA", n: 2, worst: 9, last: new Date("2021-06-01") },
+        { carrier: "UA", n: 1, worst: 1.5, last: new Date("2020-01-02") },
+      ],
+      ...{ names: ["a.jsonl", "b.jsonl"], events: 2, lines: 3, span: 4000, bytes: 101 },
+    });
+    expect(found[0]!.written.split("\n").slice(0, 2)).toEqual(["carrier,n,worst,last", "AA,2,9,2021-06-01T00:00:00.000Z"]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

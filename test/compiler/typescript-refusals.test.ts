@@ -101,7 +101,7 @@ const table: readonly (readonly string[])[] = [
   ],
   [
     "return new Date();",
-    "HR510 «new Date()» a pipeline can't hold a `new` object — put it in an exported function of a file of stages, and call that",
+    "HR510 «new Date()» a pipeline can't hold `new Date()`, which reads the clock — a parameter of the pipeline, or a stage function tagged @volatile",
   ],
   [
     "return { get a() { return 1; }, [`b`]: 2, c() {} };",
@@ -322,10 +322,27 @@ const table: readonly (readonly string[])[] = [
     "notify('a'), notify('b'); return 1;",
     "HR510 «notify('a'), notify('b')» a pipeline can't hold a value that nobody uses — const name = …, or leave it out",
   ],
+  ["return new Date('2020-01-01');", "HR510 «new Date('2020-01-01')» a pipeline can't hold `new Date` — timestamp('2020-01-01')"],
+  [
+    "return new Map();",
+    "HR510 «new Map()» a pipeline can't hold a `new` object — put it in an exported function of a file of stages, and call that",
+  ],
+  [
+    "const t = timestamp('2020-01-01'); return t.getMonth();",
+    'HR510 «getMonth» a pipeline can\'t hold `.getMonth` of a time — month(t) of "headrace"',
+  ],
+  [
+    "const t = timestamp('2020-01-01'); return t.toLocaleString();",
+    "HR510 «toLocaleString» a pipeline can't hold `.toLocaleString` of a time — put it in an exported function of a file of stages, and call that",
+  ],
+  [
+    "return csv<Row>(file('a.csv')).count();",
+    "HR510 «file('a.csv')» a pipeline can't hold a call of `file` but as the default of a parameter — input: InputFile = file('a.csv'), as a parameter of the pipeline that runs",
+  ],
 ];
 
-const head = `import { dataset, expect, fit, forEach, keep, loop, mean, onFailure, perform, range, stopAfter, track, within, type int } from "headrace";
-import { clean, init, load, notify, score, step, LIMIT, Mode, Sim, table } from "./stages.ts";
+const head = `import { csv, dataset, expect, file, fit, forEach, keep, loop, mean, onFailure, perform, range, stopAfter, timestamp, track, within, type int } from "headrace";
+import { clean, init, load, notify, score, step, LIMIT, Mode, Sim, table, type Row } from "./stages.ts";
 `;
 const text = `${head}${table.map(([body], i) => `/** @pipeline */ export async function p${i}() { ${body} }`).join("\n")}\n`;
 const { diagnostics } = await typeScriptModule(text, { "stages.ts": STAGES }, "p0");

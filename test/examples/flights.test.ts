@@ -45,3 +45,12 @@ it("the flights example sums up routes by airport, and writes what it found", as
     rmSync(folder, { recursive: true });
   }
 });
+
+it("has one plan, written as `.pipe` or as TypeScript", async () => {
+  const [pipe, typescript] = [
+    await compile(path("examples/flights/flights.pipe")),
+    await compile(path("examples/flights/flights.pipeline.ts")),
+  ];
+  expect(typescript.diagnostics).toEqual([]);
+  expect(typescript.plan!.hash).toBe(pipe.plan!.hash);
+});

@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { compile, localEngine } from "headrace/engine";
 import { expect, it } from "vitest";
 
-const example = fileURLToPath(new URL("../../examples/iris/iris.pipe", import.meta.url));
+const file = (name: string) => fileURLToPath(new URL(`../../examples/iris/${name}`, import.meta.url));
+const example = file("iris.pipe");
 
 interface Trial {
   readonly groups: number;
@@ -33,4 +34,11 @@ it("finds three groups, with the same bits under every schedule and number of sl
   }
   expect(found[1]).toEqual(found[0]);
   expect(found[2]).toEqual(found[0]);
+});
+
+it("has one plan, written as `.pipe` or as TypeScript", async () => {
+  const [pipe, typescript] = [await compile(example), await compile(file("iris.pipeline.ts"))];
+  expect(typescript.diagnostics).toEqual([]);
+  expect(typescript.plan!.hash).toBe(pipe.plan!.hash);
+  expect(Object.keys(typescript.code).sort()).toEqual(Object.keys(pipe.code).sort());
 });
