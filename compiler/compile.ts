@@ -16,7 +16,7 @@ import { lower } from "./3-lower/lower.ts";
 import { makePlan } from "./4-plan/plan.ts";
 import { checkEntries, checkNames, checkOthers, checkSchedules, choose, namedStages } from "./4-plan/schedule.ts";
 import { buildSlices } from "./code.ts";
-import { hasError, locator, told, withoutGuesses } from "./findings.ts";
+import { addAll, hasError, locator, told, withoutGuesses } from "./findings.ts";
 import type { Module } from "./module.ts";
 import type { CodeStore, Plan } from "./plan.ts";
 import type { Sources } from "./sources.ts";
@@ -88,16 +88,16 @@ async function finish(read: Read, sources: Sources, options: CompileOptions, wit
   const linked = await link(module, read.unread, sources);
   const { program, entry } = await checkLinked(linked, sources, options, !withCode, diagnostics);
   const schedule = entry === null ? null : pickSchedule(linked.program, entry, options.schedule, sources, diagnostics);
-  if (schedule && !module.schedules.includes(schedule)) diagnostics.push(...checkEntries(schedule));
+  if (schedule && !module.schedules.includes(schedule)) addAll(diagnostics, checkEntries(schedule));
   if (!program) return end();
 
   const { flow, diagnostics: stuck } = lower(program, namedStages(schedule));
   const { choices, diagnostics: illegal } = choose(schedule, flow);
-  diagnostics.push(...stuck, ...checkOthers(linked.program, program.entry.name, schedule, flow), ...illegal);
+  addAll(diagnostics, [...stuck, ...checkOthers(linked.program, program.entry.name, schedule, flow), ...illegal]);
   if (!withCode || hasError(diagnostics)) return end({ flow });
 
   const { slices, code, diagnostics: unbuilt } = await buildCode(flow, sources);
-  diagnostics.push(...unbuilt);
+  addAll(diagnostics, unbuilt);
   if (hasError(diagnostics)) return end({ flow });
   const plan = makePlan(flow, { program, schedule: schedule?.name.text ?? null, choices, slices, locate: locator(sources) });
   return end({ flow, plan, code });
@@ -119,12 +119,16 @@ async function checkLinked(
   const { entry: module } = linked.program;
   const { program, entry, diagnostics: found, questions } = checkProgram(linked.program, { entry: options.entry, library, textOf });
   const all = [...linked.unlinked, ...found, ...(await answers(questions, sources))];
-  diagnostics.push(...linked.diagnostics);
+  addAll(diagnostics, linked.diagnostics);
   // Which stages there are is known once the program is right; until then a wrong name is one that nothing has.
   const right = program !== null && !hasError([...diagnostics, ...all]);
-  all.push(...checkSchedules(module));
-  if (!right) all.push(...module.schedules.flatMap((schedule) => checkNames(schedule, linked.program)));
-  diagnostics.push(...withoutGuesses(all, linked.unread, textOf));
+  addAll(all, checkSchedules(module));
+  if (!right)
+    addAll(
+      all,
+      module.schedules.flatMap((schedule) => checkNames(schedule, linked.program)),
+    );
+  addAll(diagnostics, withoutGuesses(all, linked.unread, textOf));
   return { program: right ? program : null, entry };
 }
 

@@ -8,6 +8,11 @@ import type { Sources } from "./sources.ts";
 
 export const hasError = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some(({ severity }) => severity === "error");
 
+/** Any number of them: `push` takes no more than a stack holds. */
+export function addAll<T>(into: T[], from: readonly T[]): void {
+  for (const one of from) into.push(one);
+}
+
 /** By file and place, those without one first; each once. */
 export function told(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   // What nobody reads says little where reading it may be what is wrong.

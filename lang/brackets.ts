@@ -44,8 +44,10 @@ export function balance(tokens: readonly Token[], file: string): Balanced {
 
 function isBalanced(tokens: readonly Token[]): boolean {
   const open: Token[] = [];
-  for (const token of tokens) {
+  for (const [i, token] of tokens.entries()) {
     const type = token.tokenType;
+    // Two mistakes may make up for each other, but not across what no bracket can hold.
+    if (token.first && open.length > 0 && beginsOutside(tokens, i, open)) return false;
     if (isOpener(token) || type === t.TemplateOpen) open.push(token);
     else if (type === t.TemplateMiddle || type === t.TemplateClose) {
       if (open.at(-1)?.tokenType !== t.TemplateOpen) return false;
@@ -56,6 +58,19 @@ function isBalanced(tokens: readonly Token[]): boolean {
     }
   }
   return open.length === 0;
+}
+
+/** A line that can't stand in what is open. */
+function beginsOutside(tokens: readonly Token[], at: number, open: readonly Token[]): boolean {
+  const top = open.at(-1)!.tokenType;
+  if (tokens[at]!.indent === 0 && startsDeclaration(tokens, at)) return true;
+  if (top !== t.LParen && top !== t.LSquare) return false;
+  return startsStatement(tokens, at) || (isScheduleBrace(tokens, open[0]!) && startsEntry(tokens, at));
+}
+
+function isScheduleBrace(tokens: readonly Token[], brace: Token): boolean {
+  const at = tokens.indexOf(brace);
+  return tokens.slice(Math.max(0, at - 4), at).some((token) => token.tokenType === t.Schedule && token.first);
 }
 
 type Found =
@@ -125,7 +140,12 @@ class Balancing {
     if (isHole(opener) || isCloser(token) || opener.startLine === token.startLine) return false;
     const isBlock = opener.tokenType === t.LBrace && opensBlock(this.tokens, place);
     if (!isBlock && startsStatement(this.tokens, at)) return true;
+    if (opener.tokenType !== t.LBrace && startsEntry(this.tokens, at) && this.inSchedule()) return true;
     return judged && token.indent <= opener.indent && !continues(token);
+  }
+
+  private inSchedule(): boolean {
+    return this.stack[0] !== undefined && isScheduleBrace(this.tokens, this.stack[0].token);
   }
 
   /** One message for all that is left open in one place: at the innermost. */
@@ -376,6 +396,16 @@ export function startsDeclaration(tokens: readonly Token[], at: number): boolean
     default:
       return false;
   }
+}
+
+/** `model: …`, `a, report.*: …`: an entry of a schedule, which no bracket can hold. */
+function startsEntry(tokens: readonly Token[], at: number): boolean {
+  for (let i = at; i < tokens.length && tokens[i]!.startLine === tokens[at]!.startLine; i++) {
+    const type = tokens[i]!.tokenType;
+    if (type === t.Colon) return i > at;
+    if (!t.isName(type) && type !== t.Times && type !== t.Dot && type !== t.Comma) return false;
+  }
+  return false;
 }
 
 /** No statement can begin inside `()`, `[]` or a record: where one does, they were left open. */

@@ -2,7 +2,7 @@
 // reported once, and the tree has an `error` there or leaves it out.
 import type * as ast from "./ast.ts";
 import { startsStatement } from "./brackets.ts";
-import type { Diagnostic } from "./diagnostics.ts";
+import type { Diagnostic, Frame } from "./diagnostics.ts";
 import { report } from "./diagnostics.ts";
 import { Grammar } from "./grammar.ts";
 import type { Pending } from "./grammar-types.ts";
@@ -49,6 +49,15 @@ function startsDeclaration([first, second]: readonly Token[]): boolean {
   return named && (type === t.Type || type === t.Param || type === t.Pipeline || type === t.Service || type === t.Schedule);
 }
 
+/** Characters. What is larger is data, or was made by a machine, and would take all memory before anybody read its messages. */
+const LARGEST = 1_000_000;
+
+function tooLarge(text: string, file: string): Diagnostic {
+  const what = `this file has ${(text.length / 1e6).toFixed(1)} million characters, and a program has at most ${LARGEST / 1e6}`;
+  const frame: Frame = { span: { file, start: 0, end: 0 }, label: "", role: "primary" };
+  return report("HR001", { what }, [frame], { help: "data belong in files of their own, which the program reads" });
+}
+
 /** Made once: its analysis of the grammar takes some tens of milliseconds. */
 let grammar: Grammar | null = null;
 
@@ -65,12 +74,13 @@ class Reader {
     grammar ??= new Grammar();
     this.file = file;
     this.text = text;
-    const lexed = lex(text, file);
+    const lexed = lex(text.length > LARGEST ? "" : text, file);
     const respelt = respell(lexed.tokens, file);
     const laid = layout(lexed.tokens, file);
     this.docs = lexed.docs;
     this.statements = laid.statements;
     this.diagnostics = [...lexed.diagnostics, ...respelt, ...laid.diagnostics];
+    if (text.length > LARGEST) this.diagnostics.push(tooLarge(text, file));
   }
 
   sorted(): Diagnostic[] {
@@ -183,7 +193,7 @@ class Reader {
       const guessed = tokens.some((token) => token.inserted || token.mended);
       if (guessed) this.unread.push(unreadText(tokens, this.file));
       // Where brackets were put in or left out, which has been told, what they hold is a guess.
-      if (guessed && (rule !== "statement" || !tokens.some((token) => token.tokenType === t.Block))) return null;
+      if (guessed && (rule !== "statement" || !tokens.some(isBlockOfLines))) return null;
       for (const each of found.pending) this.fill(each);
       return found.tree;
     }
@@ -232,6 +242,9 @@ class Reader {
 const scanCodes: ReadonlySet<string> = new Set(["HR002", "HR003", "HR004", "HR005"]);
 const headWords = new Set([t.Over, t.For, t.Until, t.Max, t.Trials, t.Minimize, t.Maximize, t.Using]);
 const formWords = new Set([t.Fit, t.Loop, t.Search, t.For, t.If]);
+
+const isBlockOfLines = (token: Token): boolean =>
+  token.tokenType === t.Block && (token as BlockToken).statements.some(([first]) => first!.startLine !== token.startLine);
 
 /** Rather than the fields of a record behind an operand that shouldn't be there. */
 function holdsStatements({ statements }: BlockToken): boolean {

@@ -1,6 +1,7 @@
 // `headrace check FILE …`: every problem, and nothing is run.
 import { writeFileSync } from "node:fs";
 import { check } from "../../compiler/compile.ts";
+import { addAll } from "../../compiler/findings.ts";
 import type { Sources } from "../../compiler/sources.ts";
 import { absolutePath, nodeSources } from "../../compiler/sources.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
@@ -53,7 +54,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     for (const operand of given.operands) {
       const { file, entry } = readTarget(operand);
       const { diagnostics } = await check(file, { sources, entry, ...(typeof schedule === "string" ? { schedule } : {}) });
-      found.push(...diagnostics);
+      addAll(found, diagnostics);
     }
     return found;
   };
@@ -69,7 +70,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       }
       if (mended > 0) process.stderr.write(`mended ${mended === 1 ? "one place" : `${mended} places`}\n`);
     }
-    problems.push(...found);
+    addAll(problems, found);
   }
   if (given.flags.has("json")) process.stdout.write(`${JSON.stringify(diagnosticsJson(problems, sources))}\n`);
   else printProblems(problems, (file) => sources.read(file));

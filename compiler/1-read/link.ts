@@ -7,6 +7,7 @@ import { report } from "../../lang/diagnostics.ts";
 import { parse } from "../../lang/parse.ts";
 import type { Unread } from "../../lang/recover.ts";
 import { nearest } from "../../lang/suggest.ts";
+import { addAll } from "../findings.ts";
 import type { Import, ImportTarget, Module, Program, ProgramFile, Signatures } from "../module.ts";
 import type { Sources } from "../sources.ts";
 import { fileName, importedFile } from "../sources.ts";
@@ -67,7 +68,7 @@ class Linker {
   add({ file }: { readonly file: string }, read: Read | null): void {
     this.files.set(file, read);
     if (!read) return;
-    this.diagnostics.push(...read.diagnostics);
+    addAll(this.diagnostics, read.diagnostics);
     if (read.module) this.modules.push(read.module);
   }
 
@@ -100,7 +101,7 @@ class Linker {
     for (const file of files) this.asked.add(file);
     const { signatures, diagnostics } = await readSignatures(files, this.sources);
     for (const [file, found] of signatures) this.signatures.set(file, found);
-    this.diagnostics.push(...diagnostics);
+    addAll(this.diagnostics, diagnostics);
     for (const { name, file } of imports) {
       const pipeline = this.pipelineOf(name, file);
       if (!pipeline || this.files.has(pipeline.file)) continue;

@@ -1,7 +1,9 @@
 // Which schedule a run was asked to follow: one of the program, or one of a file of schedules alone. Must not know stages.
+
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import { nearest } from "../../lang/suggest.ts";
+import { addAll } from "../findings.ts";
 import type { Module, Program, Schedule } from "../module.ts";
 import type { Sources } from "../sources.ts";
 import { fileName } from "../sources.ts";
@@ -25,7 +27,7 @@ export function pickSchedule(
       diagnostics.push(report("HR501", { file }, []));
       return null;
     }
-    diagnostics.push(...read.diagnostics);
+    addAll(diagnostics, read.diagnostics);
     schedules = read.module.schedules;
   }
   const fitting = schedules.filter(({ pipeline }) => pipeline === null || pipeline.text === entry);

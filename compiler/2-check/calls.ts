@@ -224,21 +224,23 @@ function callFunction(call: Call, declared: StageFunction, scope: Scope, context
     return { parameter, value };
   });
   complete(signature, bound);
+  let fits = true;
   for (const { parameter, value } of args) {
-    checkArgument(stage, parameter, value, bound, sizes, context);
+    if (!checkArgument(stage, parameter, value, bound, sizes, context)) fits = false;
     remarkCopies(stage, parameter, value, scope, context);
   }
   const ordered = args.toSorted((a, b) => signature.parameters.indexOf(a.parameter) - signature.parameters.indexOf(b.parameter));
   // Parameters left out before one that is given arrive as `null`.
   const full = fillGaps(ordered, signature.parameters, call.span);
   const returns = signature.returns.kind === "void" ? ({ kind: "null" } as const) : substitute(signature.returns, bound);
-  const failed = args.some(({ value }) => value.type.kind === "error");
+  const failed = !fits || args.some(({ value }) => value.type.kind === "error");
   if (stage.resource) return { kind: "resource", function: stage, args: full, type: { kind: "resource", of: returns }, span: call.span };
   return {
     kind: "call",
     function: stage,
     args: full,
-    type: failed && hasVariable(signature.returns) ? ERROR : partly(returns, ...args.map(({ value }) => value)),
+    // What is wrong may be what makes it one value for each part of a batch.
+    type: failed && (hasVariable(signature.returns) || scope.holdsParts()) ? ERROR : partly(returns, ...args.map(({ value }) => value)),
     span: call.span,
   };
 }
@@ -262,11 +264,11 @@ function checkArgument(
   bound: Bindings,
   sizes: Sizes,
   context: Context,
-): void {
+): boolean {
   const wanted = substitute(wantedOf(parameter), bound, "kept");
   const to = parameter.optional ? optionalOf(wanted) : wanted;
   const frames = sizeFrames(wantedOf(parameter), value, bound, sizes);
-  argumentNeeds(value, to, { callee: stage.signature.name, parameter: parameter.name, span: parameter.span, frames }, context);
+  return argumentNeeds(value, to, { callee: stage.signature.name, parameter: parameter.name, span: parameter.span, frames }, context);
 }
 
 function argumentNeeds(
@@ -274,8 +276,8 @@ function argumentNeeds(
   to: Type,
   at: { readonly callee: string; readonly parameter: string; readonly span: Span; readonly frames: readonly Frame[] },
   context: Context,
-): void {
-  needs(value, to, context, ({ span, is, needs: needed, inside, help }) =>
+): boolean {
+  return needs(value, to, context, ({ span, is, needs: needed, inside, help }) =>
     report(
       "HR201",
       { callee: at.callee, parameter: at.parameter, inside, is, needs: needed },

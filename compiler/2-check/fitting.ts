@@ -40,14 +40,26 @@ export function needs(value: Typed, to: Type, context: Context, problem: (misfit
     const inside = path.length > 0 ? `field \`${path.join(".")}\` of ` : "";
     return { from, wanted, shown: { span: culprit.span, is: print(from), needs: print(wanted), inside } };
   });
-  if (hasOpaque(is) || hasOpaque(to)) {
-    const { shown } = misfits[0]!;
-    const ask = (words: string | null) => problem({ ...shown, help: words === null ? {} : { help: words } });
-    context.questions.push({ from: is, to, problem: ask });
-    return true;
+  let fits = true;
+  for (const { from, wanted, shown } of misfits) {
+    if (followsFromMisspelling(from, wanted)) continue;
+    if (hasOpaque(from) || hasOpaque(wanted)) {
+      const ask = (words: string | null) => problem({ ...shown, help: words === null ? {} : { help: words } });
+      context.questions.push({ from, to: wanted, problem: ask });
+    } else {
+      context.diagnostics.push(problem({ ...shown, help: reason(from, wanted) }));
+      fits = false;
+    }
   }
-  for (const { from, wanted, shown } of misfits) context.diagnostics.push(problem({ ...shown, help: reason(from, wanted) }));
-  return false;
+  return fits;
+}
+
+/** `{ modle }`: that there is no such value has been told, and who reads that knows that the field `model` is missing. */
+function followsFromMisspelling(from: Type, to: Type): boolean {
+  if (from.kind !== "record" || to.kind !== "record") return false;
+  const unknown = from.fields.filter(({ name, type }) => type.kind === "error" && !to.fields.some((one) => one.name === name));
+  const lacks = to.fields.filter(({ name, optional }) => !optional && !from.fields.some((one) => one.name === name));
+  return lacks.length > 0 && lacks.length <= unknown.length;
 }
 
 /** As far as it can be known without asking TypeScript. */

@@ -70,6 +70,8 @@ export function checkLoop(expr: Expr & { kind: "loop" }, around: Scope, context:
       expectType(value, FLOAT, `\`${statement.name.text}\``, context);
       return [{ kind: "track", name: statement.name.text, value, span: statement.span }];
     }
+    // What couldn't be read may have been the next value.
+    if (statement.kind === "expression" && statement.value.kind === "error") names.ok = false;
     const typed = checkStatement(statement, scope, context);
     return typed ? [typed] : [];
   });
