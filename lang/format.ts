@@ -25,7 +25,8 @@ interface Gap {
 
 /** The text in canonical form. Of text with errors the spaces may be odd, but nothing is lost; formatting twice gives the same. */
 export function format(text: string): string {
-  const { tokens } = lex(text, "");
+  const { tokens, tooLarge } = lex(text, "");
+  if (tooLarge) return text;
   // Where the scan lost its way, in a hole of a template, nobody knows what stands between its tokens.
   if (tokens.some((token, i) => i > 0 && token.startOffset <= tokens[i - 1]!.endOffset)) return text;
   const lines = new Lines();

@@ -15,6 +15,8 @@ export interface Layout {
 
 interface Frame {
   readonly opener: Token | null;
+  /** Of a bracket: the innermost block around it. */
+  readonly block: Frame | null;
   /** Lines end statements in a block; in brackets they mean nothing. */
   readonly kind: "block" | "bracket";
   /** Of a block; brackets add to the statement of the block around them. */
@@ -72,7 +74,7 @@ class LayoutPass {
   constructor(tokens: readonly Token[], file: string) {
     this.tokens = tokens;
     this.file = file;
-    this.stack.push(newFrame(null, "block", false));
+    this.stack.push(newBlock(null, false));
   }
 
   run(): Layout {
@@ -86,7 +88,7 @@ class LayoutPass {
   }
   /** The block whose statement is being read. */
   private get block(): Frame {
-    for (let i = this.stack.length - 1; ; i--) if (this.stack[i]!.kind === "block") return this.stack[i]!;
+    return this.frame.block ?? this.frame;
   }
   private get statement(): Token[] {
     const { statements } = this.block;
@@ -116,7 +118,7 @@ class LayoutPass {
     else if (isCloser(token)) this.close(token);
     else this.push(token);
     // Lines mean nothing in the holes of a template.
-    if (token.tokenType === t.TemplateOpen) this.stack.push(newFrame(token, "bracket", false));
+    if (token.tokenType === t.TemplateOpen) this.stack.push(newBracket(token, this.frame));
     else if (token.tokenType === t.TemplateClose) this.stack.pop();
   }
 
@@ -174,11 +176,11 @@ class LayoutPass {
       const isSchedule = this.statement[0]?.tokenType === t.Schedule && this.stack.length === 1;
       this.frame.head = null;
       this.frame.typed = false;
-      this.stack.push(newFrame(token, "block", isSchedule));
+      this.stack.push(newBlock(token, isSchedule));
       return;
     }
     this.statement.push(token);
-    this.stack.push(newFrame(token, "bracket", false));
+    this.stack.push(newBracket(token, this.frame));
   }
 
   /** After an operand a brace opens a block; where a value or a type is to come it opens a record. */
@@ -225,6 +227,10 @@ class LayoutPass {
   }
 }
 
-function newFrame(opener: Token | null, kind: Frame["kind"], isSchedule: boolean): Frame {
-  return { opener, kind, statements: [], isSchedule, head: null, typed: false };
+function newBlock(opener: Token | null, isSchedule: boolean): Frame {
+  return { opener, block: null, kind: "block", statements: [], isSchedule, head: null, typed: false };
+}
+
+function newBracket(opener: Token, around: Frame): Frame {
+  return { opener, block: around.block ?? around, kind: "bracket", statements: [], isSchedule: false, head: null, typed: false };
 }

@@ -1,7 +1,7 @@
 // The way from text to tree: scan, lay out, parse each statement by itself. Never throws on a user's text: what can't be read is
 // reported once, and the tree has an `error` there or leaves it out.
 import type * as ast from "./ast.ts";
-import { startsStatement } from "./brackets.ts";
+import { isCloser, isOpener, startsStatement } from "./brackets.ts";
 import type { Diagnostic, Frame } from "./diagnostics.ts";
 import { report } from "./diagnostics.ts";
 import { Grammar } from "./grammar.ts";
@@ -49,13 +49,19 @@ function startsDeclaration([first, second]: readonly Token[]): boolean {
   return named && (type === t.Type || type === t.Param || type === t.Pipeline || type === t.Service || type === t.Schedule);
 }
 
-/** Characters. What is larger is data, or was made by a machine, and would take all memory before anybody read its messages. */
-const LARGEST = 1_000_000;
+/** Brackets in brackets; to find that a stack doesn't hold more takes longer than to count them. */
+const DEEPEST = 500;
+/** Blocks in blocks. */
+const DEEPEST_BLOCK = 100;
 
-function tooLarge(text: string, file: string): Diagnostic {
-  const what = `this file has ${(text.length / 1e6).toFixed(1)} million characters, and a program has at most ${LARGEST / 1e6}`;
-  const frame: Frame = { span: { file, start: 0, end: 0 }, label: "", role: "primary" };
-  return report("HR001", { what }, [frame], { help: "data belong in files of their own, which the program reads" });
+function depthOf(tokens: readonly Token[]): number {
+  let depth = 0;
+  let deepest = 0;
+  for (const token of tokens) {
+    if (isOpener(token) || token.tokenType === t.TemplateOpen) deepest = Math.max(deepest, ++depth);
+    else if (isCloser(token) || token.tokenType === t.TemplateClose) depth--;
+  }
+  return deepest;
 }
 
 /** Made once: its analysis of the grammar takes some tens of milliseconds. */
@@ -74,13 +80,12 @@ class Reader {
     grammar ??= new Grammar();
     this.file = file;
     this.text = text;
-    const lexed = lex(text.length > LARGEST ? "" : text, file);
+    const lexed = lex(text, file);
     const respelt = respell(lexed.tokens, file);
     const laid = layout(lexed.tokens, file);
     this.docs = lexed.docs;
     this.statements = laid.statements;
     this.diagnostics = [...lexed.diagnostics, ...respelt, ...laid.diagnostics];
-    if (text.length > LARGEST) this.diagnostics.push(tooLarge(text, file));
   }
 
   sorted(): Diagnostic[] {
@@ -176,18 +181,14 @@ class Reader {
   /** Null where it can't be read; the problem is told, unless it is to be `quiet`. */
   private read(rule: "declaration" | "statement" | "entry", tokens: readonly Token[], quiet: boolean): unknown {
     let found: ReturnType<Grammar["read"]>;
+    if (depthOf(tokens) > DEEPEST) return this.tooDeep(tokens);
     try {
       found = grammar!.read(rule, tokens, this.file, this.docs);
     } catch (error) {
       // Each bracket is a few calls deep; thousands of them are more than a stack holds.
       if (!(error instanceof RangeError)) throw error;
       grammar = new Grammar();
-      this.diagnostics.push(
-        report("HR001", { what: "this is nested more deeply than can be read" }, [
-          { span: spanOf(tokens.slice(0, 1), this.file), label: "starts here", role: "primary" },
-        ]),
-      );
-      return null;
+      return this.tooDeep(tokens);
     }
     if (!found.problem && !(rule === "statement" && isReturn(tokens))) {
       const guessed = tokens.some((token) => token.inserted || token.mended);
@@ -216,6 +217,13 @@ class Reader {
     return null;
   }
 
+  private tooDeep(tokens: readonly Token[]): null {
+    const frame: Frame = { span: spanOf(tokens.slice(0, 1), this.file), label: "starts here", role: "primary" };
+    this.diagnostics.push(report("HR001", { what: "this is nested more deeply than can be read" }, [frame]));
+    this.unread.push(unreadText(tokens, this.file));
+    return null;
+  }
+
   /** The scan has a message for text of this statement that stands before the problem, or where it is. */
   private alreadyTold(tokens: readonly Token[], problem: Diagnostic): boolean {
     const start = tokens[0]!.startOffset;
@@ -226,6 +234,9 @@ class Reader {
     });
   }
 
+  /** How deep the block that is being read lies in others. */
+  private blocks = 0;
+
   private fill(pending: Pending): void {
     if (pending.kind === "entries") {
       for (const tokens of pending.token.statements) {
@@ -234,7 +245,13 @@ class Reader {
       }
       return;
     }
+    if (this.blocks >= DEEPEST_BLOCK) {
+      this.tooDeep([pending.token]);
+      return;
+    }
+    this.blocks++;
     this.inOrder(pending.token.statements, (tokens, quiet) => this.statement(tokens, pending.into, quiet));
+    this.blocks--;
   }
 }
 

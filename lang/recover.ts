@@ -43,13 +43,12 @@ export function unreadText(tokens: readonly Token[], file: string): Unread {
   const [first, second] = tokens;
   const place = tokens.findIndex((token) => token.tokenType === t.Block);
   const names = new Set<string>();
-  const collect = (all: readonly Token[]): void => {
+  const left = [tokens];
+  for (let all = left.pop(); all; all = left.pop())
     for (const token of all) {
       if (t.isName(token.tokenType)) names.add(token.image);
-      if (token.tokenType === t.Block) for (const statement of (token as BlockToken).statements) collect(statement);
+      if (token.tokenType === t.Block) for (const statement of (token as BlockToken).statements) left.push(statement);
     }
-  };
-  collect(tokens);
   const type = first!.tokenType;
   const isNameless = !second || !(t.isName(second.tokenType) || isOpener(second));
   const lacksNames = type === t.Import && !namesAllItems(tokens);

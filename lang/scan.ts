@@ -30,7 +30,13 @@ export interface Lexed {
   readonly tokens: Token[];
   readonly docs: Docs;
   readonly diagnostics: Diagnostic[];
+  /** Nothing of it has been read. */
+  readonly tooLarge?: true;
 }
+
+/** Characters of a text, and tokens. What is larger is data, or was made by a machine, and would take all memory before anybody read its messages. */
+const LARGEST = 1_000_000;
+const MOST_TOKENS = 200_000;
 
 const blank = /[ \t\v\f\u00a0\ufeff]+/y;
 const word = /[\p{ID_Start}_$][\p{ID_Continue}$\u200c\u200d]*/uy;
@@ -301,7 +307,7 @@ export function lex(text: string, file: string): Lexed {
 
   function scan(start: number, end: number, nesting: number): void {
     let i = start;
-    while (i < end) {
+    while (i < end && tokens.length <= MOST_TOKENS) {
       const code = text.charCodeAt(i);
       if (code === 10) {
         i += 1;
@@ -419,6 +425,9 @@ export function lex(text: string, file: string): Lexed {
     return character === "#" ? start + (at(lineText, text, start) ?? "").length : end;
   }
 
-  scan(0, text.length, 0);
-  return { tokens, docs: { above, after }, diagnostics };
+  if (text.length <= LARGEST) scan(0, text.length, 0);
+  if (text.length <= LARGEST && tokens.length <= MOST_TOKENS) return { tokens, docs: { above, after }, diagnostics };
+  const what = `this file is larger than a program can be: ${LARGEST.toLocaleString("en")} characters, ${MOST_TOKENS.toLocaleString("en")} words and signs`;
+  const help = "data belong in files of their own, which the program reads";
+  return { tokens: [], docs: { above, after }, diagnostics: [report("HR001", { what }, primary(0, 0), { help })], tooLarge: true };
 }

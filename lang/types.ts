@@ -154,9 +154,18 @@ export function join(left: Type, right: Type): Type {
 
 export function unionOf(members: readonly Type[]): Type {
   const flat = members.flatMap((member) => (member.kind === "union" ? member.members : [member]));
-  const kept = flat.filter(
-    (member, index) => !flat.some((other, place) => place !== index && covers(other, member) && (place < index || !covers(member, other))),
-  );
+  // Literals cover nothing but themselves, and there may be thousands.
+  const written = new Set<unknown>();
+  const wide = flat.filter((member) => member.kind !== "literal");
+  const kept = flat.filter((member) => {
+    if (member.kind === "literal") {
+      if (written.has(member.value)) return false;
+      written.add(member.value);
+      return !wide.some((other) => covers(other, member));
+    }
+    const index = wide.indexOf(member);
+    return !wide.some((other, place) => place !== index && covers(other, member) && (place < index || !covers(member, other)));
+  });
   return kept.length === 1 ? kept[0]! : { kind: "union", members: kept };
 }
 
@@ -179,6 +188,13 @@ export function mayBeNull(type: Type): boolean {
 
 // --- What fits where ------------------------------------------------------------------------------------------------------
 
+const literals = new WeakMap<Type, ReadonlySet<unknown>>();
+function literalsOf(union: Type & { readonly kind: "union" }): ReadonlySet<unknown> {
+  const known = literals.get(union) ?? new Set(union.members.flatMap((member) => (member.kind === "literal" ? [member.value] : [])));
+  literals.set(union, known);
+  return known;
+}
+
 const fits = (from: Type, to: Type): boolean => mismatch(from, to) === null;
 
 /** Why a value of `from` can't stand where `to` is wanted, innermost reason; null where it can. */
@@ -187,6 +203,7 @@ export function mismatch(from: Type, to: Type): string | null {
   if (from.kind === "resource") return mismatch(from.of, to.kind === "resource" ? to.of : to);
   if (from.kind === "union") return first(from.members, (member) => mismatch(member, to));
   if (to.kind === "union") {
+    if (from.kind === "literal" && literalsOf(to).has(from.value)) return null;
     if (to.members.some((member) => fits(from, member))) return null;
     return `${print(from)} is none of ${print(to)}`;
   }
