@@ -15,7 +15,7 @@ class ExpectationError extends Error {
 }
 
 /** What generated code calls; its names start with `h.`. */
-export const helpers = {
+export const helpers: Readonly<Record<string, unknown>> = {
   ...operations,
   ...groups,
   fileRanges,
