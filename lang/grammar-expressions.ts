@@ -28,6 +28,10 @@ const binaryLevels: readonly (readonly (readonly [TokenType, ast.BinaryOperator]
   ],
 ];
 const operatorOf = new Map(binaryLevels.flat().map(([type, operator]) => [type, operator]));
+const levelOf = new Map(binaryLevels.flatMap((operators, level) => operators.map(([type]) => [type, level])));
+const COMPARISON = levelOf.get(t.Equal)!;
+/** Arithmetic alone, as in a range. */
+export const ARITHMETIC = levelOf.get(t.Plus)!;
 
 export class ExpressionGrammar extends TypeGrammar {
   // --- Forms ------------------------------------------------------------------------------------------------------------------------
@@ -136,7 +140,7 @@ export class ExpressionGrammar extends TypeGrammar {
     const start = this.next(1);
     const name = this.SUBRULE(this.word);
     this.CONSUME(t.Colon);
-    const low = this.SUBRULE(this.add);
+    const low = this.SUBRULE(this.binary, { ARGS: [ARITHMETIC] });
     const choices: ast.Expression[] = [low];
     let high: ast.Expression | null = null;
     let log = false;
@@ -144,7 +148,7 @@ export class ExpressionGrammar extends TypeGrammar {
       {
         ALT: () => {
           this.CONSUME(t.Dots);
-          high = this.SUBRULE1(this.add);
+          high = this.SUBRULE1(this.binary, { ARGS: [ARITHMETIC] });
           this.OPTION(() => {
             this.CONSUME(t.Log);
             log = true;
@@ -155,7 +159,7 @@ export class ExpressionGrammar extends TypeGrammar {
         ALT: () =>
           this.MANY(() => {
             this.CONSUME(t.Bar);
-            choices.push(this.SUBRULE2(this.add));
+            choices.push(this.SUBRULE2(this.binary, { ARGS: [ARITHMETIC] }));
           }),
       },
     ]);
@@ -226,7 +230,7 @@ export class ExpressionGrammar extends TypeGrammar {
   // --- Operators ----------------------------------------------------------------------------------------------------------------------
 
   protected pipe = this.RULE("pipe", (): ast.Expression => {
-    let left = this.SUBRULE(this.coalesce);
+    let left = this.SUBRULE(this.binary);
     this.MANY(() => {
       this.CONSUME(t.Pipe);
       const callee = this.SUBRULE(this.callee);
@@ -271,86 +275,48 @@ export class ExpressionGrammar extends TypeGrammar {
     return callee;
   });
 
-  protected joined(left: ast.Expression, token: { tokenType: TokenType }, right: ast.Expression): ast.Expression {
-    return { kind: "binary", operator: operatorOf.get(token.tokenType)!, left, right, span: this.over(left.span, right.span) };
+  /** Operands and operators in one rule: with one for each level of precedence, an operand alone would be nine rules deep. */
+  protected binary = this.RULE("binary", (least: number = 0): ast.Expression => {
+    const operands = [this.SUBRULE(this.unary)];
+    const operators: TokenType[] = [];
+    // `a < b < c` is no comparison of three.
+    let compared = false;
+    this.MANY({
+      GATE: () => {
+        const level = levelOf.get(this.LA(1).tokenType) ?? -1;
+        return level >= least && !(compared && level === COMPARISON);
+      },
+      DEF: () => {
+        const { tokenType } = this.CONSUME(t.Infix);
+        this.ACTION(() => {
+          const level = levelOf.get(tokenType)!;
+          compared = level === COMPARISON || (compared && level > COMPARISON);
+          operators.push(tokenType);
+        });
+        operands.push(this.SUBRULE1(this.unary));
+      },
+    });
+    return this.ACTION(() => this.tree(operands, operators));
+  });
+
+  /** Operators that bind more tightly first, those of one level from the left. */
+  private tree(operands: readonly ast.Expression[], operators: readonly TokenType[]): ast.Expression {
+    const done: ast.Expression[] = [operands[0]!];
+    const open: TokenType[] = [];
+    const join = () => {
+      const right = done.pop()!;
+      const left = done.pop()!;
+      done.push({ kind: "binary", operator: operatorOf.get(open.pop()!)!, left, right, span: this.over(left.span, right.span) });
+    };
+    operators.forEach((operator, i) => {
+      while (open.length > 0 && levelOf.get(open.at(-1)!)! >= levelOf.get(operator)!) join();
+      open.push(operator);
+      done.push(operands[i + 1]!);
+    });
+    while (open.length > 0) join();
+    return done[0]!;
   }
-  protected coalesce = this.RULE("coalesce", (): ast.Expression => {
-    let left = this.SUBRULE(this.either);
-    this.MANY(() => {
-      const token = this.CONSUME(t.Coalesce);
-      const right = this.SUBRULE1(this.either);
-      this.ACTION(() => {
-        left = this.joined(left, token, right);
-      });
-    });
-    return left;
-  });
-  protected either = this.RULE("either", (): ast.Expression => {
-    let left = this.SUBRULE(this.and);
-    this.MANY(() => {
-      const token = this.CONSUME(t.Or);
-      const right = this.SUBRULE1(this.and);
-      this.ACTION(() => {
-        left = this.joined(left, token, right);
-      });
-    });
-    return left;
-  });
-  protected and = this.RULE("and", (): ast.Expression => {
-    let left = this.SUBRULE(this.comparison);
-    this.MANY(() => {
-      const token = this.CONSUME(t.And);
-      const right = this.SUBRULE1(this.comparison);
-      this.ACTION(() => {
-        left = this.joined(left, token, right);
-      });
-    });
-    return left;
-  });
-  protected comparison = this.RULE("comparison", (): ast.Expression => {
-    let left = this.SUBRULE(this.add);
-    this.OPTION(() => {
-      const token = this.OR([
-        { ALT: () => this.CONSUME(t.Equal) },
-        { ALT: () => this.CONSUME(t.NotEqual) },
-        { ALT: () => this.CONSUME(t.LessEqual) },
-        { ALT: () => this.CONSUME(t.Less) },
-        { ALT: () => this.CONSUME(t.GreaterEqual) },
-        { ALT: () => this.CONSUME(t.Greater) },
-      ]);
-      const right = this.SUBRULE1(this.add);
-      this.ACTION(() => {
-        left = this.joined(left, token, right);
-      });
-    });
-    return left;
-  });
-  protected add = this.RULE("add", (): ast.Expression => {
-    let left = this.SUBRULE(this.multiply);
-    this.MANY(() => {
-      const token = this.OR([{ ALT: () => this.CONSUME(t.Plus) }, { ALT: () => this.CONSUME(t.Minus) }]);
-      const right = this.SUBRULE1(this.multiply);
-      this.ACTION(() => {
-        left = this.joined(left, token, right);
-      });
-    });
-    return left;
-  });
-  protected multiply = this.RULE("multiply", (): ast.Expression => {
-    let left = this.SUBRULE(this.unary);
-    this.MANY(() => {
-      const token = this.OR([
-        { ALT: () => this.CONSUME(t.Times) },
-        { ALT: () => this.CONSUME(t.Divide) },
-        { ALT: () => this.CONSUME(t.Modulo) },
-      ]);
-      const right = this.SUBRULE1(this.unary);
-      this.ACTION(() => {
-        left = this.joined(left, token, right);
-      });
-    });
-    return left;
-  });
+
   protected unary = this.RULE("unary", (): ast.Expression => {
     const start = this.next(1);
     return this.OR([

@@ -2,7 +2,7 @@
 // tree. Blocks arrive as one token; what is inside is handed to the caller as pending.
 import type { IRecognitionException } from "chevrotain";
 import type * as ast from "./ast.ts";
-import { ExpressionGrammar } from "./grammar-expressions.ts";
+import { ARITHMETIC, ExpressionGrammar } from "./grammar-expressions.ts";
 import type { Pending } from "./grammar-types.ts";
 import { textOf } from "./grammar-types.ts";
 import type { BlockToken, Docs, Token } from "./tokens.ts";
@@ -120,9 +120,9 @@ export class Grammar extends ExpressionGrammar {
     let range: { low: ast.Expression; high: ast.Expression } | null = null;
     this.OPTION1(() => {
       this.CONSUME(t.In);
-      const low = this.SUBRULE(this.add);
+      const low = this.SUBRULE(this.binary, { ARGS: [ARITHMETIC] });
       this.CONSUME(t.Dots);
-      const high = this.SUBRULE1(this.add);
+      const high = this.SUBRULE1(this.binary, { ARGS: [ARITHMETIC] });
       range = { low, high };
     });
     return this.ACTION(() => ({ kind: "param", doc: this.doc(start), name, type, default: fallback, range, span: this.from(start) }));
