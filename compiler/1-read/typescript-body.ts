@@ -119,7 +119,10 @@ export class BodyReader {
     this.names.enter(declaration);
     if (declaration.isGenerator())
       this.refuse(declaration.getNameNode() ?? body, ["its own declaration as a generator", "function name(…) { … }"]);
-    return this.block(body.getStatements(), this.span(body));
+    const { statements, span } = this.block(body.getStatements(), this.span(body));
+    // Behind a `return` nothing can stand, so what belongs to the end of a pipeline stands above it.
+    const last = (statement: Statement) => statement.kind === "onFailure";
+    return { statements: [...statements.filter((one) => !last(one)), ...statements.filter(last)], span };
   }
 
   /** What an arrow function gives: the block that stands there, or the one expression. */

@@ -28,7 +28,7 @@ export function checkBlock(block: Block, scope: Scope, context: Context, ofPipel
       else value = typed;
       return;
     }
-    if (statement.kind === "onFailure" && ofPipeline && index > last) return;
+    if (statement.kind === "onFailure" && ofPipeline && index === block.statements.length - 1) return;
     const typed = checkStatement(statement, scope, context);
     if (typed) statements.push(typed);
     // The value was to come of it, or stands before it.

@@ -150,7 +150,7 @@ const table: readonly (readonly [string, string, string])[] = [
     'if (n > 3) { perform(notify("many")); } else notify("few");\nreturn n;',
   ],
   ["`within`", "fetched(1) within 20ms else clean(load(1)[0])", 'return within("20ms", fetched(1), { else: clean(load(1)[0]!) });'],
-  ["`on failure`", "on failure(e) { do notify(e.message) }\nn", "onFailure((e) => { perform(notify(e.message)); });\nreturn n;"],
+  ["`on failure`", "n\non failure(e) { do notify(e.message) }", "onFailure((e) => { perform(notify(e.message)); });\nreturn n;"],
   [
     "`if` as a statement",
     "if n > 1 { let a = load(n)\n a } else { load(2) }",
@@ -315,15 +315,17 @@ pipeline main() -> { model: float, epochs: float, labels: [{ id: int, text: stri
   let late = slowly(1.5) within 20s else halve(1.0)
   let groups = rows |> groupBy(r => r.id) |> agg(n: count(), size: mean(r => r.size))
   { model, epochs: both.b, labels, root, ok: ok |> sum(x => x), bad: failed |> count, kind, late, groups }
+  on failure(e) { do note(e.message) }
 }
 `;
-const inTypeScript = `import { dataset, expect, fit, forEach, keep, loop, mean, perform, stopAfter, track, within, type int } from "headrace";
+const inTypeScript = `import { dataset, expect, fit, forEach, keep, loop, mean, onFailure, perform, stopAfter, track, within, type int } from "headrace";
 import { begin, halve, label, load, note, parse, slowly, step } from "./stages.ts";
 /** @pipeline */
 export async function main(n: int = 3) {
   const rows = dataset(load(n));
   expect(n > 0, \`n is \${n}\`);
   perform(note("begins"));
+  onFailure((e) => { note(e.message); });
   const { train, test } = rows.split({ train: 0.5, test: 0.5, seed: n });
   const model = fit(begin(n), (round) => train.shuffle(round + n).batches(4), 3, (w, batch) => {
     const gradient = step(w, batch);
