@@ -378,6 +378,8 @@ export class Lowering {
       case "split": {
         // The parts have names of their own; what they are parts of goes by what made it.
         const rows = this.rows(typed.source, env, name, path, helper);
+        // Every part reads them: what functions made of them is the same for each, and made once.
+        if (rows.steps.some((step) => step.heavy)) this.materialise(rows);
         const fields = typed.parts.map(({ name: part, from, to }): [string, Value] => {
           const step: RowStep = {
             heavy: false,

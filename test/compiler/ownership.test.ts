@@ -169,3 +169,48 @@ it(`${PROGRAMS} random programs with functions that change and hand on`, async (
     expect(outputs, source).toEqual(values);
   }
 });
+
+const step = (text: string, values: Values, name: string, made: () => State) => ({ text, run: () => void values.set(name, copy(made())) });
+
+it.each<readonly [name: string, body: (values: Values) => readonly { readonly text: string; readonly run: () => void }[]]>([
+  [
+    "a name that is read after its value has moved on",
+    (v) => [
+      step("let old = same(a)", v, "old", () => v.get("a")!),
+      step("a <- bump(a)", v, "a", () => functions.bump!.run(v.get("a")!)),
+      step("b <- add(b, old)", v, "b", () => functions.add!.run(v.get("b")!, v.get("old")!)),
+    ],
+  ],
+  [
+    "a carried value that takes the place of another",
+    (v) => [step("b <- a", v, "b", () => v.get("a")!), step("a <- bump(a)", v, "a", () => functions.bump!.run(v.get("a")!))],
+  ],
+])("%s", async (_, bodyOf) => {
+  const state = (k: number): State => ({ v: Float64Array.of(k, k + 1, k + 2), p: { x: k, y: -k } });
+  const values: Values = new Map([
+    ["a", state(1)],
+    ["b", state(2)],
+  ]);
+  const body = bodyOf(values);
+  for (let n = 0; n < 3; n++) for (const { run } of body) run();
+  const files = {
+    "main.pipe": `import { start, numbers, bump, add, same } from "./stages.ts"
+pipeline main() -> { a: [float], b: [float] } {
+  let m = fit a = start(1.0), b = start(2.0)
+  over batch in range(3, blocks: 1) |> batches(1)
+  for 1 {
+${body.map(({ text: line }) => `    ${line}`).join("\n")}
+  }
+  { a: numbers(m.a), b: numbers(m.b) }
+}
+`,
+    "stages.ts": stages,
+  };
+  const compiled = await compileFiles(files, "main.pipe");
+  const used = { diagnostics: compiled.diagnostics.filter(({ severity }) => severity === "error") };
+  expect(compiled.plan, shown(used, files)).not.toBeNull();
+  const { outputs, error } = await engine.run(compiled.plan!, compiled.code, {});
+  expect(error).toBeNull();
+  const shownState = ({ v, p }: State) => [...v, p.x, p.y];
+  expect(outputs).toEqual({ a: shownState(values.get("a")!), b: shownState(values.get("b")!) });
+});

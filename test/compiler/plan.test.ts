@@ -122,3 +122,17 @@ export function main(seed: int = 1) {
     expect(ours.hash).toBe(theirs.hash);
   });
 });
+
+it("rows that functions made are made once, however many parts of a split read them", async () => {
+  const files = {
+    "main.pipe": `import { roll } from "./stages.ts"
+pipeline main() -> { a: float, b: float } {
+  let { a, b } = range(10, blocks: 2) |> map(n => roll(n)) |> split(a: 0.5, b: 0.5, seed: 1)
+  { a: a |> sum, b: b |> sum }
+}
+`,
+    "stages.ts": "/** @volatile */\nexport function roll(n: number): number { return n + Math.random(); }\n",
+  };
+  const { stages } = await planOf(files, "main.pipe");
+  expect(stages.filter(({ body }) => JSON.stringify(body).includes('"roll"'))).toHaveLength(1);
+});
