@@ -99,5 +99,8 @@ function taskNumber({ tasks }: PlanStage, plan: Plan, params: { readonly [name: 
 
 function scalarNumber(scalar: Scalar, plan: Plan, params: { readonly [name: string]: Json }): TaskNumber {
   const value = scalar.kind === "const" ? scalar.value : paramValue(plan, scalar.name, params);
-  return typeof value === "number" ? { kind: "known", tasks: value } : { kind: "param", name: scalar.kind === "param" ? scalar.name : "" };
+  const most = scalar.kind === "param" ? (scalar.atMost ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  return typeof value === "number"
+    ? { kind: "known", tasks: Math.min(value, most) }
+    : { kind: "param", name: scalar.kind === "param" ? scalar.name : "" };
 }

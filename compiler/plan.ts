@@ -123,7 +123,10 @@ export type ControlTasks =
     };
 
 /** A number known when the run starts. */
-export type Scalar = { readonly kind: "const"; readonly value: number } | { readonly kind: "param"; readonly name: string };
+export type Scalar =
+  | { readonly kind: "const"; readonly value: number }
+  /** The param's value, or `atMost` where that is less. */
+  | { readonly kind: "param"; readonly name: string; readonly atMost?: number };
 
 export type Strategy =
   | { readonly kind: "task" }

@@ -693,5 +693,5 @@ function scalar(typed: Typed): Scalar | null {
 }
 
 function defaultBlocks(rows: Scalar): Scalar {
-  return rows.kind === "const" ? { kind: "const", value: Math.min(rows.value, 1024) } : rows;
+  return rows.kind === "const" ? { kind: "const", value: Math.min(rows.value, 1024) } : { ...rows, atMost: 1024 };
 }

@@ -157,7 +157,8 @@ function overAll(stage: FlowStage, over: RowSource): { readonly inputs: readonly
   const scalar = (value: Scalar): Expr => {
     if (value.kind === "const") return { op: "const", value: value.value };
     const found = inputs.findIndex((input) => input.kind === "param" && input.name === value.name);
-    return { op: "input", index: found >= 0 ? found : inputs.push({ kind: "param", name: value.name }) - 1 };
+    const read: Expr = { op: "input", index: found >= 0 ? found : inputs.push({ kind: "param", name: value.name }) - 1 };
+    return value.atMost === undefined ? read : { op: "builtin", name: "min", args: [read, { op: "const", value: value.atMost }] };
   };
   const range: Expr = {
     op: "data",

@@ -1,5 +1,5 @@
 // What is known of a plan's stages before the run starts, the same for all their instances. Must not know what runs.
-import type { Plan, Scalar } from "../../compiler/plan.ts";
+import type { Plan, PlanStage, Scalar } from "../../compiler/plan.ts";
 import type { Template } from "./model.ts";
 import { priorities } from "./order.ts";
 
@@ -56,7 +56,7 @@ function knownTasks(plan: Plan, index: number, params: Params): number {
     case "loop":
       return 1;
     case "range":
-      return scalar(tasks.blocks, name, params);
+      return blocksOf(tasks, name, params);
     case "perBlock":
     case "each":
     case "given":
@@ -64,13 +64,18 @@ function knownTasks(plan: Plan, index: number, params: Params): number {
   }
 }
 
-function scalar(value: Scalar, stage: string, params: Params): number {
-  const found = value.kind === "const" ? value.value : params[value.name];
-  if (typeof found !== "number" || !Number.isInteger(found) || found < 0 || found > MAX_BLOCKS) {
-    throw new StartError(stage, `a range has between 0 and ${MAX_BLOCKS} blocks, not ${String(found)}`);
-  }
+function blocksOf({ rows, blocks }: PlanStage["tasks"] & { kind: "range" }, stage: string, params: Params): number {
+  const of = (value: Scalar) => (value.kind === "const" ? value.value : params[value.name]);
+  const [count, wanted] = [of(rows), of(blocks)];
+  if (!isCount(count)) throw new StartError(stage, `\`range\` wants a number of rows, not ${String(count)}`);
+  const found = isCount(wanted) && blocks.kind === "param" ? Math.min(wanted, blocks.atMost ?? wanted) : wanted;
+  // Without a block, rows would be lost.
+  if (!isCount(found) || found > MAX_BLOCKS || (found === 0 && count > 0))
+    throw new StartError(stage, `\`range\` wants 1 to ${MAX_BLOCKS} blocks, not ${String(found)}`);
   return found;
 }
+
+const isCount = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 
 /** Stages whose values a control stage goes by, or that a `given` which it goes by may stand for. */
 function decisive(plan: Plan): ReadonlySet<number> {

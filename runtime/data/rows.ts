@@ -139,8 +139,11 @@ export function rangeBlock(rows: number, blocks: number, index: number): DataSet
   return new DataSet([{ rows: integers, keys: { kind: "from", first } }]);
 }
 
-/** All of them, in one task. */
+/** All of them, in one task. Says of wrong numbers what the scheduler says of those that it is given. */
 export function rangeSet(rows: number, blocks: number): DataSet {
+  if (!Number.isSafeInteger(rows) || rows < 0) throw new RangeError(`\`range\` wants a number of rows, not ${rows}`);
+  if (!Number.isSafeInteger(blocks) || blocks < 0 || (blocks === 0 && rows > 0))
+    throw new RangeError(`\`range\` wants 1 block or more, not ${blocks}`);
   return new DataSet(Array.from({ length: blocks }, (_, index) => rangeBlock(rows, blocks, index).blocks[0]!));
 }
 

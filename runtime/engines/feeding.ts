@@ -85,8 +85,8 @@ export class Feeding {
         return { kind: "param" };
       case "range": {
         if (tasks.kind !== "range") throw new Error(`bug: ${stage.id} reads a range and has none`);
-        const scalar = (value: typeof tasks.rows) => (value.kind === "const" ? value.value : (this.#params[value.name] as number));
-        return { kind: "range", rows: scalar(tasks.rows), blocks: scalar(tasks.blocks) };
+        const rows = tasks.rows.kind === "const" ? tasks.rows.value : (this.#params[tasks.rows.name] as number);
+        return { kind: "range", rows, blocks: stage.tasks };
       }
       case "block":
         return this.#feedBlocks(worker, producer, first, count, waits);

@@ -1,7 +1,7 @@
 // Results that outlive their run: values by lineage, so that a notebook's next cell doesn't train its model again. A value's key says
 // all that it was made from: bodies, slices, params and the keys of what was read. Small values only; they lie with the engine.
 import { createHash } from "node:crypto";
-import type { Json, Plan, PlanInput, PlanStage } from "../../compiler/plan.ts";
+import type { Json, Plan, PlanInput, PlanStage, Scalar } from "../../compiler/plan.ts";
 import { neededFunctions } from "../data/stage.ts";
 import type { Column } from "../hosts/link.ts";
 import { identityOf } from "./files.ts";
@@ -82,8 +82,8 @@ function lineageKeys(plan: Plan, params: { readonly [name: string]: Json }, kept
       if (input.kind === "param") return ["param", secrets.has(input.name) ? "" : identityOf(params[input.name] ?? null)];
       return "stage" in input ? [input.kind, keys[input.stage]] : input;
     };
-    const scalar = (value: { kind: "const"; value: number } | { kind: "param"; name: string }) =>
-      value.kind === "const" ? value.value : params[value.name];
+    const scalar = (value: Scalar) =>
+      value.kind === "const" ? value.value : Math.min(params[value.name] as number, value.atMost ?? Number.POSITIVE_INFINITY);
     const tasks = (): unknown => {
       switch (stage.tasks.kind) {
         case "range":

@@ -3,7 +3,7 @@
 import { localEngine } from "headrace/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../runtime/index.ts";
-import { outputsOf } from "../harness/results.ts";
+import { outputsOf, runOf } from "../harness/results.ts";
 
 const stages = `import type { float, int, View } from "headrace";
 export interface Row { readonly id: int; readonly size: float; readonly tags: readonly string[] }
@@ -105,6 +105,25 @@ describe("rows", () => {
 `;
     expect(await outputs(program)).toEqual({ squares: [0, 1, 4, 9, 16, 25, 36, 49, 64, 81], total: 285 });
     expect(await outputs(program, { n: 2 })).toEqual({ squares: [0, 1], total: 1 });
+  });
+  it("a range of a param has the blocks of one that is written out, wherever it stands", async () => {
+    const sum = (of: string) => `${of} |> map(i => 1.0 / float(i + 3)) |> sum`;
+    const program = `param n: int = 5000\npipeline main() -> { given: float, written: float, inside: [float] } {
+  let known = ${sum("range(5000)")}
+  { given: ${sum("range(n)")}, written: known, inside: [n] |> map(k => ${sum("range(k)")}) }
+}
+`;
+    const { given, written, inside } = await outputs(program);
+    expect([given, inside]).toEqual([written, [written]]);
+  });
+  it("a range of less than nothing fails, in as many words under every schedule", async () => {
+    const program = (range: string) => `param n: int = -3\npipeline main() -> int {\n${range} |> count\n}\n`;
+    for (const schedule of ["auto", "tasks", "one"]) {
+      const failing = async (range: string) => (await runOf(engine, { "main.pipe": program(range) }, {}, schedule)).result.error?.message;
+      expect(await failing("range(n)")).toBe("`range` wants a number of rows, not -3");
+      expect(await failing("range(n * 1)")).toBe("`range` wants a number of rows, not -3");
+      expect(await failing("range(4, blocks: n)")).toMatch(/^`range` wants 1 .* not -3$/);
+    }
   });
   it("an iterator that only a lambda reads; keys through operations on all rows", async () => {
     expect(await resultOf("let all = numbers(3)\n[1, 2] |> map(k => all |> map(x => x * k) |> sum)", "Dataset<int>")).toEqual([3, 6]);
