@@ -251,7 +251,7 @@ export type Expr =
   | { readonly op: "dataset"; readonly list: Expr }
   /** A data-set operation: `map filter flatMap splitPart(seed, from, to) shuffle(seed) batches(n) sortBy first take concat collect …`; `args` are scalars or lambdas by name. */
   | { readonly op: "data"; readonly name: string; readonly source: Expr; readonly args: Readonly<Record<string, Expr>> }
-  /** One block folded into a partial result (`mean sum count min max reduce collect any all`). `by`: value per row. */
+  /** One block folded into a partial result (`mean sum sumInt count min max reduce collect any all first`; `sumInt` is the `sum` of `int`s, which fails where it overflows). `by`: value per row. */
   | { readonly op: "fold"; readonly name: string; readonly source: Expr; readonly by: Expr | null }
   /** Partials (a list, in block order) combined in the fixed binary tree, and finished. */
   | { readonly op: "combine"; readonly name: string; readonly partials: Expr; readonly by: Expr | null }

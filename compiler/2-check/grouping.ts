@@ -46,7 +46,7 @@ export function callGroupBy(call: Call, source: Typed, row: Type, again: Again, 
     kind: "aggregate",
     source,
     grouping: { kind: "by", key, keyFields },
-    aggregates: [{ field: "rows", name: "collect", by: null }],
+    aggregates: [{ field: "rows", name: "collect", by: null, type: { kind: "list", item: row } }],
     type: asGroups(again(group)),
     span: call.span,
   };
@@ -185,5 +185,5 @@ function aggregate(
     return null;
   }
   const type = reducedType(reduction, by, row, value.span, context);
-  return type && { aggregate: { field: name.text, name: reduction, by }, type };
+  return type && { aggregate: { field: name.text, name: reduction, by, type }, type };
 }

@@ -134,6 +134,8 @@ export interface TypedAggregate {
   /** A reduction. */
   readonly name: string;
   readonly by: TypedLambda | null;
+  /** Of what it gives. */
+  readonly type: Type;
 }
 
 export type TypedFitStatement =

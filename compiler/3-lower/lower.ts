@@ -21,7 +21,7 @@ import { lowerAggregate } from "./grouping.ts";
 import { lowerRead } from "./reading.ts";
 import type { Naming } from "./regions.ts";
 import { lowerFor, lowerIf, lowerLoop, lowerStatements, lowerWithin } from "./regions.ts";
-import { attemptPart, callsUser, isBranch, isCheap, isSimpleLoop, some, TaskWriter } from "./tasks.ts";
+import { attemptPart, callsUser, isBranch, isCheap, isSimpleLoop, reductionOf, some, TaskWriter } from "./tasks.ts";
 
 /** A value between tasks. */
 export type Value =
@@ -587,14 +587,14 @@ export class Lowering {
     const block = fold.use({ kind: "block" });
     fold.body = {
       op: "fold",
-      name: typed.name,
+      name: reductionOf(typed),
       source: rows.material ? block : writer.steps(rows, block),
       by: typed.by && writer.lambda(typed.by, env),
     };
     const combine = this.draft(name, helper, typed.span, typed.type, { kind: "combine", of: fold, rows: false });
     combine.body = {
       op: "combine",
-      name: typed.name,
+      name: reductionOf(typed),
       partials: combine.use({ kind: "blocks", of: fold }),
       by: typed.name === "reduce" && typed.by ? new TaskWriter(this, combine).lambda(typed.by, env) : null,
     };

@@ -2,6 +2,8 @@
 // numbered in the order in which they come, so that two programs that differ in names alone have one plan.
 
 import { report } from "../../lang/diagnostics.ts";
+import type { Type } from "../../lang/types.ts";
+import { whole } from "../2-check/fitting.ts";
 import { readsKeys } from "../2-check/operations.ts";
 import { acts } from "../2-check/statements.ts";
 import type {
@@ -57,6 +59,10 @@ export function readStep({ format, shape, separator }: Typed & { kind: "read" },
 
 /** Where no expression stands. */
 const UNTYPED = ["type", "span", "binding", "function", "parameter"];
+
+/** What a plan calls a reduction: the runtime knows no types, and a sum of `int`s is held to be one. */
+export const reductionOf = ({ name, type }: { readonly name: string; readonly type: Type }): string =>
+  name === "sum" && whole(type).kind === "int" ? "sumInt" : name;
 
 export function some(typed: Typed, test: (one: Typed) => boolean): boolean {
   const visit = (node: object): boolean =>
@@ -177,7 +183,7 @@ export class TaskWriter {
         this.needsItsOwn("`within`", "only a task of its own can be ended when its time is over", typed.span);
         return this.write(typed.value, env);
       case "combine":
-        return { op: "combine", name: typed.name, partials: inner(typed.part), by: null };
+        return { op: "combine", name: reductionOf(typed), partials: inner(typed.part), by: null };
       case "fit":
         return this.draft.work.kind === "fit" || this.inline > 0 ? this.fit(typed, env) : this.hoisted(typed, env);
       case "error":
@@ -359,7 +365,7 @@ export class TaskWriter {
   aggregates(aggregates: readonly TypedAggregate[], env: Env, wanted: (one: TypedAggregate) => boolean): AggregateExpr["aggregates"] {
     return aggregates.map((one) => ({
       field: one.field,
-      name: one.name,
+      name: reductionOf(one),
       by: one.by && wanted(one) ? this.lambda(one.by, env) : null,
     }));
   }
@@ -413,7 +419,7 @@ export class TaskWriter {
     if (typed.kind === "reduce") {
       const source = this.rows(typed.source, env);
       if (typed.name === "collect") return collect(source);
-      return { op: "reduce", name: typed.name, source, by: typed.by && this.lambda(typed.by, env) };
+      return { op: "reduce", name: reductionOf(typed), source, by: typed.by && this.lambda(typed.by, env) };
     }
     if (typed.kind === "split") {
       const source = this.rows(typed.source, env);

@@ -1,6 +1,8 @@
 // Reductions: a block folded in its order, partial results combined in one fixed binary tree by block, and the finish. Rounding
 // is therefore the same under every schedule. Knows values only.
 
+import { int } from "./scalars.ts";
+
 /** How one reduction works on plain values. `null` as a partial stands for no rows at all. */
 interface Reduction {
   readonly fold: (values: readonly unknown[], by: Combiner | null) => unknown;
@@ -13,6 +15,7 @@ interface MeanPartial {
   readonly count: number;
 }
 
+const addInt = (left: number, right: number): number => int(left + right, left, "+", right);
 const same = (whole: unknown) => whole;
 const present = (whole: unknown, name: string) => {
   if (whole === null) throw new RangeError(`\`${name}\` of a data set without rows`);
@@ -35,6 +38,12 @@ const reductions: Readonly<Record<string, Reduction>> = {
     fold: (values) => (values.length === 0 ? null : values.reduce(add)),
     merge: (left: unknown, right: unknown) => add(left, right),
     finish: (whole: unknown) => whole ?? 0,
+  },
+  // Arithmetic on `int`s fails where it isn't exact.
+  sumInt: {
+    fold: (values) => (values.length === 0 ? null : (values as readonly number[]).reduce(addInt)),
+    merge: (left: number, right: number) => addInt(left, right),
+    finish: (whole: number | null) => whole ?? 0,
   },
   mean: {
     fold: (values) => (values.length === 0 ? null : { sum: values.reduce(add), count: values.length }),

@@ -56,12 +56,47 @@ describe("rows", () => {
     expect(await resultOf("numbers(600) |> map(later) |> sum", "float")).toBe(600 * 300 + 300);
     expect(await resultOf("numbers(600) |> filter(n => n > 596)", "Dataset<int>")).toEqual([597, 598, 599]);
   });
+  it("a sum of `int`s is exact, or fails the stage; one of `float`s rounds", async () => {
+    const big = 2 ** 52;
+    expect(await resultOf(`[${big}, ${big - 1}, -1] |> sum`, "int")).toBe(2 ** 53 - 2);
+    expect(await resultOf(`range(${3000}, blocks: 7) |> map(i => float(i) + ${big}.0) |> sum`, "float")).toBeGreaterThan(2 ** 63);
+    const rows = `range(4, blocks: 2) |> map(i => { k: i % 1, n: i * 0 + ${big} })`;
+    for (const total of [
+      `${rows} |> sum(r => r.n)`,
+      `(${rows} |> agg(n: sum(r => r.n))).n`,
+      `${rows} |> groupBy(r => r.k) |> agg(n: sum(r => r.n)) |> map(g => g.n) |> first`,
+      `[1] |> map(k => ${rows} |> sum(r => r.n)) |> first`,
+    ])
+      for (const schedule of ["auto", "tasks", "one"]) {
+        const { result } = await runOf(engine, { "main.pipe": `pipeline main() -> int {\n${total}\n}\n` }, {}, schedule);
+        expect(result.error?.message, `${total} under ${schedule}`).toContain(
+          `${big} + ${big} is ${2 ** 53}, which is no safe integer: beyond ±2^53 integers aren't exact`,
+        );
+      }
+  });
   it("operations on all rows", async () => {
     expect(await resultOf("load(5) |> sortBy(r => -r.size) |> take(2) |> map(r => r.id)", "Dataset<int>")).toEqual([4, 3]);
     expect(await resultOf("load(2) |> concat(load(1)) |> map(r => r.id)", "Dataset<int>")).toEqual([0, 1, 0]);
     expect(await resultOf("load(5) |> batches(2) |> map(b => b |> count)", "Dataset<int>")).toEqual([2, 2, 1]);
     expect(await resultOf("load(5) |> batches(2, dropLast: true) |> count", "int")).toBe(2);
     expect(await resultOf("[1, 2] |> zip([3, 4]) |> map(p => p[0] * p[1])", "Dataset<int>")).toEqual([3, 8]);
+    // Each half of a pair has its own type, whatever the pairs went through.
+    expect(
+      await resultOf(
+        `let pairs = [1, 2, 3] |> zip(["a", "b", "c"]) |> filter(p => p[0] > 1) |> concat([4] |> zip(["d"]))
+let [n, text] = (pairs |> sortBy(p => -p[0]) |> collect)[0]
+let sizes = load(3) |> zip(pairs) |> map(p => p[0].size + p[1][0])
+{ text: upper(text), n: n + 1, all: pairs |> map(p => { n: p[0] * 2, text: upper(p[1]) }), sizes }`,
+        "{ text: string, n: int, all: Dataset<{ n: int, text: string }>, sizes: Dataset<float> }",
+      ),
+    ).toEqual({
+      ...{ text: "D", n: 5, sizes: [2, 3.5, 5] },
+      all: [
+        { n: 4, text: "B" },
+        { n: 6, text: "C" },
+        { n: 8, text: "D" },
+      ],
+    });
   });
   it("shuffles by the seed, whatever stands before", async () => {
     const body = (seed: number) => `load(2000) |> shuffle(seed: ${seed}) |> map(r => r.id)`;
