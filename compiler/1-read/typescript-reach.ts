@@ -5,6 +5,7 @@ import { isBuiltin } from "node:module";
 import { ts } from "ts-morph";
 import type { Reach, Reached } from "../module.ts";
 import type { TypeScriptProgram } from "./typescript-program.ts";
+import { isOwn } from "./typescript-types.ts";
 
 /** Node's own modules, whatever is used of them. */
 const MODULES: Readonly<Record<string, Reach>> = {
@@ -72,6 +73,8 @@ const OBJECTS: Readonly<Record<string, string>> = {
   Math: "Math",
   performance: "performance",
 };
+/** Of `fs`: what gives the content of the file that it is given, and nothing else. */
+const READS: readonly string[] = ["readFile", "readFileSync", "createReadStream"];
 const GLOBALS: Readonly<Record<string, Reach>> = {
   fetch: "network",
   WebSocket: "network",
@@ -231,7 +234,13 @@ class Walk {
     }
     if (ts.isNewExpression(node) && this.#isGlobal(node.expression, "Date") && (node.arguments ?? []).length === 0)
       this.#found.reach("clock", "new Date()", node);
-    if (ts.isCallExpression(node)) this.#call(node);
+    if (ts.isCallExpression(node)) {
+      if (this.#readsInput(node)) {
+        for (const argument of node.arguments) this.visit(argument);
+        return;
+      }
+      this.#call(node);
+    }
     if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) {
       const at = ts.isPropertyAccessExpression(node.parent) ? node.parent : node;
       this.#found.reach("environment", at.getText(), at);
@@ -325,6 +334,51 @@ class Walk {
         const declared = declarationOf(exported, this.#checker);
         if (declared !== null) this.#found.use(declared, node);
       }
+  }
+
+  /** `readFileSync(file.path)` of an `InputFile` that the function is given: its content is part of what the argument is. */
+  #readsInput({ expression: callee, arguments: [path] }: ts.CallExpression): boolean {
+    if (path === undefined) return false;
+    let of: { readonly name: string | null; readonly member: string | null } = { name: null, member: null };
+    if (ts.isPropertyAccessExpression(callee)) of = { name: this.#objectOf(callee.expression), member: callee.name.text };
+    else if (ts.isIdentifier(callee)) {
+      const source = this.#sourceOf(callee);
+      if (source.kind === "module") of = source;
+    }
+    const reads = (of.name === "fs" || of.name === "fs/promises") && of.member !== null && READS.includes(of.member);
+    return reads && this.#isInputPath(path);
+  }
+
+  #isInputPath(node: ts.Expression): boolean {
+    if (ts.isPropertyAccessExpression(node))
+      return node.name.text === "path" && this.#isInput(node.expression) && this.#isGiven(node.expression);
+    const declared = ts.isIdentifier(node) ? this.#checker.getSymbolAtLocation(node)?.valueDeclaration : undefined;
+    if (declared === undefined) return false;
+    if (ts.isVariableDeclaration(declared))
+      return isConst(declared) && declared.initializer !== undefined && this.#isInputPath(declared.initializer);
+    // `const { path } = file`, and `({ path }: InputFile) => …`.
+    if (!ts.isBindingElement(declared) || !ts.isObjectBindingPattern(declared.parent) || declared.initializer !== undefined) return false;
+    const { parent } = declared.parent;
+    if ((declared.propertyName ?? declared.name).getText() !== "path" || !this.#isInput(declared.parent)) return false;
+    if (ts.isParameter(parent)) return parent.initializer === undefined;
+    return ts.isVariableDeclaration(parent) && isConst(parent) && parent.initializer !== undefined && this.#isGiven(parent.initializer);
+  }
+
+  #isInput(node: ts.Node): boolean {
+    return isOwn(this.#checker.getTypeAtLocation(node).symbol, "InputFile");
+  }
+
+  /** A parameter, or a part of one: what else is of that type may have been made up. */
+  #isGiven(node: ts.Expression): boolean {
+    if (ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node) || ts.isNonNullExpression(node))
+      return this.#isGiven(node.expression);
+    if (ts.isParenthesizedExpression(node)) return this.#isGiven(node.expression);
+    const declared = ts.isIdentifier(node) ? this.#checker.getSymbolAtLocation(node)?.valueDeclaration : undefined;
+    if (declared === undefined) return false;
+    if (ts.isParameter(declared)) return declared.initializer === undefined;
+    if (!ts.isVariableDeclaration(declared) || !isConst(declared)) return false;
+    const from = ts.isForOfStatement(declared.parent.parent) ? declared.parent.parent.expression : declared.initializer;
+    return from !== undefined && this.#isGiven(from);
   }
 
   /** The module or object of the language that an expression is: `process`, `globalThis.process`, `fs`. */
@@ -433,6 +487,10 @@ function rootOf(node: ts.Expression): ts.Identifier | null {
   if (ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node) || ts.isNonNullExpression(node))
     return rootOf(node.expression);
   return ts.isParenthesizedExpression(node) || ts.isAsExpression(node) ? rootOf(node.expression) : null;
+}
+
+function isConst(node: ts.VariableDeclaration): boolean {
+  return (ts.getCombinedNodeFlags(node) & ts.NodeFlags.Const) !== 0;
 }
 
 function topStatement(node: ts.Node): ts.Statement {

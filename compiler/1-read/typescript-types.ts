@@ -119,7 +119,7 @@ export class TypeReader {
     if (ts.isParenthesizedTypeNode(node)) return this.readNode(node.type);
     if (ts.isArrayTypeNode(node)) return { kind: "list", item: this.readNode(node.elementType) };
     if (ts.isTypeOperatorNode(node) && node.operator === ts.SyntaxKind.ReadonlyKeyword) return this.readNode(node.type);
-    if (ts.isTypeReferenceNode(node) && node.typeArguments?.length === 1 && this.#isOwn(this.#resolved(node.typeName), "View")) {
+    if (ts.isTypeReferenceNode(node) && node.typeArguments?.length === 1 && isOwn(this.#resolved(node.typeName), "View")) {
       return this.readNode(node.typeArguments[0]!);
     }
     return this.read(this.#checker.getTypeFromTypeNode(node));
@@ -135,8 +135,8 @@ export class TypeReader {
     const inside = [...within, type];
     if (type.isUnion()) return type.types.every((member) => this.isReadonly(member, inside));
     if (type.isIntersection() && type.types.some((member) => member.flags & scalar)) return true;
-    if (this.#isArrayView(type) || this.#isOwn(type.symbol, "Dataset") || this.#isOwn(type.symbol, "ReadonlyTensor")) return true;
-    if (this.#isOwn(type.symbol, "Tensor")) return false;
+    if (this.#isArrayView(type) || isOwn(type.symbol, "Dataset") || isOwn(type.symbol, "ReadonlyTensor")) return true;
+    if (isOwn(type.symbol, "Tensor")) return false;
     if (this.#checker.isTupleType(type)) {
       const { target } = type as ts.TupleTypeReference;
       return target.readonly && this.#checker.getTypeArguments(type as ts.TypeReference).every((item) => this.isReadonly(item, inside));
@@ -182,7 +182,7 @@ export class TypeReader {
       if (view !== undefined) kinds.add(dtype);
       return view === undefined;
     }
-    if (this.#isOwn(type.symbol, "Tensor")) return true;
+    if (isOwn(type.symbol, "Tensor")) return true;
     if (this.#checker.isArrayType(type) || this.#checker.isTupleType(type)) {
       const guarded = all(this.#checker.getTypeArguments(type as ts.TypeReference));
       const fixed = this.#checker.isTupleType(type)
@@ -196,13 +196,7 @@ export class TypeReader {
       return all(this.#checker.getTypeArguments(type as ts.TypeReference).slice(0, 1));
     if (type.getCallSignatures().length > 0) return false;
     const fields = this.#checker.getPropertiesOfType(type);
-    if (
-      library !== "" ||
-      type.isClass() ||
-      fields.length === 0 ||
-      within.length > MAX_DEPTH ||
-      this.#isOwn(type.symbol, "ReadonlyTensor")
-    ) {
+    if (library !== "" || type.isClass() || fields.length === 0 || within.length > MAX_DEPTH || isOwn(type.symbol, "ReadonlyTensor")) {
       kinds.add(ANY_MEMORY);
       return false;
     }
@@ -212,7 +206,7 @@ export class TypeReader {
   }
 
   isDataset(type: ts.Type): boolean {
-    return this.#isOwn(type.symbol, "Dataset") || this.#isOwn(type.symbol, "Groups");
+    return isOwn(type.symbol, "Dataset") || isOwn(type.symbol, "Groups");
   }
 
   #union(members: readonly ts.Type[], within: readonly ts.Type[]): Type {
@@ -235,10 +229,10 @@ export class TypeReader {
     if (view !== null) return this.read(view, within);
     if (checker.isTupleType(type)) return this.#tuple(type as ts.TupleTypeReference, within);
     if (checker.isArrayType(type)) return { kind: "list", item: this.read(checker.getTypeArguments(type as ts.TypeReference)[0]!, within) };
-    if (this.#isOwn(type.symbol, "Dataset"))
+    if (isOwn(type.symbol, "Dataset"))
       return { kind: "dataset", row: this.read(checker.getTypeArguments(type as ts.TypeReference)[0]!, within) };
-    if (this.#isOwn(type.symbol, "InputFile")) return { kind: "file" };
-    if (this.#isOwn(type.symbol, "Tensor") || this.#isOwn(type.symbol, "ReadonlyTensor")) return this.#tensor(type);
+    if (isOwn(type.symbol, "InputFile")) return { kind: "file" };
+    if (isOwn(type.symbol, "Tensor") || isOwn(type.symbol, "ReadonlyTensor")) return this.#tensor(type);
 
     const library = this.#libraryName(type);
     const dtype = TYPED_ARRAYS[library];
@@ -334,7 +328,7 @@ export class TypeReader {
     const symbol = type.aliasSymbol ?? type.symbol;
     if (symbol === undefined || symbol.name.startsWith("__")) return null;
     // `View<…>` and its like say what may be done with a value, not what it is.
-    if (type.aliasSymbol !== undefined && this.#isOwn(type.aliasSymbol, type.aliasSymbol.name)) return null;
+    if (type.aliasSymbol !== undefined && isOwn(type.aliasSymbol, type.aliasSymbol.name)) return null;
     return this.#checker.typeToString(type, symbol.declarations?.[0]?.getSourceFile());
   }
 
@@ -344,16 +338,7 @@ export class TypeReader {
   }
 
   #isArrayView(type: ts.Type): boolean {
-    return this.#isOwn(type.aliasSymbol, "ArrayView");
-  }
-
-  /** Declared by Headrace's own `api`. */
-  #isOwn(symbol: ts.Symbol | undefined, name: string): boolean {
-    if (symbol?.name !== name) return false;
-    const declared = symbol.declarations?.[0]?.getSourceFile().fileName;
-    if (declared === undefined) return false;
-    const inside = fileName(packageRoot(), declared);
-    return inside.startsWith("api/") || inside.startsWith("dist/types/api/");
+    return isOwn(type.aliasSymbol, "ArrayView");
   }
 
   /** The name of a type of the language or of Node; empty for any other. */
@@ -367,6 +352,15 @@ export class TypeReader {
     });
     return ours ? symbol.name : "";
   }
+}
+
+/** Declared by Headrace's own `api`. */
+export function isOwn(symbol: ts.Symbol | undefined, name: string): boolean {
+  if (symbol?.name !== name) return false;
+  const declared = symbol.declarations?.[0]?.getSourceFile().fileName;
+  if (declared === undefined) return false;
+  const inside = fileName(packageRoot(), declared);
+  return inside.startsWith("api/") || inside.startsWith("dist/types/api/");
 }
 
 /** True where a type parameter stands in its arguments, or in place of it. */

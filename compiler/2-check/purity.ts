@@ -17,7 +17,7 @@ const does: Readonly<Record<Exclude<Reach, "state">, string>> = {
   exit: "may end its process",
 };
 const mends: Readonly<Record<Exclude<Reach, "state">, string>> = {
-  files: "take what is in the file as an argument, or tag it `@volatile`: read once a run",
+  files: "take the file as an `InputFile`, whose content is known before anything runs, or tag it `@volatile`: read once a run",
   network: "tag it `@volatile` where it reads, `@effect` where it acts",
   environment: "make it a `param`, or tag the function `@volatile`",
   clock: "take the time as an argument, or tag it `@volatile`: read once a run",

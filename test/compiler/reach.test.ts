@@ -157,3 +157,29 @@ test("the place is in the user's own text", async () => {
   const [{ span }] = signatures.get("stages.ts")!.functions.f!.reaches as [Reached];
   expect(text.slice(span.start, span.end)).toBe("Date.now");
 });
+
+test("the content of a file that a function is given is no reach", async () => {
+  const imports = `import { readFileSync, writeFileSync, statSync, createReadStream } from "node:fs"; import fs from "node:fs"; import { readFile } from "node:fs/promises";
+    import type { InputFile, InputFiles } from "headrace"; const made = { path: "x", name: "x", bytes: 1, sha256: "" } as InputFile;`;
+  const cases: readonly (readonly [parameters: string, code: string, ...reached: string[]])[] = [
+    ["file: InputFile", 'return readFileSync(file.path, "utf8");'],
+    ["file: InputFile", "const path = file.path; return fs.readFileSync(path);"],
+    ["{ path }: InputFile", "return createReadStream(path);"],
+    ["x: { of: InputFile }", "const { path } = x.of; return readFile(path);"],
+    ["files: InputFiles", "return files.map((file) => readFileSync(file.path));"],
+    ["files: InputFiles", "for (const file of files) readFileSync(file.path); return readFileSync(files[0]!.path);"],
+    ["file: InputFile", "return readFileSync(file.name);", "files readFileSync"],
+    ["file: InputFile", 'return readFileSync(file.path + ".bak");', "files readFileSync"],
+    ["file: InputFile", 'let path = file.path; path = "x"; return readFileSync(path);', "files readFileSync"],
+    ["file: InputFile", "writeFileSync(file.path, readFileSync(file.path));", "files writeFileSync"],
+    ["file: InputFile", "return statSync(file.path).mtimeMs;", "files statSync"],
+    ["file: InputFile", 'return readFileSync(file.path).length + readFileSync("x").length;', "files readFileSync"],
+    ["file: InputFile", "return readFileSync(file.path, String(Math.random()) as BufferEncoding);", "chance Math.random"],
+    ["file: { path: string }", "return readFileSync(file.path);", "files readFileSync"],
+    ["file: InputFile = made", "return readFileSync(file.path);", "files readFileSync"],
+    ["x: number", "return readFileSync(made.path);", "files readFileSync"],
+  ];
+  const functions = cases.map(([parameters, code], i) => `export function f${i}(${parameters}): unknown { ${code} }`);
+  const found = await reached([imports, ...functions].join("\n"));
+  expect(cases.map(([parameters, code], i) => [parameters, code, ...found[i]!])).toEqual(cases);
+});

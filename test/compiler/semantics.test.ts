@@ -82,13 +82,13 @@ describe("rows", () => {
     expect(await resultOf("[1, 2] |> zip([3, 4]) |> map(p => p[0] * p[1])", "Dataset<int>")).toEqual([3, 8]);
     // Each half of a pair has its own type, whatever the pairs went through.
     expect(
-      await resultOf(
-        `let pairs = [1, 2, 3] |> zip(["a", "b", "c"]) |> filter(p => p[0] > 1) |> concat([4] |> zip(["d"]))
-let [n, text] = (pairs |> sortBy(p => -p[0]) |> collect)[0]
-let sizes = load(3) |> zip(pairs) |> map(p => p[0].size + p[1][0])
-{ text: upper(text), n: n + 1, all: pairs |> map(p => { n: p[0] * 2, text: upper(p[1]) }), sizes }`,
-        "{ text: string, n: int, all: Dataset<{ n: int, text: string }>, sizes: Dataset<float> }",
-      ),
+      await outputs(`pipeline main() -> { text: string, n: int, all: Dataset<{ n: int, text: string }>, sizes: Dataset<float> } {
+  let pairs = [1, 2, 3] |> zip(["a", "b", "c"]) |> filter(p => p[0] > 1) |> concat([4] |> zip(["d"]))
+  let [n, text] = (pairs |> sortBy(p => -p[0]) |> collect)[0]
+  let sizes = load(3) |> zip(pairs) |> map(p => p[0].size + p[1][0])
+  { text: upper(text), n: n + 1, all: pairs |> map(p => { n: p[0] * 2, text: upper(p[1]) }), sizes }
+}
+`),
     ).toEqual({
       ...{ text: "D", n: 5, sizes: [2, 3.5, 5] },
       all: [
