@@ -466,5 +466,5 @@ function remarkOnFailure(
 /** Pipelines are written out where they are called; one that reaches itself would have no end. */
 function reportCycles(reach: ReadonlyMap<CheckedPipeline, Reach>, diagnostics: Diagnostic[]): void {
   for (const { name, span } of new GraphIndex(reach.keys(), (pipeline) => reach.get(pipeline)!.calls).inCycles())
-    diagnostics.push(report("HR113", { name }, [primary(span, "calls itself")], { help: "repeat with `fit`, or in TypeScript" }));
+    diagnostics.push(report("HR113", { name }, [primary(span, "calls itself")], { help: "repeat with `loop` or `fit`, or in TypeScript" }));
 }
