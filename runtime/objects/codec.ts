@@ -4,12 +4,17 @@
 import { addExtension, Packr } from "msgpackr";
 import type { Column } from "../hosts/link.ts";
 
+const LONGEST_PATH = 60;
+
 /** A value that can't leave its process. `path` says where inside the value, as `.model.layers[2]`. */
 export class Unsendable extends Error {
   override readonly name = "Unsendable";
   readonly path: string;
   constructor(path: string, what: string) {
-    super(`${path === "" ? "the value" : `\`${path.replace(/^\./, "")}\``} is ${what}, which can't cross a process boundary`);
+    const whole = path.replace(/^\./, "");
+    // That of a value which holds itself goes on and on.
+    const shown = whole.length > LONGEST_PATH ? `${whole.slice(0, LONGEST_PATH)}…` : whole;
+    super(`${path === "" ? "the value" : `\`${shown}\``} is ${what}, which can't cross a process boundary`);
     this.path = path;
   }
 }
