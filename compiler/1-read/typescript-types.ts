@@ -31,7 +31,7 @@ const SYNC_ITERATORS = [
 ];
 const ASYNC_ITERATORS = ["AsyncIterable", "AsyncIterator", "AsyncIterableIterator", "AsyncIteratorObject", "AsyncGenerator"];
 /** Of the language itself, and made anew on the other side. */
-const CROSSING = ["Map", "ReadonlyMap", "Set", "ReadonlySet", "ArrayBuffer", "SharedArrayBuffer", "DataView"];
+const CROSSING = ["Map", "ReadonlyMap", "Set", "ReadonlySet"];
 
 /** Memory of a kind that isn't known. */
 const ANY_MEMORY = "anything";

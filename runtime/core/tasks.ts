@@ -229,7 +229,7 @@ export function used(state: State, producer: Stage, first: number, last: number,
 }
 
 /** Frees what nobody needs any more, in runs that one holder has. */
-export function release(_state: State, stage: Stage, first: number, last: number, commands: Command[]): void {
+function release(_state: State, stage: Stage, first: number, last: number, commands: Command[]): void {
   if (stage.pinned || stage.claims > 0 || stage.blocks < 0) return;
   const { output, uses, holder } = stage;
   let i = first;

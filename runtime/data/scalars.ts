@@ -22,7 +22,13 @@ export function equal(left: unknown, right: unknown): boolean {
     return a.length === b.length && a.every((item, i) => item === b[i]);
   }
   if (left instanceof Date) return right instanceof Date && left.getTime() === right.getTime();
-  if (Array.isArray(right) || ArrayBuffer.isView(right)) return false;
+  if (left instanceof Map)
+    return (
+      right instanceof Map && left.size === right.size && [...left].every(([key, item]) => right.has(key) && equal(item, right.get(key)))
+    );
+  if (left instanceof Set) return right instanceof Set && left.size === right.size && [...left].every((item) => right.has(item));
+  if (Array.isArray(right) || ArrayBuffer.isView(right) || right instanceof Map || right instanceof Set || right instanceof Date)
+    return false;
   const names = new Set([...Object.keys(left), ...Object.keys(right)]);
   return [...names].every((name) =>
     equal((left as Record<string, unknown>)[name] ?? null, (right as Record<string, unknown>)[name] ?? null),

@@ -42,6 +42,17 @@ class MapEntries {
   }
 }
 
+/** MessagePack has lists only. */
+class SetItems {
+  readonly items: readonly unknown[];
+  constructor(items: readonly unknown[]) {
+    this.items = items;
+  }
+}
+/** MessagePack's integers have no `-0`, and results are the same bits wherever they were made. */
+class NegativeZero {}
+const isNegativeZero = (value: number): boolean => value === 0 && 1 / value < 0;
+
 // Both are module state of the library; set only during one synchronous call.
 let written: ArrayBufferView[] = [];
 let given: readonly ArrayBufferView[] = [];
@@ -71,6 +82,20 @@ addExtension({
   read: (entries: [unknown, unknown][]) => new Map(entries),
 } as never);
 
+addExtension({
+  Class: NegativeZero as new (...args: unknown[]) => unknown,
+  type: 0x13,
+  write: () => null,
+  read: () => -0,
+} as never);
+
+addExtension({
+  Class: SetItems as new (...args: unknown[]) => unknown,
+  type: 0x14,
+  write: (set: SetItems) => set.items,
+  read: (items: unknown[]) => new Set(items),
+} as never);
+
 const packer = new Packr({
   useRecords: false,
   mapsAsObjects: true,
@@ -81,7 +106,7 @@ const packer = new Packr({
 
 const DEEPEST = 500;
 
-/** Throws `Unsendable` for what MessagePack would drop or bend in silence. Gives whether a `Map` or a `DataView` is in there. */
+/** Throws `Unsendable` for what MessagePack would drop or bend in silence. Gives whether there is something in it to be replaced. */
 function check(value: unknown, path: () => string, depth: number): boolean {
   switch (typeof value) {
     case "function":
@@ -90,6 +115,8 @@ function check(value: unknown, path: () => string, depth: number): boolean {
       throw new Unsendable(path(), "a symbol");
     case "object":
       break;
+    case "number":
+      return isNegativeZero(value);
     case "bigint":
       if (BigInt.asIntN(64, value) !== value && BigInt.asUintN(64, value) !== value)
         throw new Unsendable(path(), "an integer of more than 64 bits");
@@ -103,7 +130,11 @@ function check(value: unknown, path: () => string, depth: number): boolean {
     let special = false;
     for (let i = 0; i < value.length; i++) {
       const item: unknown = value[i];
-      if (typeof item === "number" || typeof item === "string") continue;
+      if (typeof item === "string") continue;
+      if (typeof item === "number") {
+        if (isNegativeZero(item)) special = true;
+        continue;
+      }
       if (check(item, () => `${path()}[${i}]`, depth + 1)) special = true;
     }
     return special;
@@ -115,16 +146,19 @@ function check(value: unknown, path: () => string, depth: number): boolean {
     for (const name of Object.keys(value)) {
       const field: unknown = (value as Record<string, unknown>)[name];
       if (name === "__proto__") throw new Unsendable(`${path()}.__proto__`, "a field that changes an object's kind");
-      if (typeof field === "number" || typeof field === "string") continue;
+      if (typeof field === "string") continue;
+      if (typeof field === "number") {
+        if (isNegativeZero(field)) special = true;
+        continue;
+      }
       if (check(field, () => `${path()}.${name}`, depth + 1)) special = true;
     }
     return special || prototype === null;
   }
   if (value instanceof Date) return false;
   if (value instanceof Set) {
-    let special = false;
-    for (const item of value) if (check(item, () => `${path()}{…}`, depth + 1)) special = true;
-    return special;
+    for (const item of value) check(item, () => `${path()}{…}`, depth + 1);
+    return true;
   }
   if (value instanceof Map) {
     for (const [key, item] of value) {
@@ -139,13 +173,14 @@ function check(value: unknown, path: () => string, depth: number): boolean {
 
 /** What MessagePack has no form for, replaced by what it has. Copies only where it must. */
 function replaced(value: unknown): unknown {
+  if (typeof value === "number") return isNegativeZero(value) ? new NegativeZero() : value;
   if (typeof value !== "object" || value === null || value instanceof Date) return value;
   if (Array.isArray(value)) return value.map(replaced);
   if (ArrayBuffer.isView(value)) {
     if (value instanceof DataView || Buffer.isBuffer(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     return value;
   }
-  if (value instanceof Set) return new Set([...value].map(replaced));
+  if (value instanceof Set) return new SetItems([...value].map(replaced));
   if (value instanceof Map) return new MapEntries([...value].map(([key, item]) => [replaced(key), replaced(item)] as const));
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, replaced(field)]));
 }

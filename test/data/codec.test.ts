@@ -71,6 +71,19 @@ describe("codec", () => {
     expect((join(structure, arrays) as { data: Float64Array }).data).toBe(data);
   });
 
+  it("keeps sets, and the sign of zero wherever it stands", () => {
+    const values = [
+      -0,
+      [-0, 1],
+      { a: -0 },
+      new Map([[1, -0]]),
+      new Set([[-0]]),
+      new Set(["a", 1]),
+      [new Set([new Map([[1, new Set([2])]])])],
+    ];
+    for (const value of values) expect(decode(encode(value), { share: false })).toEqual(value);
+  });
+
   it("turns undefined into null", () => {
     expect(decode(encode({ a: undefined, b: [undefined] }), { share: false })).toEqual({ a: null, b: [null] });
   });

@@ -220,6 +220,13 @@ describe("expressions", () => {
   });
   it("compare plain data by structure", () => {
     const same: Expr = { op: "binary", operator: "==", left: input(0), right: input(1), int: false };
+    const equal = (left: unknown, right: unknown) => value(same, [left, right]);
+    expect(equal(new Map([["a", { x: 1 }]]), new Map([["a", { x: 1 }]]))).toBe(true);
+    expect(equal(new Map([["a", 1]]), new Map([["a", 2]]))).toBe(false);
+    expect(equal(new Map([["a", 1]]), {})).toBe(false);
+    expect(equal(new Set([1, 2]), new Set([2, 1]))).toBe(true);
+    expect(equal(new Set([1, 2]), new Set([1, 3]))).toBe(false);
+    expect(equal({}, new Date(0))).toBe(false);
     expect(value(same, [{ a: [1, { b: null }] }, { a: [1, {}] }])).toBe(true);
     expect(
       value(same, [

@@ -9,7 +9,7 @@ export interface Program {
 
 export type Written = Partial<Omit<PlanStage, "name">> & { readonly id: string };
 
-export function stage({ id, ...more }: Written): PlanStage {
+function stage({ id, ...more }: Written): PlanStage {
   return {
     id,
     name: id,
@@ -58,7 +58,7 @@ export function program(
 }
 
 /** By what control stages name; their own region is the one around. */
-export function regionsOf(stages: readonly PlanStage[]): PlanRegion[] {
+function regionsOf(stages: readonly PlanStage[]): PlanRegion[] {
   const around = new Map<number, number | null>();
   for (const { tasks, region = null } of stages) {
     if (tasks.kind === "each" || tasks.kind === "loop") around.set(tasks.region, region);
@@ -78,7 +78,7 @@ export const call = (name: string, ...args: Expr[]): Expr => ({
   args,
   passing: args.map(() => "share" as const),
 });
-export const rows = (list: Expr): Expr => ({ op: "dataset", list });
+const rows = (list: Expr): Expr => ({ op: "dataset", list });
 export const sum = (source: Expr): Expr => ({ op: "reduce", name: "sum", source, by: null });
 export const plus = (left: Expr, right: Expr): Expr => ({ op: "binary", operator: "+", left, right, int: false });
 
