@@ -329,8 +329,7 @@ function helpFor(operator: string, a: Type, b: Type): { help?: string } {
     return { help: "text is put together by a template, in backticks, as in TypeScript" };
   const rows = [a, b].filter((type) => type.kind === "list" || type.kind === "dataset").length;
   if (operator === "+" && rows === 2) return { help: "one after the other: `rows |> concat(more)`" };
-  if (rows > 0)
-    return { help: `row by row: \`rows |> map(x => x ${operator} …)\`` };
+  if (rows > 0) return { help: `row by row: \`rows |> map(x => x ${operator} …)\`` };
   return mayBeNull(a) || mayBeNull(b) ? { help: "say what stands for null: `(x ?? 0)`" } : {};
 }
 
