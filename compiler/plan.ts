@@ -55,6 +55,8 @@ export interface PlanFunction {
   readonly native: readonly string[];
   /** What it reaches outside itself, by kind (`clock`, `files`, `state`, …), in the alphabet's order; absent: nothing. */
   readonly reaches?: readonly string[];
+  /** Its type says `int`: another number, which TypeScript can't tell from one, fails the task. */
+  readonly integer?: true;
   /** Called by `resource` expressions. */
   readonly resource?: true;
   /** Tags that its author gave it, those that say how it may be run; absent: none. */

@@ -28,6 +28,8 @@ export interface FlowFunction {
   readonly reaches: readonly Reached[];
   readonly tags: readonly string[];
   readonly resource: boolean;
+  /** Gives an `int`. */
+  readonly integer: boolean;
 }
 
 export interface FlowStage {

@@ -138,7 +138,10 @@ function lowerOnFailure(lowering: Lowering, { binding, statements }: NonNullable
 
 function flowFunction({ file, signature, resource }: StageFunction): FlowFunction {
   const { name, async, iterates, span, reaches, tags } = signature;
-  return { file, export: name, async, iterates, span, parameters: signature.parameters.map((one) => one.name), reaches, tags, resource };
+  // Which of several signatures a call went by isn't the function's own.
+  const integer = signature.returns.kind === "int" && signature.overloads.length === 0;
+  const parameters = signature.parameters.map((one) => one.name);
+  return { file, export: name, async, iterates, span, parameters, reaches, tags, resource, integer };
 }
 
 function calledIds({ body, within }: FlowStage): string[] {

@@ -74,6 +74,7 @@ function planFunction(
   return {
     ...{ digest, export: name, async, iterates, native },
     ...(reaches.length > 0 ? { reaches } : {}),
+    ...(called.integer ? { integer: true as const } : {}),
     ...(called.resource ? { resource: true as const } : {}),
     ...(tags.length > 0 ? { tags } : {}),
   };

@@ -323,7 +323,8 @@ class Writer {
       return mine ? js : `h.copy(${js})`;
     });
     if (called.async) frame.async = true;
-    return `(${called.async ? "await " : ""}${this.check ? this.watched(expr, f, args) : `${f}(${args.join(", ")})`} ?? null)`;
+    const value = `(${called.async ? "await " : ""}${this.check ? this.watched(expr, f, args) : `${f}(${args.join(", ")})`} ?? null)`;
+    return called.integer ? `h.integer(${value}, ${quote(called.export)})` : value;
   }
 
   private callee(id: string): { readonly called: PlanFunction; readonly js: string } {

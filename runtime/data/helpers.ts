@@ -47,6 +47,10 @@ export const helpers: Readonly<Record<string, unknown>> = {
   expect(holds: unknown, message: () => unknown): void {
     if (holds !== true) throw new ExpectationError(text(message()));
   },
+  integer(value: unknown, name: string): unknown {
+    if (Number.isSafeInteger(value)) return value;
+    throw new TypeError(`\`${name}\` gave ${text(value)}, and its type says \`int\`: a safe integer`);
+  },
   atLeastOne(value: unknown): number {
     if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
     throw new RangeError(`\`max\` of \`loop\` wants at least one round, not ${String(value)}`);

@@ -25,10 +25,12 @@ export function gradient(w: View<Weights>, batch: readonly Row[]): { loss: float
 }
 export function step(w: Weights, grad: View<Weights>, rate: number): Weights { w.w[0]! -= rate * grad.w[0]!; return w; }
 export function find(id: int): { size: float } | null { return id > 0 ? { size: id } : null; }
+export function halved(x: int): int { return (x / 2) as int; }
+export async function halvedLater(x: int): Promise<int> { return (x / 2) as int; }
 export function fail(): float { throw new Error("must not run"); }
 export function join(a: string, b: string = "!"): string { return a + b; }
 `;
-const imports = `import { load, later, numbers, init, same, bump, first, many, headOf, gradient, step, find, fail, join, type Row, type Weights } from "./stages.ts"\n`;
+const imports = `import { load, later, numbers, init, same, bump, first, many, headOf, gradient, step, find, fail, halved, halvedLater, join, type Row, type Weights } from "./stages.ts"\n`;
 
 const rows = (n: number) => Array.from({ length: n }, (_, id) => ({ id, size: id / 2, tags: id % 2 ? ["odd"] : ["even", "two"] }));
 const weights = (...values: number[]) => ({ w: Float64Array.from(values) });
@@ -205,6 +207,16 @@ pipeline main() -> { a: int, b: float, c: bool, d: string, e: { x: int, y: int }
   it("arguments left out, and by name", async () => {
     expect(await resultOf(`join("a")`, "string")).toBe("a!");
     expect(await resultOf(`join(b: "c", a: "a")`, "string")).toBe("ac");
+  });
+  it("what a function gives as `int` is one, or fails its stage", async () => {
+    expect(await resultOf("[2, 4] |> map(halved) |> sum", "int")).toBe(3);
+    expect(await resultOf("halvedLater(8)", "int")).toBe(4);
+    const failed = async (body: string) => {
+      const program = `${imports}pipeline main() -> int {\n${body}\n}\n`;
+      return (await runOf(engine, { "main.pipe": program, "stages.ts": stages })).result.error?.message;
+    };
+    expect(await failed("[2, 3] |> map(halved) |> sum")).toBe("`halved` gave 1.5, and its type says `int`: a safe integer");
+    expect(await failed("halvedLater(7)")).toBe("`halvedLater` gave 3.5, and its type says `int`: a safe integer");
   });
   it("equality is structural", async () => {
     expect(await resultOf('load(1) |> map(r => r == { id: 0, size: 0.0, tags: ["even", "two"] })', "Dataset<bool>")).toEqual([true]);
