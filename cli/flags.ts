@@ -120,12 +120,13 @@ export function readParams(
     if (param.type === "secret") continue;
     const text = given.flags.get(flag.name);
     if (text === undefined) {
-      if (param.default === undefined && !param.optional) problems.push(report("HR604", { flag: `--${flag.name}`, type: param.type }, []));
+      if (param.default === undefined && !param.optional)
+        problems.push(report("HR604", { flag: `--${flag.name}`, type: param.type }, [], exampleOf(param)));
       continue;
     }
     const value = readValue(text, param.type);
     if (value === undefined)
-      problems.push(report("HR602", { flag: `--${flag.name}`, wants: described[param.type], given: String(text) }, []));
+      problems.push(report("HR602", { flag: `--${flag.name}`, wants: described[param.type], given: String(text) }, [], exampleOf(param)));
     else if (typeof value === "number" && (value < (param.min ?? value) || value > (param.max ?? value)))
       problems.push(report("HR603", { flag: `--${flag.name}`, given: String(text), low: param.min ?? null, high: param.max ?? null }, []));
     else params[param.name] = value;
@@ -141,6 +142,14 @@ const described: Record<PlanParam["type"], string> = {
   file: "a file",
   files: "files",
   secret: "a secret",
+};
+
+const examples: Record<PlanParam["type"], string> = {
+  ...{ int: "10", float: "0.5", bool: "true", string: "text", file: "data.csv", files: '"data/*.csv"', secret: "…" },
+};
+const exampleOf = ({ name, type, min, max, default: fallback }: PlanParam): { help: string } => {
+  const value = fallback ?? min ?? max ?? examples[type];
+  return { help: `--${name}${type === "bool" ? "=" : " "}${typeof value === "object" ? examples[type] : String(value)}` };
 };
 
 function readValue(text: string | true, type: PlanParam["type"]): Json | undefined {

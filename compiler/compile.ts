@@ -126,7 +126,7 @@ async function checkLinked(
   if (!right)
     addAll(
       all,
-      module.schedules.flatMap((schedule) => checkNames(schedule, linked.program)),
+      module.schedules.flatMap((schedule) => checkNames(schedule, linked.program, linked.unread)),
     );
   addAll(diagnostics, withoutGuesses(all, linked.unread, textOf));
   return { program: right ? program : null, entry };

@@ -36,15 +36,13 @@ export function withoutGuesses(
     if (!frame) return true;
     if (unread.some(({ span }) => within(frame.span, span))) return false;
     if (!isAboutNames(code)) return true;
-    const steps = (textOf(frame.span) ?? "").split(".");
-    const given = code === "HR102" || code === "HR402" ? "value" : "functions";
-    return !unread.some(
-      ({ span, names, gives }) => span.file === frame.span.file && (steps.some((step) => names.has(step)) || gives === given),
-    );
+    const name = textOf(frame.span) ?? "";
+    const given = code === "HR102" ? ["value"] : code === "HR103" ? ["function", "functions"] : ["functions"];
+    return !unread.some(({ span, names, gives }) => span.file === frame.span.file && (names.has(name) || given.includes(gives ?? "")));
   });
 }
 
-const isAboutNames = (code: string): boolean => ["HR102", "HR103", "HR105", "HR402"].includes(code);
+const isAboutNames = (code: string): boolean => ["HR102", "HR103", "HR105"].includes(code);
 
 const within = (at: Span, span: Span): boolean => at.file === span.file && at.start >= span.start && at.start <= span.end;
 

@@ -300,7 +300,8 @@ class Balancing {
             ],
             { fix: { span, text: wants } },
           )
-        : report("HR008", { closer: closer.image }, [{ span, label: "one too many", role: "primary" }], { fix: { span, text: "" } }),
+        : // Whether it is one too many or its other half lacks, nobody but its writer knows.
+          report("HR008", { closer: closer.image }, [{ span, label: "one too many", role: "primary" }], {}),
     );
   }
 

@@ -41,10 +41,11 @@ export const catalogue = {
     let x = 1 +                   a value was expected
     let y = 2`,
   }),
-  HR002: entry<{ character: string; point: number }>({
+  HR002: entry<{ character: string; point: number; is?: string }>({
     severity: "error",
     title: "a character that means nothing here",
-    message: (p) => `\`${p.character}\` (U+${p.point.toString(16).toUpperCase().padStart(4, "0")}) means nothing here`,
+    message: (p) =>
+      `\`${p.character}\` (U+${p.point.toString(16).toUpperCase().padStart(4, "0")}) ${p.is === undefined ? "means nothing here" : `is ${p.is}`}`,
     explain: `Names are made of letters, digits, \`_\` and \`$\`; strings stand in straight quotes; comments start with \`//\`. Text that was copied from a page
 often has curly quotes and long dashes.`,
   }),
@@ -409,7 +410,7 @@ function, an open connection or an instance of a class with methods can't. Compu
   HR208: entry<{ what: string }>({
     severity: "error",
     title: "a value that may be null",
-    message: (p) => `\`${p.what}\` of a value that may be null`,
+    message: (p) => `\`${p.what}\` is read of a value that may be null`,
     explain: `What may be missing has a type with \`?\`. Say what stands for it, or ask for the field where there is one.
 
     row.name.len                  name may be null

@@ -69,12 +69,14 @@ let grammar: Grammar | null = null;
 
 class Reader {
   readonly statements: readonly Token[][];
-  private readonly file: string;
+  readonly file: string;
   private readonly docs: Docs;
   private diagnostics: Diagnostic[];
   readonly unread: Unread[] = [];
 
-  private readonly text: string;
+  readonly text: string;
+  /** By the `fit`s and `loop`s that what is read stands in. */
+  carried: ReadonlySet<string> = new Set();
 
   constructor(text: string, file: string) {
     grammar ??= new Grammar();
@@ -85,7 +87,16 @@ class Reader {
     const laid = layout(lexed.tokens, file);
     this.docs = lexed.docs;
     this.statements = laid.statements;
-    this.diagnostics = [...lexed.diagnostics, ...respelt, ...laid.diagnostics];
+    this.diagnostics = [...lexed.diagnostics, ...respelt, ...laid.diagnostics.map((one) => this.withBraceMended(one))];
+  }
+
+  /** A brace on a line of its own moves up, where nothing but space stands before it. */
+  private withBraceMended(diagnostic: Diagnostic): Diagnostic {
+    const span = diagnostic.frames[0]?.span;
+    if (diagnostic.code !== "HR010" || !span) return diagnostic;
+    const before = this.text.slice(0, span.start).trimEnd();
+    const isFree = !/\/\/|\*\/$/.test(before.slice(before.lastIndexOf("\n") + 1));
+    return isFree ? { ...diagnostic, fix: { span: { ...span, start: before.length, end: span.start }, text: " " } } : diagnostic;
   }
 
   sorted(): Diagnostic[] {
@@ -159,7 +170,7 @@ class Reader {
   /** Text between declarations. */
   private outside(tokens: readonly Token[], quiet: boolean): void {
     this.unread.push(unreadText(tokens, this.file));
-    const problem = explainProblem("declaration", tokens, null, this.file);
+    const problem = explainProblem("declaration", tokens, null, this);
     if (problem) this.diagnostics.push(problem);
     else if (!quiet)
       this.diagnostics.push(
@@ -195,13 +206,16 @@ class Reader {
       if (guessed) this.unread.push(unreadText(tokens, this.file));
       // Where brackets were put in or left out, which has been told, what they hold is a guess.
       if (guessed && (rule !== "statement" || !tokens.some(isBlockOfLines))) return null;
+      const around = this.carried;
+      this.carried = new Set([...around, ...carriedNames(tokens)]);
       for (const each of found.pending) this.fill(each);
+      this.carried = around;
       return found.tree;
     }
     this.unread.push(unreadText(tokens, this.file));
     // Brackets that were put in or left out have their own message.
     const guessed = tokens.some((token) => token.inserted || token.mended);
-    const problem = explainProblem(rule, tokens, found.problem, this.file);
+    const problem = explainProblem(rule, tokens, found.problem, this);
     if (problem) {
       const isClear = problem.code === "HR009";
       if (!guessed && (isClear || !quiet) && !this.alreadyTold(tokens, problem)) {
@@ -253,6 +267,17 @@ class Reader {
     this.inOrder(pending.token.statements, (tokens, quiet) => this.statement(tokens, pending.into, quiet));
     this.blocks--;
   }
+}
+
+/** `fit w = …`, `loop a = …, b = …`. */
+function carriedNames(tokens: readonly Token[]): string[] {
+  const form = tokens.findIndex(
+    (token, i) => (token.tokenType === t.Fit || token.tokenType === t.Loop) && tokens[i + 2]?.tokenType === t.Assign,
+  );
+  if (form < 0) return [];
+  return tokens.flatMap((token, i) =>
+    i > form && token.tokenType === t.Assign && (i === form + 2 || tokens[i - 2]?.tokenType === t.Comma) ? [tokens[i - 1]!.image] : [],
+  );
 }
 
 /** `===` is read as what it means; the others leave a hole. */

@@ -1,6 +1,6 @@
 // What to say of text that the grammar has no place for: first the forms that people bring from other languages, then what was
 // found and what was expected. Knows tokens and chevrotain's exceptions; decides nothing about recovery.
-import type { IRecognitionException } from "chevrotain";
+import type { IRecognitionException, TokenType } from "chevrotain";
 import { isCloser, isOpener } from "./brackets.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import { report } from "./diagnostics.ts";
@@ -9,14 +9,22 @@ import * as t from "./tokens.ts";
 
 type Rule = "declaration" | "statement" | "entry";
 
+/** What a message has to know besides the tokens. */
+export interface Surroundings {
+  readonly file: string;
+  readonly text: string;
+  /** Names that the `fit` or `loop` around the statement carries. */
+  readonly carried: ReadonlySet<string>;
+}
+
 export function explainProblem(
   rule: Rule,
   tokens: readonly Token[],
   problem: IRecognitionException | null,
-  file: string,
+  around: Surroundings,
 ): Diagnostic | null {
   const at = problem ? place(tokens, problem) : tokens[0]!;
-  return foreign(rule, tokens, at, file) ?? (problem ? expected(rule, tokens, at, problem, file) : null);
+  return foreign(rule, tokens, at, around) ?? (problem ? expected(rule, tokens, at, problem, around.file) : null);
 }
 
 /** The token that can't stand where it stands; null at the end of the statement. */
@@ -33,7 +41,8 @@ interface Foreign {
   readonly what: string;
   readonly label?: string;
   readonly help: string;
-  readonly fix?: string;
+  /** What stands in the token's place, or in that of a longer piece of text; `null` leaves the word out, and the space behind it. */
+  readonly fix?: string | null | { readonly start: number; readonly end: number; readonly text: string };
 }
 
 /** Words that begin a statement elsewhere, with what stands for them here. */
@@ -50,9 +59,9 @@ const statementWords: Readonly<Record<string, (next: string) => Foreign>> = {
   enum: (next) => ({ what: "an enumeration is a union of literals", help: `type ${next} = "one" | "two"` }),
   struct: aliased("a struct"),
   while: () => ({ what: "what repeats until a condition holds is a `loop`", help: "loop x = init until done max 100 { … x <- next }" }),
-  return: () => ({ what: "a block's value is its last expression, without `return`", help: "leave `return` out", fix: "" }),
-  export: () => ({ what: "pipelines and types need no `export`", help: "leave it out", fix: "" }),
-  await: () => ({ what: "nothing is awaited: the runtime waits for what a stage needs", help: "leave `await` out", fix: "" }),
+  return: () => ({ what: "a block's value is its last expression, without `return`", help: "leave `return` out", fix: null }),
+  export: () => ({ what: "pipelines and types need no `export`", help: "leave it out", fix: null }),
+  await: () => ({ what: "nothing is awaited: the runtime waits for what a stage needs", help: "leave `await` out", fix: null }),
   throw: () => ({ what: "a run fails where an `expect` doesn't hold", help: 'expect rows > 0, "there are no rows"' }),
   try: () => ({ what: "failures are data", help: "let { ok, failed } = rows |> attempt(parse)" }),
   switch: () => ({ what: "a choice is written `if … { … } else if … { … } else { … }`", help: 'if how == "fast" { a } else { b }' }),
@@ -79,15 +88,17 @@ function aliased(what: string): (next: string) => Foreign {
 /** Words between operands elsewhere. */
 const operatorWords: Readonly<Record<string, string>> = { and: "&&", or: "||", not: "!", is: "==" };
 
-function foreign(rule: Rule, tokens: readonly Token[], at: Token | null, file: string): Diagnostic | null {
+function foreign(rule: Rule, tokens: readonly Token[], at: Token | null, around: Surroundings): Diagnostic | null {
+  const { file } = around;
   const first = tokens[0]!;
   const second = tokens[1];
   const say = (token: Token, { what, label = "not a word here", help, fix }: Foreign) => {
     const span = spanOf(token, file);
-    return report("HR009", { what }, [{ span, label, role: "primary" }], {
-      help,
-      ...(fix === undefined ? {} : { fix: { span, text: fix } }),
-    });
+    const frames = [{ span, label, role: "primary" as const }];
+    if (fix === undefined) return report("HR009", { what }, frames, { help });
+    const behind = tokens[tokens.indexOf(token) + 1]?.startOffset ?? span.end;
+    const { text, ...place } = fix === null ? { ...span, end: behind, text: "" } : typeof fix === "string" ? { ...span, text: fix } : fix;
+    return report("HR009", { what }, frames, { help, fix: { span: { ...span, ...place }, text } });
   };
   const word = Object.hasOwn(statementWords, first.image) ? statementWords[first.image] : undefined;
   if (word && isReturn(tokens)) return say(first, word(""));
@@ -106,11 +117,17 @@ function foreign(rule: Rule, tokens: readonly Token[], at: Token | null, file: s
           : "give a new value a new name",
     });
   if (!at) return null;
-  return spelled(rule, tokens, at, say);
+  return spelled(rule, tokens, at, around, say);
 }
 
 /** What is spelled otherwise here, by the token that can't stand where it stands and those before it. */
-function spelled(rule: Rule, tokens: readonly Token[], at: Token, say: (token: Token, foreign: Foreign) => Diagnostic): Diagnostic | null {
+function spelled(
+  rule: Rule,
+  tokens: readonly Token[],
+  at: Token,
+  around: Surroundings,
+  say: (token: Token, foreign: Foreign) => Diagnostic,
+): Diagnostic | null {
   const place = tokens.indexOf(at);
   const first = tokens[0]!;
   const before = tokens[place - 1];
@@ -123,12 +140,15 @@ function spelled(rule: Rule, tokens: readonly Token[], at: Token, say: (token: T
   if (before?.image === "new" && t.isName(type))
     return say(before, { what: "values come from functions, actors from `spawn`", help: `spawn(4, i => ${at.image}(seed: i))` });
   if (before?.image === "await" && t.startsOperand(type)) return say(before, statementWords.await!(""));
-  if (type === t.Question)
+  if (type === t.Question) {
+    const choice = choiceOf(tokens, place, around.text);
     return say(at, {
       what: "a choice is written `if … { … } else { … }`",
       label: "not an operator here",
-      help: "if condition { a } else { b }",
+      help: choice?.text ?? "if condition { a } else { b }",
+      ...(choice ? { fix: choice } : {}),
     });
+  }
   if (type === t.As && before && t.endsOperand(before.tokenType) && first.tokenType !== t.Import)
     return say(at, { what: "there are no casts", help: "a type stands behind a name: let x: float = …" });
   if (type === t.LSquare && inType(tokens, place))
@@ -139,6 +159,13 @@ function spelled(rule: Rule, tokens: readonly Token[], at: Token, say: (token: T
     return say(at, { what: "`<-` gives a carried name its next value, in a `fit` or `loop`", label: "not here", help: "w <- step(w)" });
   if (type === t.Assign && rule === "entry")
     return say(at, { what: "an entry is written with `:`", label: "not here", help: "accuracy: data(2)", fix: ":" });
+  if (type === t.Assign && place === 1 && rule === "statement" && around.carried.has(first.image))
+    return say(at, {
+      what: `\`${first.image}\` is carried: its next value is given by \`<-\``,
+      label: "not here",
+      help: `${first.image} <- …`,
+      fix: "<-",
+    });
   if (type === t.Assign && place === 1 && rule === "statement" && t.isName(first.tokenType))
     return say(at, {
       what: `\`=\` names a value with \`let\`, and \`<-\` gives a carried one its next value`,
@@ -188,6 +215,52 @@ function spelled(rule: Rule, tokens: readonly Token[], at: Token, say: (token: T
       help: "start a new line, or put `;` between them",
     });
   return null;
+}
+
+/** `c ? a : b` as an `if`, where it stands on one line; the `?` is at `place`. */
+function choiceOf(tokens: readonly Token[], place: number, text: string): { start: number; end: number; text: string } | null {
+  const first = startOfValue(tokens, place);
+  const colon = endOfValue(tokens, place + 1, t.Colon);
+  if (first === place || tokens[colon]?.tokenType !== t.Colon) return null;
+  const last = endOfValue(tokens, colon + 1, null);
+  if (colon === place + 1 || last === colon + 1) return null;
+  const between = (from: number, to: number) => text.slice(tokens[from]!.startOffset, tokens[to - 1]!.endOffset + 1);
+  const parts = [between(first, place), between(place + 1, colon), between(colon + 1, last)];
+  if (parts.some((part) => part.includes("\n"))) return null;
+  const [condition, then, otherwise] = parts;
+  return {
+    start: tokens[first]!.startOffset,
+    end: tokens[last - 1]!.endOffset + 1,
+    text: `if ${condition} { ${then} } else { ${otherwise} }`,
+  };
+}
+
+const beforeValue: ReadonlySet<TokenType> = new Set([t.Assign, t.Next, t.Comma, t.Colon, t.FatArrow, t.Do, t.Expect]);
+
+function startOfValue(tokens: readonly Token[], end: number): number {
+  let depth = 0;
+  for (let i = end - 1; i >= 0; i--) {
+    const token = tokens[i]!;
+    if (isCloser(token)) depth++;
+    else if (isOpener(token) && depth-- === 0) return i + 1;
+    else if (depth === 0 && (beforeValue.has(token.tokenType) || token.image === "return")) return i + 1;
+  }
+  return 0;
+}
+
+/** Where a value ends: at `mark`, a comma, or what closes the bracket around it. Choices in it keep their colons. */
+function endOfValue(tokens: readonly Token[], start: number, mark: TokenType | null): number {
+  let depth = 0;
+  let choices = 0;
+  for (let i = start; i < tokens.length; i++) {
+    const token = tokens[i]!;
+    if (isOpener(token)) depth++;
+    else if (isCloser(token) && depth-- === 0) return i;
+    else if (depth === 0 && token.tokenType === t.Question) choices++;
+    else if (depth === 0 && token.tokenType === t.Colon && choices > 0) choices--;
+    else if (depth === 0 && (token.tokenType === mark || token.tokenType === t.Comma)) return i;
+  }
+  return tokens.length;
 }
 
 const notAfterAWord = new Set([t.Pipe, t.Next, t.Assign, t.Dot, t.OptionalDot, t.Comma, t.Colon, t.FatArrow, t.Question, t.RBrace]);

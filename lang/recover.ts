@@ -35,8 +35,8 @@ export interface Unread {
   readonly span: ast.Span;
   /** It may have given them, or taken them. */
   readonly names: ReadonlySet<string>;
-  /** What else it may have given, by names that don't stand there: functions and types of an import, or a value. */
-  readonly gives: "functions" | "value" | null;
+  /** What else it may have given, by names that don't stand there: functions and types of an import, a pipeline, or a value. */
+  readonly gives: "functions" | "function" | "value" | null;
 }
 
 export function unreadText(tokens: readonly Token[], file: string): Unread {
@@ -51,11 +51,14 @@ export function unreadText(tokens: readonly Token[], file: string): Unread {
     }
   const type = first!.tokenType;
   const isNameless = !second || !(t.isName(second.tokenType) || isOpener(second));
+  // Without its bracket the name of a pipeline runs into what follows.
+  const isPipeline = type === t.Pipeline || type === t.Service;
+  const runsOn = isPipeline && tokens[2]?.tokenType !== t.LParen;
   const lacksNames = type === t.Import && !namesAllItems(tokens);
   return {
     span: spanOf(place > 0 ? tokens.slice(0, place) : tokens, file),
     names,
-    gives: lacksNames ? "functions" : (type === t.Let || type === t.Param) && isNameless ? "value" : null,
+    gives: lacksNames ? "functions" : runsOn ? "function" : (type === t.Let || type === t.Param) && isNameless ? "value" : null,
   };
 }
 

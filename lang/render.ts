@@ -8,6 +8,8 @@ export interface RenderOptions {
 
 const COLORS = { error: "red", warning: "yellow", remark: "cyan" } as const;
 const TAB = "    ";
+/** Columns of a line that are shown: of a longer one the piece with the marks. */
+const WIDEST = 160;
 
 /** `read` gives a file's text; frames of files that are gone show their place only. */
 export function render(diagnostics: readonly Diagnostic[], read: (file: string) => string | null, { color }: RenderOptions): string {
@@ -27,7 +29,9 @@ export function render(diagnostics: readonly Diagnostic[], read: (file: string) 
 type Paint = (style: Parameters<typeof styleText>[0], text: string) => string;
 
 function renderOne(diagnostic: Diagnostic, fileOf: (name: string) => SourceFile | null, paint: Paint): string {
-  const { severity, code, message, frames, help } = diagnostic;
+  const { severity, code, frames } = diagnostic;
+  const message = visible(diagnostic.message);
+  const help = diagnostic.help === null ? null : visible(diagnostic.help);
   const lines = [`${paint([COLORS[severity], "bold"], `${severity}[${code}]`)}${paint("bold", `: ${message}`)}`];
   // Files in the order in which they are first named; the primary frame's comes first.
   const names = [...new Set(frames.map(({ span }) => span.file))];
@@ -64,16 +68,55 @@ function renderFrames(file: SourceFile, frames: readonly Frame[], { width, gutte
   }
   const lines: string[] = [];
   for (const [line, here] of [...byLine].sort(([a], [b]) => a - b)) {
-    lines.push(`${paint("dim", `${String(line + 1).padStart(width)}│`)} ${file.shown(line)}`.trimEnd());
+    const view = viewOf(file, line, here);
+    lines.push(`${paint("dim", `${String(line + 1).padStart(width)}│`)} ${view.text}`.trimEnd());
     // One line of marks a frame, from the left: labels never run into each other.
     for (const { span, label, role } of here) {
-      const { from, to } = file.columns(line, span.start, span.end);
+      const columns = file.columns(line, span.start, span.end);
+      const [from, to] = [columns.from - view.shift, Math.min(columns.to - view.shift, view.columns)];
       const mark = (role === "primary" ? "^" : "-").repeat(Math.max(1, to - from));
       const style = role === "primary" ? COLORS[severity] : "blue";
+      // Marks of a piece that isn't shown.
+      if (from < 0 || from >= Math.max(1, view.columns + 1)) continue;
       lines.push(`${gutter} ${" ".repeat(from)}${paint(style, `${mark} ${label}`.trimEnd())}`);
     }
   }
   return lines;
+}
+
+/** The piece of a line that is shown, and by how many columns its marks move to the left. */
+function viewOf(file: SourceFile, line: number, frames: readonly Frame[]): { text: string; shift: number; columns: number } {
+  const whole = file.shown(line);
+  const columns = cells(whole);
+  if (columns <= WIDEST) return { text: whole, shift: 0, columns };
+  const at = frames.map(({ span }) => file.columns(line, span.start, span.end).from);
+  const primary = frames.findIndex(({ role }) => role === "primary");
+  // As much before the marks as shows where they stand; the primary one is seen in any case.
+  const wanted = Math.max(0, Math.min(...at) - WIDEST / 4);
+  const first = (at[primary] ?? 0) - wanted < WIDEST ? wanted : Math.max(0, at[primary]! - WIDEST / 4);
+  const { text, from, to } = between(whole, first, first + WIDEST);
+  const cutAt = { start: from > 0, end: to < columns };
+  return {
+    text: `${cutAt.start ? "…" : ""}${text}${cutAt.end ? "…" : ""}`,
+    shift: from - (cutAt.start ? 1 : 0),
+    columns: to - from + (cutAt.start ? 1 : 0),
+  };
+}
+
+/** The characters that lie wholly between two columns, and the columns that they take. */
+function between(text: string, low: number, high: number): { text: string; from: number; to: number } {
+  let found = "";
+  let column = 0;
+  let from = -1;
+  for (const character of text) {
+    const next = column + cells(character);
+    if (column >= low && next <= high) {
+      if (from < 0) from = column;
+      found += character;
+    } else if (from >= 0) break;
+    column = next;
+  }
+  return { text: found, from: Math.max(from, 0), to: Math.max(from, 0) + cells(found) };
 }
 
 /** A text with its lines, and the columns that a terminal shows. */
@@ -100,7 +143,7 @@ class SourceFile {
     return this.text.slice(this.starts[line], this.starts[line + 1] ?? this.text.length).replace(/\r?\n$/, "");
   }
   shown(line: number): string {
-    return this.line(line).replaceAll("\t", TAB);
+    return visible(this.line(line).replaceAll("\t", TAB));
   }
   /** Where a span begins and ends on the terminal; one of several lines ends with its first. */
   columns(line: number, start: number, end: number): { from: number; to: number } {
@@ -110,6 +153,13 @@ class SourceFile {
     return { from, to: Math.max(from + 1, cells(text.slice(0, Math.min(end - begin, text.length)))) };
   }
 }
+
+/** A terminal obeys control characters; they are shown instead. */
+const visible = (text: string): string =>
+  text.replace(/[^\P{Cc}\n]/gu, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "\u2421" : "\ufffd";
+  });
 
 /** Cells of a terminal that a text takes: East Asian wide characters and most emoji take two, combining marks none. */
 function cells(text: string): number {

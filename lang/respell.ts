@@ -43,15 +43,15 @@ function formsAt(tokens: readonly Token[], i: number, depth: number): Map<string
     if (fits) found.set(word, true);
   };
   if (tokens[i]!.first) {
-    const outside = depth <= 0 && tokens[i]!.indent === 0;
+    const outside = tokens[i]!.indent === 0;
     add("import", outside && next.tokenType === t.LBrace && tokens.slice(i, i + 60).some(({ tokenType }) => tokenType === t.From));
     add("param", outside && named && after === t.Colon);
     add("type", outside && named && (after === t.Assign || after === t.Less));
     add("pipeline", outside && named && after === t.LParen);
     add("service", outside && named && after === t.LParen);
     add("schedule", outside && named && (after === t.LBrace || after === t.For));
-    add("let", !outside && ((named && (after === t.Assign || after === t.Colon)) || isPattern(tokens, i + 1)));
-    add("track", !outside && named && after === t.Assign);
+    add("let", (depth > 0 || !outside) && ((named && (after === t.Assign || after === t.Colon)) || isPattern(tokens, i + 1)));
+    add("track", (depth > 0 || !outside) && named && after === t.Assign);
     add("over", named && after === t.In);
   }
   const begins: readonly (TokenType | undefined)[] = [t.Assign, t.LBrace, t.FatArrow];

@@ -262,8 +262,10 @@ export function lex(text: string, file: string): Lexed {
   function digits(start: number): number {
     const image = at(number, text, start) ?? "";
     let end = start + image.length;
-    const bad = (stop: number, why: string, help: string | undefined) => {
-      diagnostics.push(report("HR004", { image: text.slice(start, stop), why }, primary(start, stop), help === undefined ? {} : { help }));
+    /** `right` is the number as it is written here; a guess is none. */
+    const bad = (stop: number, why: string, right: string | undefined, guess = false) => {
+      const more = right === undefined ? {} : { help: right, ...(guess ? {} : { fix: { span: { file, start, end: stop }, text: right } }) };
+      diagnostics.push(report("HR004", { image: text.slice(start, stop), why }, primary(start, stop), more));
       push(t.Num, start, stop);
       return stop;
     };
@@ -275,7 +277,7 @@ export function lex(text: string, file: string): Lexed {
         const value = Number(whole.replaceAll("_", ""));
         return bad(stop, "numbers are written in decimals", Number.isNaN(value) ? undefined : String(value));
       }
-      if (/^[eE]$/.test(tail)) return bad(stop, "the exponent has no digits", `${image}e3`);
+      if (/^[eE]$/.test(tail)) return bad(stop, "the exponent has no digits", `${image}e3`, true);
       if (tail === "n") return bad(stop, "there is one kind of whole number, without an `n`", image);
       if (image.includes("_") && !/^[\d]+(?:_\d+)*$/.test(image)) return bad(stop, "`_` stands between two digits only", undefined);
       if (t.units.includes(tail)) {
@@ -289,13 +291,15 @@ export function lex(text: string, file: string): Lexed {
           "HR005",
           { unit: tail, units: "ms s m h d for times, b kb mb gb tb for sizes" },
           primary(end, stop),
-          near ? { help: `${image}${near}` } : {},
+          near ? { help: `${image}${near}`, fix: { span: { file, start: end, end: stop }, text: near } } : {},
         ),
       );
       push(t.Quantity, start, stop);
       return stop;
     }
     if (/_(?!\d)|(?<!\d)_/.test(image)) return bad(end, "`_` stands between two digits only", image.replace(/_+/g, ""));
+    const points = image.includes(".") ? /^(?:\.\d+)+/.exec(text.slice(end, end + 40))?.[0] : undefined;
+    if (points !== undefined) return bad(end + points.length, "it has more than one point", undefined);
     if (text[end] === "." && text[end + 1] !== "." && !/[\p{ID_Start}_]/u.test(text[end + 1] ?? "")) {
       return bad(end + 1, "a number needs digits on both sides of its point", `${image}.0`);
     }
@@ -367,7 +371,7 @@ export function lex(text: string, file: string): Lexed {
       const right = image.slice(0, 2);
       diagnostics.push(
         report("HR006", { image, right }, primary(start, end), {
-          help: `write ${right}: it compares by structure`,
+          help: `write ${right}, which compares plain data by structure`,
           fix: { span: { file, start, end }, text: right },
         }),
       );
@@ -379,6 +383,7 @@ export function lex(text: string, file: string): Lexed {
       diagnostics.push(
         report("HR004", { image: `.${tail}`, why: "a number needs digits on both sides of its point" }, primary(start, end + tail.length), {
           help: `0.${tail}`,
+          fix: { span: { file, start, end: end + tail.length }, text: `0.${tail}` },
         }),
       );
       push(t.Num, start, end + tail.length);
@@ -395,8 +400,15 @@ export function lex(text: string, file: string): Lexed {
     const meant = lookAlikes[character];
     if (meant === '"' || meant === "'") {
       const stop = text.slice(end, start + (at(lineText, text, start) ?? "").length).search(/[“”‘’"']/);
+      const inside = stop >= 0 ? text.slice(end, end + stop) : null;
       if (stop >= 0) end += stop + 1;
-      diagnostics.push(report("HR002", { character, point }, primary(start, end), { help: `strings stand in straight quotes: "…"` }));
+      const plain = inside !== null && !inside.includes("\\");
+      diagnostics.push(
+        report("HR002", { character, point, is: "a curly quote, and strings stand in straight ones" }, primary(start, end), {
+          help: inside === null ? 'write "…"' : `write "${inside}"`,
+          ...(plain ? { fix: { span: { file, start, end }, text: `"${inside}"` } } : {}),
+        }),
+      );
       push(t.Str, start, end);
       return end;
     }

@@ -20,6 +20,8 @@ function distance(a: string, b: string, limit: number): number {
   return last[b.length] as number;
 }
 
+const sorted = (word: string): string => [...word].sort().join("");
+
 /**
  * The candidate that `name` most likely misspells, or null when none is near: at most a third of the word wrong, letter case
  * counting little. Among equals the first wins, so give candidates in the order in which they are most likely meant.
@@ -35,6 +37,8 @@ export function nearest(name: string, candidates: Iterable<string>): string | nu
     let score = lower === wanted ? 0 : distance(wanted, lower, limit);
     // `grad` for `gradient`: a beginning of three letters and more counts as near, but less than a misspelling.
     if (score > limit && wanted.length >= 3 && (lower.startsWith(wanted) || wanted.startsWith(lower)) && lower.length >= 3) score = limit;
+    // Letters in another order are a slip of the fingers, others may be another word.
+    else if (score > 0 && sorted(lower) === sorted(wanted)) score -= 0.4;
     // A one-letter name is near to every other one-letter name; that helps nobody.
     if (score >= Math.max(candidate.length, name.length)) continue;
     if (score < bestScore) {

@@ -6,6 +6,7 @@ import type { Sources } from "../../compiler/sources.ts";
 import { absolutePath, nodeSources } from "../../compiler/sources.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
+import { mend } from "../../lang/fix.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments } from "../flags.ts";
 import { printProblems } from "../problems.ts";
@@ -22,22 +23,18 @@ const FIX_ROUNDS = 10;
 
 export const help = `Reports every problem of each FILE without running anything. Prints nothing where all is well.\n\n${describeFlags(flags)}\n`;
 
-/** Applies the fixes of a program's own files, none within another; gives how many. */
+/** Applies the fixes, file by file; gives how many. */
 function applyFixes(diagnostics: readonly Diagnostic[], sources: Sources): number {
   const byFile = new Map<string, NonNullable<Diagnostic["fix"]>[]>();
   for (const { fix } of diagnostics) if (fix) byFile.set(fix.span.file, [...(byFile.get(fix.span.file) ?? []), fix]);
   let count = 0;
   for (const [file, fixes] of byFile) {
-    let text = sources.read(file);
-    if (text === null) continue;
-    let before = Number.POSITIVE_INFINITY;
-    for (const { span, text: mend } of fixes.sort((a, b) => b.span.start - a.span.start)) {
-      if (span.end > before) continue;
-      text = text.slice(0, span.start) + mend + text.slice(span.end);
-      before = span.start;
-      count++;
-    }
-    writeFileSync(absolutePath(sources.root, file), text);
+    const text = sources.read(file);
+    // Bytes that are no text would be lost when it is written again.
+    if (text === null || text.includes("\ufffd")) continue;
+    const { text: right, mended } = mend(text, fixes);
+    count += mended;
+    writeFileSync(absolutePath(sources.root, file), right);
   }
   return count;
 }

@@ -161,7 +161,9 @@ class Linker {
 
   /** A declaration that couldn't be read may be the one that is missed. */
   private mayHave(file: string, name: string): boolean {
-    return (this.files.get(file)?.unread ?? []).some(({ names, gives }) => names.has(name) || gives === "functions");
+    return (this.files.get(file)?.unread ?? []).some(
+      ({ names, gives }) => names.has(name) || gives === "functions" || gives === "function",
+    );
   }
 
   private exportsOf(file: string): Exports | null {
@@ -191,9 +193,13 @@ class Linker {
       names.filter((name) => endings.test(name)),
     );
     const meant = similar === null ? null : each.from.text.replace(/[^/]*$/, similar);
+    const quoted = this.sources.read(each.from.span.file)?.slice(each.from.span.start, each.from.span.end);
     return report("HR501", { file }, [{ span: each.from.span, label: "imported here", role: "primary" }], {
       help:
         meant === null ? "a file's path starts at the file that imports it, and has its ending: `./stages.ts`" : `did you mean "${meant}"?`,
+      ...(meant !== null && quoted === JSON.stringify(each.from.text)
+        ? { fix: { span: each.from.span, text: JSON.stringify(meant) } }
+        : {}),
     });
   }
 }
@@ -271,6 +277,7 @@ function checkImport(each: Import, found: Exports, specifier: (of: string) => st
             : "export it where it is declared";
     return report("HR502", { name, file: found.file }, frames(found.what === "a pipeline" ? "not declared there" : "not exported"), {
       help,
+      ...(similar !== null && candidates.includes(similar) ? { fix: { span: each.exported.span, text: similar } } : {}),
     });
   }
   if (is.fits.includes(each.what)) return null;

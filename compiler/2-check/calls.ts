@@ -26,6 +26,7 @@ import {
   TIME,
   writers,
 } from "./operations.ts";
+import { place } from "./placing.ts";
 import { remarkReaches } from "./purity.ts";
 import { callReader, refuseTypes } from "./readers.ts";
 import { callSample } from "./sampling.ts";
@@ -41,7 +42,8 @@ type Call = Expr & { kind: "call" };
 export function checkCall(call: Call, scope: Scope, context: Context): Typed {
   const { declarations } = context;
   const name = call.callee.text;
-  if (!readers.includes(name)) refuseTypes(call, context);
+  const isKnown = declarations.functions.has(name) || declarations.pipelines.has(name) || operationNames.includes(name);
+  if (isKnown && !readers.includes(name)) refuseTypes(call, context);
   if (call.receiver) return checkMethod(call, scope, context);
   const stage = declarations.functions.get(name);
   if (stage) return callFunction(call, stage, scope, context);
@@ -69,8 +71,8 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
       call.args.map((arg) => check(arg.value, scope, context)),
       context,
     );
-  if (laterOperations.includes(name)) return later(`\`${name}\``, call.callee.span, context);
   checkLoosely(call.args, scope, context);
+  if (laterOperations.includes(name)) return later(`\`${name}\``, call.callee.span, context);
   const known = [...declarations.functions.keys(), ...declarations.pipelines.keys(), ...operationNames];
   const near = meant(name, known, call.callee.span);
   context.diagnostics.push(
@@ -84,10 +86,17 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
   return errorAt(call.span);
 }
 
+/** A call whose arguments don't fit its parameters, which has been told. */
+export function wrongly(call: Call, scope: Scope, context: Context): Typed {
+  checkLoosely(call.args, scope, context);
+  return errorAt(call.span);
+}
+
 /** Arguments of a call that is wrong already: their own problems, as far as they don't follow from it. */
 function checkLoosely(args: readonly Argument[], scope: Scope, context: Context): void {
   const { functions, pipelines } = context.declarations;
   for (const { value } of args) {
+    if (value.kind === "error") continue;
     if (value.kind === "lambda") {
       checkLambda(
         value,
@@ -95,6 +104,12 @@ function checkLoosely(args: readonly Argument[], scope: Scope, context: Context)
         scope,
         context,
       );
+      continue;
+    }
+    // As in `agg`.
+    const [first] = value.kind === "call" && Object.hasOwn(reductions, value.callee.text) ? value.args : [null];
+    if (value.kind === "call" && (first === undefined || first?.value.kind === "lambda")) {
+      checkLoosely(value.args, scope, context);
       continue;
     }
     const functionName =
@@ -105,6 +120,7 @@ function checkLoosely(args: readonly Argument[], scope: Scope, context: Context)
 
 function checkMethod(call: Call, scope: Scope, context: Context): Typed {
   const receiver = check(call.receiver!, scope, context);
+  checkLoosely(call.args, scope, context);
   if (receiver.type.kind === "error") return errorAt(call.span);
   const type = print(receiver.type);
   const { text } = call.callee;
@@ -115,72 +131,6 @@ function checkMethod(call: Call, scope: Scope, context: Context): Typed {
 
 // --- The user's functions ---------------------------------------------------------------------------------------------------
 
-interface Placed<P> {
-  readonly parameter: P;
-  readonly arg: Argument;
-}
-
-/** Arguments at their parameters, by place or by name; every one that has no place and every parameter left empty is reported. */
-export function place<P extends { readonly name: string; readonly optional?: boolean | undefined }>(
-  call: Call,
-  parameters: readonly P[],
-  declared: Span | null,
-  context: Context,
-  rest: P | null = null,
-): Placed<P>[] | null {
-  const placed: Placed<P>[] = [];
-  let ok = true;
-  let next = 0;
-  const frames = (span: Span, label: string): Frame[] => [
-    primary(span, label),
-    ...(declared ? [secondary(declared, "declared here")] : []),
-  ];
-  for (const arg of call.args) {
-    if (arg.name) {
-      const parameter = parameters.find((one) => one.name === arg.name!.text);
-      if (!parameter) {
-        const near = meant(
-          arg.name.text,
-          parameters.map((one) => one.name),
-          arg.name.span,
-        );
-        const help = near.help
-          ? near
-          : parameters.length > 0
-            ? { help: `it takes ${parameters.map((one) => `\`${one.name}\``).join(", ")}` }
-            : {};
-        context.diagnostics.push(
-          report("HR108", { name: arg.name.text, callee: call.callee.text }, frames(arg.name.span, "no such parameter"), help),
-        );
-        ok = false;
-      } else if (placed.some((one) => one.parameter === parameter)) {
-        context.diagnostics.push(
-          report("HR110", { what: `\`${parameter.name}\` of \`${call.callee.text}\` is given twice` }, frames(arg.span, "once more"), {}),
-        );
-        ok = false;
-      } else placed.push({ parameter, arg });
-      continue;
-    }
-    while (next < parameters.length && placed.some((one) => one.parameter === parameters[next])) next++;
-    const parameter = parameters[next++] ?? rest;
-    if (parameter) placed.push({ parameter, arg });
-    else {
-      const takes = parameters.length === 0 ? "nothing" : parameters.length === 1 ? "one argument" : `${parameters.length} arguments`;
-      context.diagnostics.push(report("HR110", { what: `\`${call.callee.text}\` takes ${takes}` }, frames(arg.span, "one too many"), {}));
-      return null;
-    }
-  }
-  const missing = parameters.filter(
-    (parameter) => !parameter.optional && parameter !== rest && !placed.some((one) => one.parameter === parameter),
-  );
-  if (ok && missing.length > 0) {
-    const names = missing.map((parameter) => `\`${parameter.name}\``).join(", ");
-    context.diagnostics.push(report("HR109", { callee: call.callee.text, missing: names }, frames(call.span, `lacks ${names}`), {}));
-    ok = false;
-  }
-  return ok ? placed : null;
-}
-
 function callFunction(call: Call, declared: StageFunction, scope: Scope, context: Context): Typed {
   const placeIn = (one: FunctionSignature, to: Context) =>
     place(call, one.parameters, one.span, to, one.parameters.find((parameter) => parameter.rest) ?? null);
@@ -189,12 +139,13 @@ function callFunction(call: Call, declared: StageFunction, scope: Scope, context
   if (signature.tags.includes("effect") && context.doing !== call) {
     const text = context.textOf(call.span);
     context.diagnostics.push(
-      report(
-        "HR302",
-        { callee: signature.name },
-        [primary(call.callee.span, "an effect"), secondary(signature.span, "tagged `@effect`")],
-        text === null || text.includes("\n") ? {} : { help: inTypeScript(call.span) ? `perform(${text})` : `do ${text}` },
-      ),
+      report("HR302", { callee: signature.name }, [primary(call.callee.span, "an effect"), secondary(signature.span, "tagged `@effect`")], {
+        ...(text === null || text.includes("\n") ? {} : { help: inTypeScript(call.span) ? `perform(${text})` : `do ${text}` }),
+        // A statement of its own; elsewhere its value is wanted.
+        ...(context.alone === call && !inTypeScript(call.span)
+          ? { fix: { span: { ...call.span, end: call.span.start }, text: "do " } }
+          : {}),
+      }),
     );
   }
   remarkReaches(stage, call.callee.span, context);
@@ -217,6 +168,7 @@ function callFunction(call: Call, declared: StageFunction, scope: Scope, context
           { help: "write that function in TypeScript" },
         ),
       );
+      checkLoosely([arg], scope, context);
       return { parameter, value: errorAt(arg.span) };
     }
     const value = check(arg.value, scope, context);
@@ -390,6 +342,7 @@ function callOnRows(written: Call, scope: Scope, context: Context): Typed {
   const row = rowOf(rows);
   if (row === null) {
     if (Object.hasOwn(scalars, name)) return callScalar(call, [source, ...others.map((arg) => check(arg.value, scope, context))], context);
+    checkLoosely(others, scope, context);
     return notRows(name, source, call.callee, context);
   }
   const again = (item: Type): Type =>
@@ -471,7 +424,10 @@ export function operands(
   context: Context,
 ): Operands | null {
   const placed = place(call, parameters, null, context);
-  if (!placed) return null;
+  if (!placed) {
+    checkLoosely(call.args, scope, context);
+    return null;
+  }
   const found: Operands = { values: {}, lambdas: {} };
   let ok = true;
   for (const { parameter, arg } of placed) {
@@ -592,6 +548,7 @@ function callSplit(call: Call, source: Typed, type: Type, scope: Scope, context:
           help: "split(train: 0.8, test: 0.2, seed: 1)",
         }),
       );
+      checkLoosely([arg], scope, context);
       ok = false;
       continue;
     }
@@ -640,7 +597,7 @@ function callSplit(call: Call, source: Typed, type: Type, scope: Scope, context:
 function callRange(written: Call, scope: Scope, context: Context): Typed {
   const call = spreadOptions(written);
   const placed = place(call, [{ name: "n" }, { name: "blocks", optional: true }], null, context);
-  if (!placed) return errorAt(call.span);
+  if (!placed) return wrongly(call, scope, context);
   const value = (name: string): Typed | null => {
     const found = placed.find((one) => one.parameter.name === name);
     if (!found) return null;
@@ -657,7 +614,7 @@ function callRange(written: Call, scope: Scope, context: Context): Typed {
 /** A list seen as a data set. */
 function callDataset(call: Call, scope: Scope, context: Context): Typed {
   const placed = place(call, [{ name: "source" }], null, context);
-  if (!placed) return errorAt(call.span);
+  if (!placed) return wrongly(call, scope, context);
   const source = check(placed[0]!.arg.value, scope, context);
   const type = whole(source.type);
   if (type.kind === "list") return { ...source, type: partly({ kind: "dataset", row: type.item }, source) };

@@ -31,6 +31,8 @@ export interface Context {
   readonly unused: Typed[];
   /** The call that stands behind a `do`. */
   readonly doing: Expr | null;
+  /** The expression that is a statement. */
+  readonly alone: Expr | null;
   /** Names that somebody reads. */
   readonly read: Set<Binding>;
   readonly readParams: Set<string>;
@@ -215,7 +217,7 @@ function checkField(expr: Expr & { kind: "field" }, of: Typed, context: Context)
   if (mayBeNull(type) && !expr.optional) {
     context.diagnostics.push(
       report("HR208", { what: `.${name}` }, [primary(of.span, `is ${print(type)}`)], {
-        help: `\`?.${name}\` gives null where there is nothing, \`??\` another value`,
+        help: `${context.textOf(of.span) ?? "x"}?.${name} is null where there is nothing`,
       }),
     );
     return errorAt(expr.span);
@@ -346,6 +348,8 @@ export function checkLambda(expr: Expr, parameters: readonly Type[], scope: Scop
           primary(extra.span, "one too many"),
         ]),
       );
+      for (const [i, name] of expr.parameters.entries()) bindName(name, parameters[i] ?? ERROR, "lambda", inner, context);
+      check(expr.body, inner, context);
       return null;
     }
     const bindings = expr.parameters.map((name, i) => bindName(name, parameters[i]!, "lambda", inner, context));

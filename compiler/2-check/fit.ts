@@ -149,19 +149,12 @@ function checkEachEpoch(block: Block, scope: Scope, context: Context): TypedEpoc
   const tracked = block.statements.flatMap((statement) => (statement.kind === "track" ? [statement.name] : []));
   const metric = (name: Name): boolean => {
     if (tracked.some(({ text }) => text === name.text)) return true;
+    const names = tracked.map(({ text }) => text);
     context.diagnostics.push(
-      report(
-        "HR214",
-        { name: name.text },
-        [primary(name.span, "not tracked")],
-        tracked.length > 0
-          ? meant(
-              name.text,
-              tracked.map(({ text }) => text),
-              name.span,
-            )
-          : { help: `track ${name.text} = …` },
-      ),
+      report("HR214", { name: name.text }, [primary(name.span, "not tracked")], {
+        help: `track ${name.text} = …`,
+        ...meant(name.text, names, name.span),
+      }),
     );
     return false;
   };

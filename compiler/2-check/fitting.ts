@@ -56,6 +56,8 @@ export function needs(value: Typed, to: Type, context: Context, problem: (misfit
 
 /** `{ modle }`: that there is no such value has been told, and who reads that knows that the field `model` is missing. */
 function followsFromMisspelling(from: Type, to: Type): boolean {
+  if (from.kind === "list" && to.kind === "list") return followsFromMisspelling(from.item, to.item);
+  if (from.kind === "dataset" && to.kind === "dataset") return followsFromMisspelling(from.row, to.row);
   if (from.kind !== "record" || to.kind !== "record") return false;
   const unknown = from.fields.filter(({ name, type }) => type.kind === "error" && !to.fields.some((one) => one.name === name));
   const lacks = to.fields.filter(({ name, optional }) => !optional && !from.fields.some((one) => one.name === name));

@@ -42,7 +42,7 @@ export function checkProgram({ entry: module, files }: Program, options: CheckOp
     const declarations = spaces.get(of.file)!;
     const context: Context = {
       ...{ declarations, params, diagnostics, questions, textOf: options.textOf },
-      ...{ read, readParams: new Set(), calls: new Set(), unused: [], doing: null },
+      ...{ read, readParams: new Set(), calls: new Set(), unused: [], doing: null, alone: null },
     };
     for (const param of of.params) addParam(param, context, params);
     return { module: of, context, params };
@@ -244,7 +244,11 @@ function constant(expr: Expr, type: Type, what: string, context: Context): Json 
   const inner = expr.kind === "unary" && expr.operator === "-" && expr.operand.kind === "number" ? expr.operand : expr;
   const written = inner.kind === "number" || inner.kind === "string" || inner.kind === "bool" || inner.kind === "null";
   if (!written) {
-    context.diagnostics.push(report("HR115", { what, why: "it has to be written out" }, [primary(expr.span, "not a constant")]));
+    context.diagnostics.push(
+      report("HR115", { what, why: "it has to be written out" }, [primary(expr.span, "computed")], {
+        help: "a number, a string, `true`, `false` or `null`; what is computed is a `let` of the pipeline",
+      }),
+    );
     return undefined;
   }
   if (!expectType(check(expr, new Scope(null), context), type, what, context)) return undefined;
@@ -283,7 +287,7 @@ function findEntry(module: Module, { entry: asked, library }: CheckOptions, diag
         { what: `${module.file} has several pipelines that nobody calls` },
         free.map((pipeline, i) => (i === 0 ? primary(pipeline.name.span, "this one") : secondary(pipeline.name.span, "or this one"))),
         {
-          help: `say which: \`${module.file}:${free[0]?.name.text ?? names[0]}\`, or call one \`${file}\``,
+          help: `say which one runs: \`headrace run ${module.file}:${free[0]?.name.text ?? names[0]}\`, or name it \`${file}\` like the file`,
         },
       ),
     );
@@ -342,7 +346,7 @@ function declare(
   context: Context,
   params: Map<string, Param>,
 ): { pipeline: Pipeline; shell: CheckedPipeline; scope: Scope } {
-  const { declarations, diagnostics } = context;
+  const { declarations } = context;
   const scope = new Scope(null);
   const parameters: { binding: Binding; default: CheckedPipeline["parameters"][number]["default"] }[] = [];
   for (const parameter of pipeline.parameters) {
@@ -360,14 +364,7 @@ function declare(
   if (pipeline.kind === "service") declarations.later("`service`", pipeline.span);
   let returns: Type = { kind: "any" };
   if (pipeline.returns) returns = declarations.declared(pipeline.returns);
-  else if (pipelineNeedsType(pipeline)) {
-    diagnostics.push(
-      report("HR107", { name: pipeline.name.text }, [primary(pipeline.name.span, "gives what?")], {
-        help: `pipeline ${pipeline.name.text}(…) -> { model: Weights, accuracy: float } {`,
-      }),
-    );
-    returns = { kind: "error" };
-  }
+  else if (pipelineNeedsType(pipeline)) returns = ERROR;
   const shell: CheckedPipeline = {
     ...{ name: pipeline.name.text, doc: pipeline.doc, span: pipeline.name.span, parameters, returns },
     ...{ body: null, onFailure: null },
@@ -398,6 +395,7 @@ function checkBody(pipeline: Pipeline, shell: CheckedPipeline, scope: Scope, con
   const failure = pipeline.body.statements.at(-1);
   if (failure?.kind === "onFailure") shell.onFailure = checkOnFailure(failure, scope, context);
   const is = whole(body.value.type);
+  if (pipeline.returns === null && pipelineNeedsType(pipeline)) reportUntold(pipeline, is, context);
   if (pipeline.returns === null && !pipelineNeedsType(pipeline)) {
     shell.returns = is.kind === "void" ? ERROR : is;
     return;
@@ -459,8 +457,25 @@ function remarkOnFailure(
   for (const { pipeline, shell, context } of declared) {
     const failure = pipeline.body.statements.at(-1);
     if (pipeline === entry || failure?.kind !== "onFailure" || !called.has(shell)) continue;
-    context.diagnostics.push(report("HR121", { name: shell.name }, [primary(failure.name.span, "not run")]));
+    context.diagnostics.push(
+      report("HR121", { name: shell.name }, [primary(failure.name.span, "not run")], {
+        help: "what is to happen stands in the `on failure` of the pipeline that runs",
+      }),
+    );
   }
+}
+
+/** What a pipeline gives is known from its body, but has to be written. */
+function reportUntold({ name, body }: Pipeline, is: Type, context: Context): void {
+  const known = is.kind === "void" || /"kind":"(error|any|opaque|variable)"/.test(JSON.stringify(is)) ? null : print(is);
+  const at = { ...body.span, end: body.span.start };
+  context.diagnostics.push(
+    report("HR107", { name: name.text }, [primary(name.span, "gives what?")], {
+      help: `pipeline ${name.text}(…) -> ${known ?? "{ model: Weights, accuracy: float }"} {`,
+      // A type with a name may have to be imported first.
+      ...(known !== null && !/[A-Z]/.test(known) ? { fix: { span: at, text: `-> ${known} ` } } : {}),
+    }),
+  );
 }
 
 /** Pipelines are written out where they are called; one that reaches itself would have no end. */

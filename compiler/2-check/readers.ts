@@ -4,11 +4,12 @@ import type { Type } from "../../lang/types.ts";
 import { mismatch, print } from "../../lang/types.ts";
 import type { Expr } from "../module.ts";
 import type { Shape } from "../plan.ts";
-import { place } from "./calls.ts";
+import { wrongly } from "./calls.ts";
 import type { Context } from "./expressions.ts";
 import { check, errorAt } from "./expressions.ts";
 import { whole } from "./fitting.ts";
 import { ERROR, STRING } from "./operations.ts";
+import { place } from "./placing.ts";
 import type { Scope } from "./scope.ts";
 import { inTypeScript, primary } from "./scope.ts";
 import type { Typed } from "./typed.ts";
@@ -33,7 +34,7 @@ export function callReader(call: Call, scope: Scope, context: Context): Typed {
   const parameters = [{ name: "file" }, ...(format === "csv" ? [{ name: "separator", optional: true }] : [])];
   const row = rowType(call, format, context);
   const placed = place(call, parameters, null, context);
-  if (!placed) return errorAt(call.span);
+  if (!placed) return wrongly(call, scope, context);
   const value = (name: string) => placed.find((one) => one.parameter.name === name)?.arg.value;
   const separator = value("separator");
   const files = check(value("file")!, scope, context);
@@ -104,7 +105,8 @@ function rowType(call: Call, format: string, context: Context): Type {
     context.diagnostics.push(report("HR110", { what: `\`${format}\` takes one type` }, [primary(span, "one too many")]));
     return ERROR;
   }
-  if (type.kind === "error") return type;
+  // A type with a part whose own problem has been told may be anything.
+  if (JSON.stringify(type).includes(`"kind":"error"`)) return type;
   const why = format === "csv" ? unfitForCsv(type) : unfitForJson(type);
   if (why === null) return type;
   context.diagnostics.push(

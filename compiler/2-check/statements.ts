@@ -23,7 +23,7 @@ export function checkBlock(block: Block, scope: Scope, context: Context, ofPipel
   const last = block.statements.findLastIndex((statement) => statement.kind !== "onFailure");
   block.statements.forEach((statement, index) => {
     if (statement.kind === "expression" && index === last) {
-      const typed = check(statement.value, scope, context);
+      const typed = check(statement.value, scope, { ...context, alone: statement.value });
       if (typed.type.kind === "void") statements.push({ kind: "run", value: typed });
       else value = typed;
       return;
@@ -48,7 +48,7 @@ export function checkStatement(statement: Statement, scope: Scope, context: Cont
     case "expect":
       return checkExpect(statement, scope, context);
     case "expression": {
-      const value = check(statement.value, scope, context);
+      const value = check(statement.value, scope, { ...context, alone: statement.value });
       // Whether a pipeline acts is known when all are checked.
       context.unused.push(value);
       return { kind: "run", value };
@@ -122,11 +122,14 @@ function checkDo(statement: Statement & { kind: "do" }, scope: Scope, context: C
 
 const isCall = (value: Expr): boolean => value.kind === "call";
 
+const insteadOf = (where: string): string =>
+  where === "a `fit`" ? "before or after the `fit`, or in a `loop`" : "for each row in a task of its own: for row in rows { … }";
+
 /** Says so where a statement would have to run inside another's task. */
 export function inTaskOfItsOwn(what: string, why: string, span: Span, scope: Scope, context: Context): boolean {
   const where = scope.depth > 0 ? "a function of rows" : scope.inFit ? "a `fit`" : null;
   if (where === null) return true;
-  context.diagnostics.push(report("HR120", { what, where, why }, [primary(span, `inside ${where}`)]));
+  context.diagnostics.push(report("HR120", { what, where, why }, [primary(span, `inside ${where}`)], { help: insteadOf(where) }));
   return false;
 }
 
@@ -238,6 +241,8 @@ export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context:
 export function noField(field: Name, of: Type & { kind: "record" }, context: Context): string | null {
   const names = of.fields.map((one) => one.name);
   const near = meant(field.text, names, field.span);
+  // A misspelt value gave its own name to the field: `{ modle }`.
+  if (near.fix && of.fields.some(({ name, type }) => name === near.fix?.text && type.kind === "error")) return near.fix.text;
   const help = { help: `it has ${names.map((one) => `\`${one}\``).join(", ") || "none"}` };
   const frames = [primary(field.span, "no such field")];
   context.diagnostics.push(report("HR111", { name: field.text, type: print(of) }, frames, near.fix ? near : help));

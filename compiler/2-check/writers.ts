@@ -3,11 +3,11 @@ import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
 import { mismatch, print } from "../../lang/types.ts";
 import type { Expr } from "../module.ts";
-import { place } from "./calls.ts";
 import type { Context } from "./expressions.ts";
 import { check, errorAt } from "./expressions.ts";
 import { expectType } from "./fitting.ts";
 import { NULL, STRING } from "./operations.ts";
+import { place } from "./placing.ts";
 import { unfitForCsv, unfitForJson } from "./readers.ts";
 import type { Scope } from "./scope.ts";
 import { inTypeScript, primary } from "./scope.ts";
@@ -44,7 +44,8 @@ export function callWriter(
   }
   const unfit =
     format === "text" ? (mismatch(row, STRING) === null ? null : print(row)) : format === "csv" ? unfitForCsv(row) : unfitForJson(row);
-  if (unfit !== null) {
+  // A field whose own problem has been told may be anything.
+  if (unfit !== null && !JSON.stringify(row).includes(`"kind":"error"`)) {
     context.diagnostics.push(
       report("HR222", { callee: name, unfit }, [primary(source.span, `rows of ${print(row)}`)], {
         help: format === "text" ? "make text of each row: rows |> map(r => `…`)" : "make plain rows of them first: rows |> map(r => { … })",

@@ -2,6 +2,7 @@
 import type { Name, Span } from "../../lang/ast.ts";
 import type { Diagnostic, Frame } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
+import type { Unread } from "../../lang/recover.ts";
 import { nearest } from "../../lang/suggest.ts";
 import type { Flow, FlowStage } from "../3-lower/flow.ts";
 import type { Expr, Module, Program, Schedule, ScheduleEntry } from "../module.ts";
@@ -81,8 +82,10 @@ export function checkOthers(program: Program, entry: string, chosen: Schedule | 
 }
 
 /** Selectors that name what no pipeline has, where the stages aren't known. */
-export function checkNames(schedule: Schedule, program: Program): Diagnostic[] {
-  const names = [...givenNames(program)];
+export function checkNames(schedule: Schedule, program: Program, unread: readonly Unread[] = []): Diagnostic[] {
+  // Text that couldn't be read may have given any name, or those that stand in it.
+  if (unread.some(({ gives }) => gives === "value")) return [];
+  const names = [...givenNames(program), ...unread.flatMap((one) => [...one.names])];
   return schedule.entries.flatMap(({ selectors }) =>
     selectors.flatMap(({ path, span }) => {
       const place = path.findIndex((step) => step !== "*" && !names.includes(step));

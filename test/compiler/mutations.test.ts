@@ -8,6 +8,7 @@ import type { FunctionSignature } from "../../compiler/module.ts";
 import type { Sources } from "../../compiler/sources.ts";
 import { memoryCache, nodeSources } from "../../compiler/sources.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
+import { mend } from "../../lang/fix.ts";
 import { parse } from "../../lang/parse.ts";
 import { render } from "../../lang/render.ts";
 import type { Program, Site } from "../harness/mutators.ts";
@@ -115,4 +116,47 @@ it(`${PROGRAMS} programs with mistakes are told of each, on its line, and of not
   expect(made / PROGRAMS).toBeGreaterThan(4);
   expect(1 - missed / made).toBeGreaterThanOrEqual(0.98);
   expect(extra / made).toBeLessThanOrEqual(0.02);
+}, 180_000);
+
+/** Mistakes that a machine can mend, by the kind of mistake; whatever a fix leaves, its own message is gone. */
+const mendable = ["===", "= for <-", "? :", "and, or", "const", "missing mean", "misspelt field", "misspelt function", "misspelt keyword"];
+mendable.push("misspelt value", "return", "unknown import", "unknown option", "unknown type", "missing file");
+
+it("a fix takes its message away, and brings no other, but for guesses; what is mechanical is mended", async () => {
+  const random = randomFrom(4);
+  const told = (one: Diagnostic) => `${one.code} ${one.message}`;
+  const worse: string[] = [];
+  const restored = new Map<string, { made: number; mended: number; same: number }>();
+  for (let i = 0; i < 900; i++) {
+    const subject = subjects[i % subjects.length]!;
+    const { text, sites } = mutate(subject, 1, random);
+    const kind = sites[0]!.mutator;
+    const before = (await check(subject.file, { sources: subject.sources(text) })).diagnostics;
+    const row = restored.get(kind) ?? { made: 0, mended: 0, same: 0 };
+    restored.set(kind, row);
+    row.made++;
+    const fixes = before.flatMap(({ fix }) => (fix ? [fix] : []));
+    if (fixes.length === 0) continue;
+    for (const { span } of fixes) expect(span.file, `${kind}: ${before.map(told).join("; ")}`).toBe(subject.file);
+    const right = mend(text, fixes);
+    const after = (await check(subject.file, { sources: subject.sources(right.text) })).diagnostics;
+    const shown = () =>
+      `${kind}\n${render(before, () => text, { color: false })}then\n${render(after, () => right.text, { color: false })}`;
+    // A line's number may have changed, what is said of it not.
+    for (const one of before) if (one.fix) expect(after.map(told), shown()).not.toContain(told(one));
+    if (after.some((one) => !before.some((other) => told(other) === told(one)))) {
+      worse.push(shown());
+      continue;
+    }
+    if (after.length === 0) row.mended++;
+    if (right.text === subject.text) row.same++;
+  }
+  if (process.env.MUTATIONS) console.table([...restored].sort().map(([name, row]) => ({ name, ...row })));
+  // What was meant is a guess, which may be another name than the right one.
+  expect(worse.length, worse.join("\n\n")).toBeLessThanOrEqual(9);
+  for (const kind of mendable) {
+    const row = restored.get(kind);
+    expect(row?.made ?? 0, kind).toBeGreaterThan(2);
+    expect((row?.mended ?? 0) / row!.made, kind).toBeGreaterThan(0.7);
+  }
 }, 180_000);

@@ -546,7 +546,7 @@ class Collector {
     this.replace("misspelt function", call.callee.span, this.misspelt(name));
     const args = call.args ?? [];
     for (const { name: given } of args)
-      if (given && name !== "split") this.replace("unknown named argument", given.span, this.misspelt(given.text));
+      if (given && name !== "split" && name !== "agg") this.replace("unknown named argument", given.span, this.misspelt(given.text));
     const signature = this.functions[name];
     if (signature) this.calledByUser(call, signature);
     if (["mean", "sum", "min", "max", "concat"].includes(name) && this.frame.inFit && call.kind === "call" && args.length === 1)

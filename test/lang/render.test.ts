@@ -93,4 +93,20 @@ describe("render", () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: escapes are what is looked for.
     expect(coloured!.replace(/\u001b\[\d+m/g, "")).toBe(plain);
   });
+
+  it("shows of a long line the piece with the marks, and control characters as signs", () => {
+    const text = `let a = ${"x + ".repeat(100)}wrong + ${"y + ".repeat(100)}\u001b[31mz`;
+    const said = report("HR102", { name: "wr\u001bong" }, [{ span: at("a.pipe", text, "wrong"), label: "no such value", role: "primary" }]);
+    const [head, , line, mark] = render([said], () => text, { color: false }).split("\n");
+    expect(head).toBe("error[HR102]: there is no value `wr\u241bong`");
+    expect(line!.length).toBeLessThan(170);
+    expect(line!.slice(4)).toMatch(/^…[x +]*wrong [y +]*…$/);
+    expect(mark!.indexOf("^^^^^")).toBe(line!.indexOf("wrong"));
+    const short = render(
+      [report("HR102", { name: "q" }, [{ span: { file: "a.pipe", start: 4, end: 5 }, label: "", role: "primary" }])],
+      () => "a\u001b[0mq",
+      { color: false },
+    );
+    expect(short).toContain("a\u241b[0mq");
+  });
 });
