@@ -276,7 +276,7 @@ class Collector {
       case "import":
         this.keyword(declaration.span.start, "import");
         for (const { name, as } of declaration.items) if (!as) this.replace("unknown import", name.span, this.misspelt(name.text));
-        this.replace("missing file", declaration.from.span, `"./${declaration.from.text.slice(3, -5)}q.ts"`);
+        this.replace("missing file", declaration.from.span, JSON.stringify(declaration.from.text.replace(/(?=\.\w+$)/, "q")));
         this.signs(declaration.span);
         return;
       case "type":
