@@ -10,8 +10,11 @@ export function secretVariable(name: string): string {
   return PREFIX + name.replace(/([a-z\d])([A-Z])/g, "$1_$2").toUpperCase();
 }
 
+/** Named here, so that whoever imports Headrace's types needs none of Node's. */
+type Environment = { [name: string]: string | undefined };
+
 /** What user code may see of the environment: whoever is given a secret is given it as an argument. */
-export function withoutSecrets(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function withoutSecrets(environment: Environment): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith(PREFIX)));
 }
 
