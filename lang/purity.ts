@@ -62,7 +62,7 @@ What is costly to make and kept for many calls is a \`resource\`: made once a sl
 
     @effect        it acts on the world: called through \`do\`, never left out
     @volatile      it reads the world: once a run
-    @associative   of two values or of a list: may be applied to parts, and then to what these gave
+    @associative   of two values, for \`reduce\`: blocks may be put together in pairs
     @elementwise   of a list: each item by itself`,
   }),
   HR306: entry<{ as: string }>({
@@ -111,5 +111,17 @@ compares each such argument before and after every call.
     explain: `\`headrace run --check\` computes the first blocks of each stage twice, where nothing says that its functions depend on the world outside (a
 \`fit\` is left out). If the results differ, a function isn't pure: a random number or a time deep inside a package, an order that depends on timing, a
 variable that one call leaves for the next. Results that are kept, or made again after a loss, would differ as well.`,
+  }),
+  HR310: entry<{ callee: string }>({
+    severity: "remark",
+    title: "a reduction whose function isn't known to be associative",
+    message: (p) => `\`reduce\` puts blocks together in pairs, and nothing says that \`${p.callee}\` is associative`,
+    explain: `\`reduce\` folds each block of rows and then combines neighbours, the same way under every schedule. That is what a loop over all rows gives only where
+\`f(f(a, b), c)\` is \`f(a, f(b, c))\`. The function's author says so by a tag.
+
+    /** @associative */
+    export function merge(a: Summary, b: Summary): Summary
+
+    summaries |> reduce(merge)`,
   }),
 } as const;

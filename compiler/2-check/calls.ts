@@ -508,9 +508,22 @@ function callReduction(call: Call, source: Typed, row: Type, scope: Scope, conte
   return gives ? { kind: "reduce", name, source, by, type: partly(gives, source), span: call.span } : errorAt(call.span);
 }
 
+/** Blocks are folded one by one and put together afterwards: the same result as one fold for an associative function alone. */
+function remarkOrder({ body, parameters }: TypedLambda, context: Context): void {
+  if (body.kind !== "call" || body.function.signature.tags.includes("associative")) return;
+  // A call inside another value is the lambda's own business.
+  if (body.args.length !== 2 || !body.args.every(({ value }, i) => value.kind === "local" && value.binding === parameters[i])) return;
+  const { signature } = body.function;
+  const frames = [primary(body.span, "combines blocks"), secondary(signature.span, "not tagged")];
+  context.diagnostics.push(
+    report("HR310", { callee: signature.name }, frames, { help: "if it is, say so above the function: `/** @associative */`" }),
+  );
+}
+
 /** What a reduction gives, of rows or of `by` of each; null, with a message, where it can't be. `rowSpan` is where the rows stand. */
 export function reducedType(name: string, by: TypedLambda | null, row: Type, rowSpan: Span, context: Context): Type | null {
   const { wants, gives } = reductions[name]!;
+  if (name === "reduce" && by) remarkOrder(by, context);
   const value = name === "reduce" || !by ? row : by.body.type;
   const fine =
     wants === "any" ||
