@@ -1,5 +1,7 @@
 // `headrace explain CODE`: a page of the catalogue.
+import type { Code } from "../../lang/diagnostics.ts";
 import { catalogue } from "../../lang/diagnostics.ts";
+import { explanation } from "../../lang/examples.ts";
 import { nearest } from "../../lang/suggest.ts";
 import { readOperands } from "../flags.ts";
 import { printProblems } from "../problems.ts";
@@ -20,12 +22,12 @@ export async function run(argv: readonly string[]): Promise<number> {
       process.stdout.write(`${paint("bold", code)}  ${entry.severity.padEnd(7)}  ${entry.title}\n`);
     return 0;
   }
-  const entry = Object.entries(catalogue).find(([code]) => code === asked)?.[1];
-  if (!entry) {
+  const code = (Object.keys(catalogue) as Code[]).find((one) => one === asked);
+  if (!code) {
     const near = nearest(asked, Object.keys(catalogue));
     process.stderr.write(`headrace: there is no message ${asked}\n  help: headrace explain${near ? ` ${near}` : ""}\n`);
     return 3;
   }
-  process.stdout.write(`${paint("bold", `${entry.severity} ${asked}`)}: ${entry.title}\n\n${entry.explain.trimEnd()}\n`);
+  process.stdout.write(`${paint("bold", `${catalogue[code].severity} ${code}`)}: ${catalogue[code].title}\n\n${explanation(code)}\n`);
   return 0;
 }

@@ -2,14 +2,18 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import type { Code } from "../../lang/diagnostics.ts";
 import { catalogue } from "../../lang/diagnostics.ts";
+import { explanation } from "../../lang/examples.ts";
 
 const file = fileURLToPath(new URL("../../docs/errors.md", import.meta.url));
 
 function page(): string {
   const entries = Object.entries(catalogue);
   const table = entries.map(([code, { severity, title }]) => `| [${code}](#${code.toLowerCase()}) | ${severity} | ${title} |`);
-  const sections = entries.map(([code, { severity, title, explain }]) => `## ${code}\n\n**${severity}: ${title}**\n\n${explain.trim()}\n`);
+  const sections = entries.map(
+    ([code, { severity, title }]) => `## ${code}\n\n**${severity}: ${title}**\n\n${explanation(code as Code)}\n`,
+  );
   return `# Messages\n\nMade from the catalogue in \`lang/diagnostics.ts\`; \`headrace explain CODE\` shows one.\n\n| code | severity | meaning |\n|---|---|---|\n${table.join("\n")}\n\n${sections.join("\n")}`;
 }
 
