@@ -131,6 +131,7 @@ export const examples: Readonly<Record<Code, Example | Untested>> = {
   },
   HR308: whileRunning,
   HR309: whileRunning,
+  HR310: { wrong: "load(1) |> map(r => r.size) |> reduce(added)", right: "load(1) |> map(r => r.size) |> reduce(larger)" },
   HR401: atRun,
   HR402: { wrong: scheduled("sises: data(2)"), right: scheduled("sizes: data(2)") },
   HR403: { wrong: scheduled("sizes: dta(2)"), right: scheduled("sizes: data(2)") },

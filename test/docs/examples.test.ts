@@ -24,6 +24,9 @@ export function draw(): number { return Math.random(); }
 export function drawn(seed: int): number { return seed / 7; }
 let count = 0;
 export function counted(row: Row): number { count += row.size; return count; }
+export function added(a: number, b: number): number { return a + b; }
+/** @associative */
+export function larger(a: number, b: number): number { return Math.max(a, b); }
 /** @effect */
 export function tell(text: string): void { console.log(text); }
 /** @effect */
@@ -32,7 +35,8 @@ export async function session(): Promise<Connection> { return new Connection("")
 export function use(connection: Connection): number { return connection.read(); }
 `;
 
-const functions = "load, score, init, gradient, step, judge, norm, connect, answer, ask, draw, drawn, counted, tell, send, type Row";
+const functions =
+  "load, score, init, gradient, step, judge, norm, connect, answer, ask, draw, drawn, counted, added, larger, tell, send, type Row";
 
 /** What the page leaves out: imports, and the pipeline around statements. */
 function files({ typescript }: Example, text: string): Record<string, string> {
