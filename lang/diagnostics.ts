@@ -569,6 +569,18 @@ function once has nothing to split. Without \`!\` it falls back to \`task\`.`,
     message: (p) => `\`${p.name}\` is ${p.wants}`,
     explain: `\`timeout\` is a time (\`20ms 5s 10m 2h\`), \`memory\` a size (\`512mb 2gb\`), \`retries\` a whole number.`,
   }),
+  HR408: entry<{ path: string }>({
+    severity: "error",
+    title: "a stage that a schedule names twice",
+    message: (p) => `\`${p.path}\` is named twice in this schedule`,
+    explain: `Each stage has one entry; which of two holds would depend on their order. \`*\` and \`report.*\` may stand beside entries that say more exactly
+what they speak of.
+
+    schedule laptop {
+      accuracy: data(2) { retries: 3 }
+      *: auto
+    }`,
+  }),
   HR409: entry<{ what: string }>({
     severity: "error",
     title: "a schedule for another pipeline",

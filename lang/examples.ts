@@ -142,6 +142,7 @@ export const examples: Readonly<Record<Code, Example | Untested>> = {
   HR405: whenChosen,
   HR406: { wrong: scheduled("sizes: task { timeuot: 10m }"), right: scheduled("sizes: task { timeout: 10m }") },
   HR407: { wrong: scheduled("sizes: task { timeout: 2gb }"), right: scheduled("sizes: task { timeout: 10m, memory: 2gb }") },
+  HR408: { wrong: scheduled("sizes: task; sizes: data(2)"), right: scheduled("sizes: task; *: data(2)") },
   HR409: {
     wrong: `${main(sum)}\nschedule lab for mian {\n  *: task\n}`,
     right: `${main(sum)}\nschedule lab for main {\n  *: task\n}`,

@@ -65,7 +65,15 @@ export function checkSchedules(module: Module): Diagnostic[] {
 /** Strategies and options that there aren't, whatever the stages are. */
 export function checkEntries(schedule: Schedule): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
+  const before = new Map<string, Span>();
   for (const entry of schedule.entries) {
+    for (const { path, span } of entry.selectors) {
+      const text = path.join(".");
+      const first = before.get(text);
+      if (first)
+        diagnostics.push(report("HR408", { path: text }, [at(span, "again"), { span: first, label: "first here", role: "secondary" }]));
+      else before.set(text, span);
+    }
     const wrong = entry.strategy && wrongWords(entry.strategy, entry.selectors[0]?.path.join(".") ?? "*");
     if (wrong) diagnostics.push(wrong);
     readOptions(entry, diagnostics);

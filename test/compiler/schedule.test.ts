@@ -71,8 +71,8 @@ describe("strategies", () => {
     });
   });
 
-  it("the most specific selector wins, wherever it stands; among equals the last", async () => {
-    const schedule = `report.mean: data(3)\nreport.*: data(2) { retries: 1 }\n*: task\nreport.best: data(4)\nreport.best: data(5)`;
+  it("the most specific selector wins, wherever it stands", async () => {
+    const schedule = `report.mean: data(3)\nreport.*: data(2) { retries: 1 }\n*: task\nreport.best: data(5)`;
     const found = await strategies(schedule);
     expect(found["report.mean/blocks"]).toBe("data(3)");
     expect(found["report.scores"]).toBe("data(2) retries=1");
