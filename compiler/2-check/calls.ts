@@ -2,13 +2,14 @@
 import type { Name, Span } from "../../lang/ast.ts";
 import type { Frame } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
+import { parseTime } from "../../lang/times.ts";
 import type { Bindings, Type } from "../../lang/types.ts";
 import { bindings, join, mismatch, optionalOf, print, substitute } from "../../lang/types.ts";
 import type { Argument, Expr, FunctionSignature, SignatureParameter } from "../module.ts";
 import { callAttempt } from "./attempt.ts";
 import type { Context } from "./expressions.ts";
 import { check, checkLambda, errorAt, isInt, isNumber, later, partly } from "./expressions.ts";
-import { expectType, needs, whole } from "./fitting.ts";
+import { expectType, isAtLeast, needs, whole } from "./fitting.ts";
 import { callAgg, callGroupBy } from "./grouping.ts";
 import type { OperationParameter } from "./operations.ts";
 import {
@@ -461,7 +462,8 @@ export function operands(
       if (value.type.kind === "error") ok = false;
       if (takes.kind === "value") {
         const fits = expectType(value, takes.type, `\`${name}\` of \`${call.callee.text}\``, context);
-        if (!fits) found.values[name] = errorAt(value.span);
+        if (!fits || !isAtLeast(value, takes.least, `\`${name}\` of \`${call.callee.text}\``, context))
+          found.values[name] = errorAt(value.span);
       } else if (whole(value.type).kind !== "list" && whole(value.type).kind !== "dataset" && value.type.kind !== "error") {
         notRows(call.callee.text, value, call.callee, context);
         ok = false;
@@ -615,8 +617,8 @@ function callRange(written: Call, scope: Scope, context: Context): Typed {
     const found = placed.find((one) => one.parameter.name === name);
     if (!found) return null;
     const typed = check(found.arg.value, scope, context);
-    expectType(typed, INT, `\`${name}\` of \`range\``, context);
-    return typed;
+    const what = `\`${name}\` of \`range\``;
+    return expectType(typed, INT, what, context) && isAtLeast(typed, name === "n" ? 0 : 1, what, context) ? typed : errorAt(typed.span);
   };
   const rows = value("n")!;
   const blocks = value("blocks");
@@ -652,6 +654,16 @@ function callScalar(call: Call, args: readonly Typed[], context: Context): Typed
   args.forEach((arg, i) => {
     expectType(arg, scalar.parameters[Math.min(i, needed - 1)]!, `an argument of \`${name}\``, context);
   });
+  const [time] = args;
+  if ((name === "timestamp" || name === "date") && time?.kind === "const" && typeof time.value === "string" && !parseTime(time.value))
+    context.diagnostics.push(
+      report(
+        "HR202",
+        { what: `an argument of \`${name}\``, is: JSON.stringify(time.value), needs: "a date or time" },
+        [primary(time.span, "no time")],
+        { help: 'a date such as "2020-01-31", or a time such as "2020-01-31T12:30:00Z"' },
+      ),
+    );
   const same: Type = args.every((arg) => isInt(whole(arg.type))) ? INT : FLOAT;
   return { kind: "builtin", name, args, type: partly(scalar.gives === "same" ? same : scalar.gives, ...args), span: call.span };
 }

@@ -82,6 +82,25 @@ export function expectType(value: Typed, wanted: Type, what: string, context: Co
   );
 }
 
+/** Reports a constant that is too small to work, and gives false. What is computed is known only when it runs. */
+export function isAtLeast(value: Typed, least: number | undefined, what: string, context: Context): boolean {
+  const number = constantOf(value);
+  if (least === undefined || number === null || number >= least) return true;
+  context.diagnostics.push(
+    report("HR202", { what, is: String(number), needs: `at least ${least}` }, [primary(value.span, `less than ${least}`)]),
+  );
+  return false;
+}
+
+/** A number that is written out, with its sign. */
+export function constantOf(value: Typed): number | null {
+  if (value.kind === "unary" && value.operator === "-") {
+    const operand = constantOf(value.operand);
+    return operand === null ? null : -operand;
+  }
+  return value.kind === "const" && typeof value.value === "number" ? value.value : null;
+}
+
 /** The inner reason, where it says more than the two types, or what was likely meant. */
 function reason(from: Type, to: Type): { help?: string } {
   const misspelt = misspeltField(from, to);

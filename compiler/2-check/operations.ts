@@ -16,7 +16,12 @@ export interface OperationParameter {
   readonly name: string;
   /** A scalar of a type, or a function of one row, or of two. */
   readonly takes:
-    | { readonly kind: "value"; readonly type: Type }
+    | {
+        readonly kind: "value";
+        readonly type: Type;
+        /** The smallest that works, as far as it is known before running. */
+        readonly least?: number;
+      }
     | {
         readonly kind: "function";
         /** How many rows it takes: one, two, or a run of them as a list. */
@@ -29,6 +34,7 @@ export interface OperationParameter {
 
 const f = (gives: Type | "any" | "list" | "row", name = "f"): OperationParameter => ({ name, takes: { kind: "function", of: 1, gives } });
 const value = (name: string, type: Type): OperationParameter => ({ name, takes: { kind: "value", type } });
+const whole = (name: string, least: number): OperationParameter => ({ name, takes: { kind: "value", type: INT, least } });
 
 /** How the rows that come out are made of those that went in. */
 type Rows = "same" | "lambda" | "lambdaItems" | "indexed" | "batches" | "pairs" | "joined";
@@ -43,16 +49,16 @@ export const dataOperations: Readonly<
   filter: { parameters: [f(BOOL)], rows: "same", rowWise: true },
   flatMap: { parameters: [f("list")], rows: "lambdaItems", rowWise: true },
   mapBatches: {
-    parameters: [value("size", INT), { name: "f", takes: { kind: "function", of: "run", gives: "list" } }],
+    parameters: [whole("size", 1), { name: "f", takes: { kind: "function", of: "run", gives: "list" } }],
     rows: "lambdaItems",
     rowWise: true,
   },
   withIndex: { parameters: [], rows: "indexed", rowWise: true },
   shuffle: { parameters: [value("seed", INT)], rows: "same", rowWise: false },
   sortBy: { parameters: [f("any", "key")], rows: "same", rowWise: false },
-  batches: { parameters: [value("n", INT), { ...value("dropLast", BOOL), optional: true }], rows: "batches", rowWise: false },
-  first: { parameters: [value("n", INT)], rows: "same", rowWise: false },
-  take: { parameters: [value("n", INT)], rows: "same", rowWise: false },
+  batches: { parameters: [whole("n", 1), { ...value("dropLast", BOOL), optional: true }], rows: "batches", rowWise: false },
+  first: { parameters: [whole("n", 0)], rows: "same", rowWise: false },
+  take: { parameters: [whole("n", 0)], rows: "same", rowWise: false },
   zip: { parameters: [{ name: "other", takes: { kind: "rows" } }], rows: "pairs", rowWise: false },
   concat: { parameters: [{ name: "other", takes: { kind: "rows" } }], rows: "joined", rowWise: false },
 };

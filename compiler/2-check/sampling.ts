@@ -6,7 +6,7 @@ import type { Expr } from "../module.ts";
 import { wrongly } from "./calls.ts";
 import type { Context } from "./expressions.ts";
 import { check, errorAt, isInt } from "./expressions.ts";
-import { expectType, whole } from "./fitting.ts";
+import { constantOf, expectType, isAtLeast, whole } from "./fitting.ts";
 import { FLOAT, INT } from "./operations.ts";
 import { place } from "./placing.ts";
 import type { Scope } from "./scope.ts";
@@ -25,13 +25,15 @@ export function callSample(call: Expr & { kind: "call" }, source: Typed, type: T
   const isShare = named === "share" || (named === null && !isInt(whole(much.type)));
   expectType(much, isShare ? FLOAT : INT, isShare ? "the share of `sample`" : "`n` of `sample`", context);
   if (much.type.kind === "error" || seed.type.kind === "error") return errorAt(call.span);
-  if (isShare && much.kind === "const" && typeof much.value === "number" && !(much.value >= 0 && much.value <= 1)) {
+  const number = constantOf(much);
+  if (isShare && number !== null && !(number >= 0 && number <= 1)) {
     context.diagnostics.push(
-      report("HR202", { what: "the share of `sample`", is: String(much.value), needs: "a number from 0 to 1" }, [
-        primary(much.span, `is ${print(much.type)} ${much.value}`),
+      report("HR202", { what: "the share of `sample`", is: String(number), needs: "a number from 0 to 1" }, [
+        primary(much.span, `is ${print(much.type)} ${number}`),
       ]),
     );
     return errorAt(call.span);
   }
+  if (!isShare && !isAtLeast(much, 0, "`n` of `sample`", context)) return errorAt(call.span);
   return { kind: "data", name: "sample", source, args: { [isShare ? "share" : "n"]: much, seed }, lambdas: {}, type, span: call.span };
 }

@@ -1,7 +1,7 @@
 // Plain data held to a shape, as readers do: text of a field, and values of JSON. Gives the value as programs know it (times are no text
 // any more, fields that nobody named are gone), or says what was wanted. Knows neither files nor lines.
 import type { Shape } from "../../compiler/plan.ts";
-import { parseTime } from "./times.ts";
+import { parseTime } from "../../lang/times.ts";
 
 /** What doesn't fit. */
 export class Misfit {

@@ -1,7 +1,8 @@
 // Times: ISO 8601 as everybody writes it, and nothing else.
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { parseTime, timeFunctions } from "../../runtime/data/times.ts";
+import { parseTime } from "../../lang/times.ts";
+import { timeFunctions } from "../../runtime/data/times.ts";
 
 it("what a time is told as, is read again", () => {
   const times = fc.date({ min: new Date("0000-01-01T00:00:00Z"), max: new Date("9999-12-31T23:59:59.999Z"), noInvalidDate: true });
