@@ -100,6 +100,8 @@ export function reportIgnoredFailures(pipeline: CheckedPipeline, context: Contex
       const { binding } = pattern;
       attempts.push({ span, read: () => [...(reads.get(binding) ?? [])].some((read) => read !== "ok") });
     } else if (pattern.kind === "fields") {
+      // What it doesn't have may have been meant for either.
+      if (pattern.fields.some(({ field }) => field !== "ok" && field !== "failed")) return;
       const failed = pattern.fields.find((one) => one.field === "failed");
       attempts.push({ span, read: () => failed !== undefined && reads.has(failed.binding) });
     }

@@ -8,6 +8,7 @@ import type { Type } from "../../lang/types.ts";
 import { join, mayBeNull, mismatch, optionalOf, presentOf, print } from "../../lang/types.ts";
 import type { Expr } from "../module.ts";
 import type { PlanParam } from "../plan.ts";
+import { eachChild } from "../walk.ts";
 import { checkCall } from "./calls.ts";
 import { checkFit } from "./fit.ts";
 import type { OpenQuestion } from "./fitting.ts";
@@ -378,8 +379,21 @@ export function checkLambda(expr: Expr, parameters: readonly Type[], scope: Scop
       ),
     };
   }
+  const rows = strangersIn(expr, scope, context);
+  const text = context.textOf(expr.span);
+  if (rows.length > 0 && rows.length <= parameters.length && text !== null && !text.includes("\n")) {
+    const fixed = `${rows.length === 1 ? rows[0]! : `(${rows.join(", ")})`} => ${text}`;
+    context.diagnostics.push(
+      report("HR206", { what: "a function is wanted here" }, [primary(expr.span, "names the row, and doesn't say so")], {
+        help: fixed,
+        fix: { span: expr.span, text: fixed },
+      }),
+    );
+    return null;
+  }
+  const told = context.diagnostics.length;
   const typed = check(expr, scope, context);
-  if (typed.type.kind !== "error") {
+  if (typed.type.kind !== "error" && context.diagnostics.length === told) {
     context.diagnostics.push(
       report("HR206", { what: "a function is wanted here" }, [primary(expr.span, `is ${print(typed.type)}`)], {
         help: "a lambda, as in `x => x.a`, or the name of a function",
@@ -387,4 +401,21 @@ export function checkLambda(expr: Expr, parameters: readonly Type[], scope: Scop
     );
   }
   return null;
+}
+
+/** Names in an expression that stand for nothing: of rows, where a lambda's `row =>` was forgotten. */
+function strangersIn(expr: Expr, scope: Scope, context: Context): string[] {
+  const { functions, pipelines, broken } = context.declarations;
+  const found = new Set<string>();
+  const visit = (node: object): void => {
+    if ("kind" in node && node.kind === "lambda") return;
+    if ("kind" in node && node.kind === "name" && "name" in node) {
+      const name = String(node.name);
+      const known = functions.has(name) || pipelines.has(name) || broken.has(name) || context.params.has(name);
+      if (!known && scope.find(name) === null && !scope.unavailable?.names.has(name)) found.add(name);
+    }
+    eachChild(node, visit, ["span"]);
+  };
+  visit(expr);
+  return [...found];
 }

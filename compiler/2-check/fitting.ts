@@ -38,7 +38,7 @@ export function needs(value: Typed, to: Type, context: Context, problem: (misfit
     // A constant among literals is shown as it is written.
     const from = culprit.kind === "const" && literals(wanted).length > 0 ? literally(culprit) : whole(culprit.type);
     const inside = path.length > 0 ? `field \`${path.join(".")}\` of ` : "";
-    return { from, wanted, shown: { span: culprit.span, is: print(from), needs: print(wanted), inside } };
+    return { from, wanted, shown: { span: culprit.span, is: print(from), needs: inWords(wanted), inside } };
   });
   let fits = true;
   for (const { from, wanted, shown } of misfits) {
@@ -53,6 +53,9 @@ export function needs(value: Typed, to: Type, context: Context, problem: (misfit
   }
   return fits;
 }
+
+/** A list whatever its items are has no name among types. */
+const inWords = (wanted: Type): string => (wanted.kind === "list" && wanted.item.kind === "any" ? "a list" : print(wanted));
 
 /** `{ modle }`: that there is no such value has been told, and who reads that knows that the field `model` is missing. */
 function followsFromMisspelling(from: Type, to: Type): boolean {
@@ -110,7 +113,7 @@ function reason(from: Type, to: Type): { help?: string } {
     return near === null ? {} : { help: `did you mean ${JSON.stringify(near)}?` };
   }
   const why = mismatch(from, to);
-  return why === null || why === `${print(from)} isn't ${print(to)}` ? {} : { help: why };
+  return why === null || why === `${print(from)} isn't ${print(to)}` ? {} : { help: why.replace(print(to), inWords(to)) };
 }
 
 function literals(type: Type): (string | number | boolean)[] {

@@ -2,6 +2,7 @@
 // says; what `fit` and `loop` carry, their own files.
 import type { Name, Span } from "../../lang/ast.ts";
 import { report } from "../../lang/diagnostics.ts";
+import { nearest } from "../../lang/suggest.ts";
 import type { Type } from "../../lang/types.ts";
 import { bind, knowing, optionalOf, print, substitute, symbolsOf } from "../../lang/types.ts";
 import type { Block, Expr, Pattern, Statement } from "../module.ts";
@@ -199,14 +200,23 @@ export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context:
   switch (pattern.kind) {
     case "name":
       return { kind: "name", binding: bindName(pattern.name, type, "let", scope, context, doc) };
-    case "fields":
-      return {
+    case "fields": {
+      /** Fields that it doesn't have, and none like them: one message for all of them. */
+      const lost: Name[] = [];
+      const fields: TypedLet["pattern"] = {
         kind: "fields",
         fields: pattern.fields.map(({ field, name }) => {
           let found: Type = ERROR;
           if (of.kind === "record") {
             const known = of.fields.find((one) => one.name === field.text);
             if (known) found = known.optional ? optionalOf(known.type) : known.type;
+            else if (
+              nearest(
+                field.text,
+                of.fields.map((one) => one.name),
+              ) === null
+            )
+              lost.push(field);
             else {
               const near = noField(field, of, context);
               // Who reads the right name is right.
@@ -223,6 +233,9 @@ export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context:
           return { field: field.text, binding: bindName(name, part(found), "let", scope, context, doc) };
         }),
       };
+      if (lost.length > 0 && of.kind === "record") noFields(lost, of, context);
+      return fields;
+    }
     case "items": {
       const item: Type = of.kind === "list" ? of.item : ERROR;
       if (of.kind !== "list" && !silent)
@@ -235,6 +248,19 @@ export function bindPattern(pattern: Pattern, type: Type, scope: Scope, context:
       return { kind: "items", bindings: pattern.names.map((name, i) => bindName(name, part(at(i)), "let", scope, context, doc)) };
     }
   }
+}
+
+function noFields([first, ...others]: readonly Name[], of: Type & { kind: "record" }, context: Context): void {
+  const names = of.fields.map((one) => one.name);
+  const has = `it has ${names.map((one) => `\`${one}\``).join(", ") || "none"}`;
+  context.diagnostics.push(
+    report(
+      "HR111",
+      { name: first!.text, type: print(of) },
+      [primary(first!.span, "no such field"), ...others.map(({ span }) => secondary(span, "nor this one"))],
+      { help: names.length > 0 ? `${has}; by a name of your own: \`{ ${names[0]}: ${first!.text} }\`` : has },
+    ),
+  );
 }
 
 /** Says that a record has no such field, and gives the one that was likely meant. */
