@@ -159,6 +159,38 @@ function spelled(
     return say(at, { what: "`<-` gives a carried name its next value, in a `fit` or `loop`", label: "not here", help: "w <- step(w)" });
   if (type === t.Assign && rule === "entry")
     return say(at, { what: "an entry is written with `:`", label: "not here", help: "accuracy: data(2)", fix: ":" });
+  if (type === t.Comma && rule === "entry") {
+    const endsLine = tokens[place + 1]?.first ?? true;
+    return say(at, {
+      what: "each entry stands on a line of its own, without commas",
+      label: "not here",
+      help: endsLine ? "leave it out" : "start a new line, or put `;` between them",
+      fix: endsLine ? "" : ";",
+    });
+  }
+  if (type === t.Assign && place === 2 && first.tokenType === t.Param)
+    return say(at, {
+      what: "a param has a type",
+      label: "`:` and its type were expected",
+      help: `param ${before!.image}: ${typeOf(tokens.slice(place + 1))} = …`,
+    });
+  if (type === t.Colon && before?.tokenType === t.RParen && (first.tokenType === t.Pipeline || first.tokenType === t.Service))
+    return say(at, {
+      what: "the type of a result stands behind `->`",
+      label: "not here",
+      help: `-> ${tokens[place + 1]?.image ?? "T"}`,
+      fix: " ->",
+    });
+  const loop = tokens.slice(0, place).findLastIndex((token) => token.tokenType === t.Loop);
+  if (type === t.Block && loop >= 0) {
+    const head = tokens.slice(loop, place).map(({ tokenType }) => tokenType);
+    if (head.includes(t.Until) && !head.includes(t.Max))
+      return say(at, {
+        what: "a `loop` says how many rounds there are at most",
+        label: "`max` was expected before it",
+        help: "loop x = init until done max 100 { … }",
+      });
+  }
   if (type === t.Assign && place === 1 && rule === "statement" && around.carried.has(first.image))
     return say(at, {
       what: `\`${first.image}\` is carried: its next value is given by \`<-\``,
@@ -275,6 +307,14 @@ function inType(tokens: readonly Token[], place: number): boolean {
   if (tokens[0]!.tokenType === t.Type) return true;
   const mark = tokens[place - 2]?.tokenType;
   return (mark === t.Colon && tokens[0]!.tokenType !== t.Let) || mark === t.Arrow || (mark === t.Colon && place === 4);
+}
+
+/** The type that a default which is written out has. */
+function typeOf(value: readonly Token[]): string {
+  const image = value.find((token) => token.tokenType !== t.Minus)?.image ?? "";
+  if (/^["'`]/.test(image)) return "string";
+  if (image === "true" || image === "false") return "bool";
+  return /^\d+$/.test(image) ? "int" : "float";
 }
 
 /** Inside the braces that a lambda's `=>` opens, as a function with statements would. */
