@@ -39,6 +39,13 @@ export interface Program {
 export interface ProgramFile {
   readonly module: Module;
   readonly imports: readonly LinkedImport[];
+  readonly offers: readonly Offer[];
+}
+
+/** What a file that is imported from has for calls, by the path that the import gives. */
+export interface Offer {
+  readonly from: string;
+  readonly functions: readonly string[];
 }
 
 export interface LinkedImport extends Import {

@@ -8,7 +8,7 @@ import { parse } from "../../lang/parse.ts";
 import type { Unread } from "../../lang/recover.ts";
 import { nearest } from "../../lang/suggest.ts";
 import { addAll } from "../findings.ts";
-import type { Import, ImportTarget, Module, Program, ProgramFile, Signatures } from "../module.ts";
+import type { Import, ImportTarget, Module, Offer, Program, ProgramFile, Signatures } from "../module.ts";
 import type { Sources } from "../sources.ts";
 import { fileName, importedFile } from "../sources.ts";
 import { readPipe } from "./pipe.ts";
@@ -122,7 +122,7 @@ class Linker {
     const files = this.modules.map((module): ProgramFile => {
       const missing = new Set<string>();
       const imports = module.imports.map((each) => ({ ...each, target: this.target(module, each, missing) }));
-      return { module, imports };
+      return { module, imports, offers: this.offersTo(module) };
     });
     return {
       program: { entry, files },
@@ -159,6 +159,11 @@ class Linker {
     return Object.hasOwn(signatures!.types, name) ? { kind: "type", type: signatures!.types[name]!.type } : { kind: "none" };
   }
 
+  private offersTo(module: Module): Offer[] {
+    const byPath = new Map(module.imports.map((each) => [each.from.text, each]));
+    return [...byPath].map(([from, each]) => ({ from, functions: this.exportsOf(this.fileOf(module, each))?.functions ?? [] }));
+  }
+
   /** A declaration that couldn't be read may be the one that is missed. */
   private mayHave(file: string, name: string): boolean {
     return (this.files.get(file)?.unread ?? []).some(
@@ -186,7 +191,8 @@ class Linker {
   }
 
   private noSuchFile(each: Import, file: string): Diagnostic {
-    const endings = isPipe(file) ? /\.pipe$/ : /\.[mc]?[jt]sx?$/;
+    const isCode = /\.[mc]?[jt]sx?$/;
+    const endings = isPipe(file) ? /\.pipe$/ : isCode.test(file) ? isCode : /\.(pipe|[mc]?[jt]sx?)$/;
     const names = this.sources.list(importedFile(file, "."));
     const similar = nearest(
       file.slice(file.lastIndexOf("/") + 1),

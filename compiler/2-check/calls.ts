@@ -75,13 +75,14 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
   checkLoosely(call.args, scope, context);
   if (laterOperations.includes(name)) return later(`\`${name}\``, call.callee.span, context);
   const known = [...declarations.functions.keys(), ...declarations.pipelines.keys(), ...operationNames];
-  const near = meant(name, known, call.callee.span);
+  const from = declarations.fileWith(name);
+  const near = from === null ? meant(name, known, call.callee.span) : {};
   context.diagnostics.push(
     report(
       "HR103",
       { name },
       [primary(call.callee.span, "no such function")],
-      near.help ? near : { help: `import { ${name} } from "./stages.ts"` },
+      near.help ? near : { help: `import { ${name} } from "${from ?? "./stages.ts"}"` },
     ),
   );
   return errorAt(call.span);
@@ -578,6 +579,7 @@ function callSplit(call: Call, source: Typed, type: Type, scope: Scope, context:
             "HR202",
             { what: `the share of \`${arg.name.text}\``, is: print(value.type), needs: "a number from 0 to 1, written out" },
             [primary(value.span, "not such a number")],
+            meant(arg.name.text, ["seed"], arg.name.span),
           ),
         );
       ok = false;

@@ -345,9 +345,14 @@ export function checkLambda(expr: Expr, parameters: readonly Type[], scope: Scop
     if (expr.parameters.length > parameters.length) {
       const extra = expr.parameters[parameters.length]!;
       context.diagnostics.push(
-        report("HR206", { what: `the function gets ${parameters.length === 1 ? "one value" : `${parameters.length} values`}` }, [
-          primary(extra.span, "one too many"),
-        ]),
+        report(
+          "HR206",
+          { what: `the function gets ${parameters.length === 1 ? "one value" : `${parameters.length} values`}` },
+          [primary(extra.span, "one too many")],
+          parameters.length === 1 && expr.parameters.length === 2
+            ? { help: "a row with its number: `rows |> withIndex |> map(x => …)`, where `x` has `index` and `row`" }
+            : {},
+        ),
       );
       for (const [i, name] of expr.parameters.entries()) bindName(name, parameters[i] ?? ERROR, "lambda", inner, context);
       check(expr.body, inner, context);

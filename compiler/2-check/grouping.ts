@@ -158,7 +158,13 @@ function aggregate(
     return null;
   }
   if (value.kind !== "call" || value.receiver || !Object.hasOwn(reductions, value.callee.text)) {
-    const near = value.kind === "call" && !value.receiver ? meant(value.callee.text, Object.keys(reductions), value.callee.span) : {};
+    const uncalled = value.kind === "name" && Object.hasOwn(reductions, value.name) ? `${value.name}()` : null;
+    const near =
+      uncalled !== null
+        ? { help: `it is called: \`${name.text}: ${uncalled}\``, fix: { span: value.span, text: uncalled } }
+        : value.kind === "call" && !value.receiver
+          ? meant(value.callee.text, Object.keys(reductions), value.callee.span)
+          : {};
     context.diagnostics.push(
       report(
         "HR213",

@@ -263,7 +263,11 @@ function findEntry(module: Module, { entry: asked, library }: CheckOptions, diag
   const start: Span = { file: module.file, start: 0, end: 0 };
   if (asked !== undefined) {
     const found = named(asked);
-    if (!found) diagnostics.push(report("HR106", { what: `there is no pipeline \`${asked}\` in ${module.file}` }, [], meant(asked, names)));
+    if (!found) {
+      const near = meant(asked, names);
+      const listed = names.length > 0 && !near.help ? { help: `it has ${names.map((name) => `\`${name}\``).join(", ")}` } : near;
+      diagnostics.push(report("HR106", { what: `there is no pipeline \`${asked}\` in ${module.file}` }, [], listed));
+    }
     return found;
   }
   const file = module.file.slice(module.file.lastIndexOf("/") + 1).split(".")[0]!;

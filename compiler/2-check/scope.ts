@@ -104,10 +104,12 @@ export class Declarations {
   readonly remarked: Set<string>;
   readonly types: TypeNames;
   private readonly imports: readonly LinkedImport[];
+  private readonly offers: ProgramFile["offers"];
 
-  constructor({ module, imports }: ProgramFile, ids: StageIds, diagnostics: Diagnostic[]) {
+  constructor({ module, imports, offers }: ProgramFile, ids: StageIds, diagnostics: Diagnostic[]) {
     this.diagnostics = diagnostics;
     this.remarked = ids.remarked;
+    this.offers = offers;
     this.types = new TypeNames(this.broken, diagnostics);
     const taken = new Map<string, Span>();
     const unique = (name: Name) => {
@@ -147,6 +149,11 @@ export class Declarations {
       const found = target.kind === "pipeline" ? files.get(target.file)!.pipelines.get(target.name) : undefined;
       if (found) this.pipelines.set(local.text, found);
     }
+  }
+
+  /** The path of the imported file that has a function or pipeline of this name. */
+  fileWith(name: string): string | null {
+    return this.offers.find(({ functions }) => functions.includes(name))?.from ?? null;
   }
 
   later(form: string, span: Span): void {

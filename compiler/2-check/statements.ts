@@ -83,12 +83,15 @@ export function reportUnused(value: Typed, context: Context): void {
   const called = value.kind === "call" ? value.function.signature.name : null;
   const text = context.textOf(value.span);
   const shown = text === null || text.includes("\n") ? "…" : text;
+  const givesNothing = value.kind === "call" && value.function.signature.returns.kind === "void";
   context.diagnostics.push(
     report(
       "HR112",
       { what: called === null ? "this value" : `the result of \`${called}\`` },
       [primary(value.span, "nobody uses it")],
-      called === null ? { help: `let x = ${shown}` } : { help: `let x = ${shown}, or as an effect: do ${shown}` },
+      givesNothing
+        ? { help: `it gives nothing; as an effect: do ${shown}` }
+        : { help: called === null ? `let x = ${shown}` : `let x = ${shown}, or as an effect: do ${shown}` },
     ),
   );
 }
