@@ -85,7 +85,7 @@ function runsAs({ strategy, tasks, body, inputs, effect, within }: PlanStage, pl
   if (tasks.kind === "each") return told("for each");
   if (tasks.kind === "branch") return told("if");
   if (tasks.kind === "loop") return told("loop");
-  if (tasks.kind === "given") return told("stands for another");
+  if (tasks.kind === "given") return told("no task");
   if (strategy.kind === "data") return told(strategy.slots === null ? "data" : `data(${strategy.slots})`);
   if (strategy.kind === "task") return told("task");
   const epochs = body.op === "fit" ? numberOf(body.epochs, inputs, plan, params) : null;
@@ -146,13 +146,15 @@ function pathLines({ criticalPath }: PlanFacts, width: number): string[] {
 function totals({ stages, known, open }: PlanFacts, plan: Plan): string {
   const inside = stages.filter(({ stage }) => stage.region !== undefined).length;
   const count = (n: number, one: string) => `${n} ${one}${n === 1 ? "" : "s"}`;
-  const waits = [
-    ...new Set(
-      open.map(({ tasks }) => (tasks.kind === "after" ? `${tasks.stage} is done` : `--${(tasks as { name: string }).name} is given`)),
-    ),
-  ];
+  // Stages by what says how many tasks they have.
+  const byWait = new Map<string, string[]>();
+  for (const { stage, tasks } of open) {
+    const wait = tasks.kind === "after" ? `${tasks.stage} is done` : `--${(tasks as { name: string }).name} is given`;
+    byWait.set(wait, [...(byWait.get(wait) ?? []), stage.id]);
+  }
+  const more = [...byWait].map(([wait, ids]) => `${ids.join(", ")} (known once ${wait})`);
   return [
     `${count(stages.length, "stage")}${inside > 0 ? `, ${inside} of them in ${count(plan.regions.length, "region")}` : ""}`,
-    `${count(known, "task")}${waits.length > 0 ? `, and those of ${open.map(({ stage }) => stage.id).join(", ")} once ${waits.join(", ")}` : ""}`,
+    `${count(known, "task")}${more.length > 0 ? `, and those of ${more.join(", of ")}` : ""}`,
   ].join("; ");
 }

@@ -147,7 +147,7 @@ function match(path: readonly string[], name: string): number {
   return path.join(".") === name ? 1000 : 0;
 }
 
-/** The most specific one wins; among equals the last. */
+/** The most specific one wins. */
 function bestEntry(entries: readonly ScheduleEntry[], name: string): ScheduleEntry | null {
   let best: ScheduleEntry | null = null;
   let most = 0;
@@ -277,7 +277,7 @@ export function autoReason(stage: FlowStage): string {
   if (isSplit(stage)) return "auto: row by row, over all slots";
   if (stage.work.kind === "branch") return "auto: says which branch is taken";
   if (stage.work.kind === "loop") return "auto: one round after another";
-  if (stage.work.kind === "given") return "stands for what its control stage says";
+  if (stage.work.kind === "given") return "no work of its own: its `if`, `for` or `loop` gives it its value";
   if (stage.work.kind === "combine") return "auto: combines what the slots folded";
   return isFit(stage) ? "auto: a fit runs sequentially" : "auto: nothing to split";
 }

@@ -65,7 +65,7 @@ it("shows regions under what brings them to life, and long chains by their ends"
   expect(text).toContain("     then of chosen:");
   expect(text).toContain("     each iteration of centres/loop:");
   expect(lineOf(text, "models")).toMatch(/ for each +per row of load +- /);
-  expect(text).toMatch(/17 stages, 12 of them in 4 regions; 4 tasks, and those of models once load is done/);
+  expect(text).toMatch(/17 stages, 12 of them in 4 regions; 4 tasks, and those of models \(known once load is done\)/);
   const long = planText(planOfSize(300), { params: {}, width: 80, paint: plain });
   expect(long.replace(/\s+/g, " ")).toMatch(/→ \d+ more →/);
 });
