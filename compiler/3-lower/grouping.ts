@@ -2,7 +2,7 @@
 import type { Type } from "../../lang/types.ts";
 import type { Typed } from "../2-check/typed.ts";
 import type { Env, Groups, Lowering, RowStep, Rows, Value } from "./lower.ts";
-import { labelOf } from "./lower.ts";
+import { labelOf } from "./names.ts";
 import { callsUser, TaskWriter } from "./tasks.ts";
 
 const isGroups = (type: Type): boolean => (type.kind === "list" || type.kind === "dataset") && type.groups === true;

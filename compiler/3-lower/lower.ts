@@ -18,6 +18,7 @@ import type { DraftSource } from "./draft.ts";
 import { Draft, finish, Region } from "./draft.ts";
 import type { Flow, FlowFunction, FlowOutput, FlowStage } from "./flow.ts";
 import { lowerAggregate } from "./grouping.ts";
+import { join, labelOf, sourceName } from "./names.ts";
 import { lowerRead } from "./reading.ts";
 import type { Naming } from "./regions.ts";
 import { lowerFor, lowerIf, lowerLoop, lowerStatements, lowerWithin } from "./regions.ts";
@@ -166,8 +167,6 @@ interface DraftOutput {
 const NAMELESS = ["type", "span", "function"];
 /** In a call of a pipeline that has been walked. */
 const CALLED = [...NAMELESS, "pipeline"];
-
-export const join = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);
 
 export class Lowering {
   readonly functions = new Map<string, StageFunction>();
@@ -644,17 +643,6 @@ function tooDeep({ body, name, span }: Draft): Diagnostic[] {
   ];
 }
 
-/** What a helper is called beside the stage that it serves: by what makes it. */
-export function labelOf(typed: Typed): string {
-  if (typed.kind === "data" || typed.kind === "reduce") return typed.name;
-  if (typed.kind === "aggregate") return typed.grouping.kind === "none" ? "agg" : "groups";
-  if (typed.kind === "read") return typed.format;
-  if (typed.kind === "write") return `write${typed.format[0]!.toUpperCase()}${typed.format.slice(1)}`;
-  if (typed.kind === "call") return typed.function.signature.name;
-  if (typed.kind === "pipeline") return typed.pipeline.name;
-  return typed.kind === "field" || typed.kind === "index" ? labelOf(typed.of) : typed.kind;
-}
-
 /** Values that are read several times are written out at each reader up to this many nodes, those that are read once up to more. */
 const MOST_WRITTEN_OUT = 40;
 const MOST_WRITTEN_ONCE = 200;
@@ -678,16 +666,6 @@ function sizeOf(value: Value & { kind: "cheap" }, most: number): number {
 
 /** Operations on all rows that leave each its key; the others give rows in a new order, whose places are their keys. */
 const handsOnKeys = (operation: string): boolean => ["take", "first", "sample"].includes(operation);
-
-/** The stage of a data set that has no name of its own goes by the function that makes it. */
-function sourceName(typed: Typed): string {
-  if (typed.kind === "attempt") return sourceName(typed.f.body);
-  if (typed.kind === "split" || typed.kind === "data" || typed.kind === "reduce" || typed.kind === "aggregate")
-    return sourceName(typed.source);
-  if (typed.kind === "call") return typed.function.signature.name;
-  if (typed.kind === "read") return typed.files.kind === "param" ? typed.files.name : typed.format;
-  return typed.kind === "local" ? typed.binding.name : "rows";
-}
 
 function scalar(typed: Typed): Scalar | null {
   if (typed.kind === "param") return { kind: "param", name: typed.name };

@@ -9,7 +9,8 @@ import { eachChild } from "../walk.ts";
 import type { Draft } from "./draft.ts";
 import { Region } from "./draft.ts";
 import type { Lowering, Value } from "./lower.ts";
-import { Env, fieldType, join, labelOf } from "./lower.ts";
+import { Env, fieldType } from "./lower.ts";
+import { join, labelOf } from "./names.ts";
 import { callsUser, isOneTask, TaskWriter } from "./tasks.ts";
 
 /** What a value made here is called: see `Lowering.value`. */

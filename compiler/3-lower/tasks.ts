@@ -21,7 +21,8 @@ import type { AggregateExpr, EpochStatement, Expr, FitStatement, LoopExpr, Passi
 import { someChild } from "../walk.ts";
 import type { Draft } from "./draft.ts";
 import type { Lowering, Rows, Value } from "./lower.ts";
-import { Env, labelOf } from "./lower.ts";
+import { Env } from "./lower.ts";
+import { labelOf } from "./names.ts";
 import { isFresh, isHeldAfter, lends, onlyRead } from "./ownership.ts";
 
 /** Work that deserves stages of its own, where it isn't inside a task. */
