@@ -32,7 +32,7 @@ it("a bundle starts itself as host and as slot", async () => {
         await link.close();
       };
       link.send(${JSON.stringify(prepare)});
-      link.send({ type: "assign", run: 1, slot: 1, stage: 0, first: 0, count: 1, attempt: 0, inputs: [] });
+      link.send({ type: "assign", run: 1, slot: 1, stage: 0, planned: 0, first: 0, count: 1, attempt: 0, inputs: [] });
     }
   `;
   const folder = mkdtempSync(join(tmpdir(), "one-file-"));
@@ -46,7 +46,7 @@ it("a bundle starts itself as host and as slot", async () => {
       platform: "node",
       banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
     });
-    expect(execFileSync(process.execPath, [file], { cwd: folder, encoding: "utf8" })).toBe("in a slot\n");
+    expect(execFileSync(process.execPath, [file], { cwd: folder, encoding: "utf8", timeout: 30_000 })).toBe("in a slot\n");
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
