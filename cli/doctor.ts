@@ -2,6 +2,7 @@
 // Knows the checks; all that it asks is asked of a `Machine`, so that tests can have broken ones.
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ProjectConfig } from "../compiler/1-read/typescript-config.ts";
 
 export interface Finding {
   readonly check: string;
@@ -27,14 +28,7 @@ export interface Machine {
   compile(): Promise<{ readonly ms: number }>;
   /** Starts a host, and sends a task through it whose value another one reads without a copy. */
   roundTrip(): Promise<{ readonly startMs: number; readonly taskMs: number; readonly sum: number; readonly expected: number }>;
-  config(): Promise<{
-    readonly file: string;
-    readonly errors: readonly string[];
-    readonly strict: boolean;
-    readonly resolution: string | null;
-    readonly typescriptEndings: boolean;
-    readonly findsHeadrace: boolean;
-  } | null>;
+  config(): Promise<ProjectConfig | null>;
   /** The version of the server on the PATH. */
   natsOnPath(): string | null;
   /** What the server that was asked for says of itself; null: none was. */
