@@ -31,6 +31,11 @@ export function checkInvariants(state: State): void {
     if (limit && (using !== limit.using || using > limit.slots))
       fail(`stages of ${state.plan.stages[index]!.id} use ${using} slots of ${limit.slots}, and count ${limit.using}`);
   }
+  const shares = new Tally();
+  for (const { queue } of slots) for (const batch of queue) shares.add(state.stages[batch.stage]!.key[0]!);
+  state.shares.forEach((count, place) => {
+    if (count !== shares.of(place)) fail(`the stage at place ${place} counts ${count} batches at slots, and has ${shares.of(place)}`);
+  });
   let unfinished = 0;
   for (const stage of stages) {
     const name = `stage ${stage.id}`;

@@ -250,6 +250,8 @@ export interface Template {
   readonly place: number;
   /** In the order in which ready stages of one instance get slots. */
   readonly priority: number;
+  /** Longest chain of waits from here to the end. */
+  readonly height: number;
   /** -1 where it isn't known when the run starts. */
   readonly tasks: number;
   /** Its value is one by which a `branch` or `loop` decides. */
@@ -433,6 +435,10 @@ export interface State {
   readonly over: Instance[];
   /** Ready tasks that run alone on a worker. */
   readonly suspects: { readonly stage: number; readonly block: number }[];
+  /** Batches at slots of each stage of the run itself, those of its instances among them; by `priority`. */
+  readonly shares: Int32Array;
+  /** How long a task takes of a stage that has never run; NaN until any has. */
+  guessMs: number;
   /** Stages with tasks not committed, or of a size not known. */
   unfinished: number;
   begun: boolean;

@@ -48,7 +48,7 @@ export function listExpandable(state: State, stage: Stage): void {
  * The stage from which the longest chain of waits leads to the end goes first. One-to-one edges aren't waits: along them the
  * later stage goes first, so that outputs are consumed before more are made.
  */
-export function priorities(plan: Plan): number[] {
+export function priorities(plan: Plan): { readonly places: readonly number[]; readonly heights: readonly number[] } {
   const edges = consumers(plan);
   const height = new Array<number>(plan.stages.length).fill(0);
   // Stages stand after those that they read, but what control stages hand on needs another look.
@@ -69,7 +69,7 @@ export function priorities(plan: Plan): number[] {
   order.forEach((index, place) => {
     places[index] = place;
   });
-  return places;
+  return { places, heights: height };
 }
 
 function consumers(plan: Plan): { readonly to: number; readonly wait: 0 | 1 }[][] {

@@ -60,17 +60,27 @@ function recallableMs(state: State, slot: Slot, idle: Slot): number {
   const batch = slot.queue.at(-1);
   if (!batch || batch.kept || slot === idle) return 0;
   const stage = state.stages[batch.stage]!;
-  const { taskMs } = stage.template;
-  if (Number.isNaN(taskMs) || !hasRoom(state, stage, idle)) return 0;
-  const here = taskMs * (batch.end - batch.next - (slot.queue.length > 1 ? 0 : 1));
-  if (batch.end - batch.next > 1) return here;
+  if (!hasRoom(state, stage, idle) && !leaves(slot, stage)) return 0;
+  // What has never been measured may stand behind, or be, a task of any length: it is always worth asking for.
+  const worth = (index: number) => {
+    const { taskMs } = state.stages[index]!.template;
+    return Number.isNaN(taskMs) ? state.settings.recallMs : taskMs;
+  };
+  if (batch.end - batch.next > 1) return worth(batch.stage) * (batch.end - batch.next - (slot.queue.length > 1 ? 0 : 1));
   let behind = 0;
   for (let i = 1; i < slot.queue.length; i++) {
     const { stage: index, next, end } = slot.queue[i]!;
-    behind += state.stages[index]!.template.taskMs * (end - next);
+    behind += worth(index) * (end - next);
   }
-  return behind;
+  // So may what they stand behind.
+  return behind > 0 && Number.isNaN(state.stages[slot.queue[0]!.stage]!.template.taskMs)
+    ? Math.max(behind, state.settings.recallMs)
+    : behind;
 }
+
+/** Whether a slot has no more of a stage once its last batch is taken back, so that another slot may have that. */
+const leaves = ({ queue }: Slot, { index, template }: Stage) =>
+  template.limit === null && queue.length > 1 && queue.filter(({ stage }) => stage === index).length === 1;
 
 /** Whether the schedule lets one more slot have tasks of the stage. */
 function hasRoom(state: State, stage: Stage, slot: Slot): boolean {
@@ -106,10 +116,10 @@ function fill(state: State, slot: Slot, slots: number, commands: Command[]): "gi
   if (slot.queue.length >= settings.singlesQueued) return "full";
   let queuedMs = 0;
   for (const { stage, next, end: last } of slot.queue) {
-    const { taskMs } = stages[stage]!.template;
-    // A task of unknown length: nothing is queued behind it.
-    if (Number.isNaN(taskMs)) return "full";
-    queuedMs += taskMs * (last - next);
+    const ms = expectedMs(state, stages[stage]!);
+    // Of unknown length: nothing is queued behind it.
+    if (Number.isNaN(ms)) return "full";
+    queuedMs += ms * (last - next);
   }
   if (slot.queue.length > 0 && queuedMs >= settings.creditMs) return "full";
   const crowded = slot.queue.length >= settings.batchesQueued;
@@ -121,16 +131,49 @@ function fill(state: State, slot: Slot, slots: number, commands: Command[]): "gi
       continue;
     }
     if ((crowded && !isSingle(stage)) || !hasRoom(state, stage, slot)) continue;
-    const range = nextReady(state, stage, slot, batchSize(state, stage, queuedMs, slots));
+    const fair = fairest(state, place, (other) => (!crowded || isSingle(other)) && hasRoom(state, other, slot));
+    const range = nextReady(state, fair, slot, batchSize(state, fair, queuedMs, slots));
     if (!range) continue;
-    send(state, slot, stage, range.first, range.end, commands);
+    send(state, slot, fair, range.first, range.end, commands);
     return "given";
   }
   return crowded && !slot.queue.every((batch) => isSingle(stages[batch.stage]!)) ? "full" : "hungry";
 }
 
+/** Ready stages to look through for one that has had less of the slots. */
+const FAIR_LOOKS = 16;
+
+/**
+ * Of stages as far from the end as each other, or blocks of them, none waits until another is done: the one goes next that has fewest batches at
+ * slots.
+ */
+function fairest(state: State, place: number, may: (stage: Stage) => boolean): Stage {
+  const { ready, shares } = state;
+  let best = ready[place]!;
+  const height = heightOf(best);
+  for (let look = place + 1; look < Math.min(ready.length, place + FAIR_LOOKS); look++) {
+    const other = ready[look]!;
+    if (heightOf(other) !== height) break;
+    if (other.readyCount > 0 && shares[other.key[0]!]! < shares[best.key[0]!]! && may(other)) best = other;
+  }
+  return best;
+
+  function heightOf({ instance, template }: Stage): number {
+    let outermost = instance;
+    while (outermost?.around) outermost = outermost.around;
+    return outermost ? state.stages[outermost.owner]!.template.height : template.height;
+  }
+}
+
 /** Batches that are one task by nature: more of them are needed to keep a slot busy. */
-const isSingle = (stage: Stage) => stage.single || (stage.instance !== null && stage.tasks === 1);
+const isSingle = (stage: Stage) => stage.single || stage.tasks === 1;
+
+/**
+ * One task of a stage that has never run is taken to be like others of its run, so that plans of many stages keep slots busy; where it isn't,
+ * an idle slot takes back what waits behind it. Of many tasks, or instances, the first ones tell.
+ */
+const expectedMs = (state: State, { tasks, instance, template: { taskMs } }: Stage) =>
+  Number.isNaN(taskMs) && tasks === 1 && instance === null ? state.guessMs : taskMs;
 
 function batchSize(state: State, stage: Stage, queuedMs: number, slots: number): number {
   const { creditMs, batchTasks } = state.settings;
@@ -197,6 +240,7 @@ function send(state: State, slot: Slot, stage: Stage, first: number, last: numbe
   if (!stage.started) started(stage, commands);
   move(state, stage, first, last, "assigned");
   stage.readyCount -= last - first;
+  state.shares[stage.key[0]!]!++;
   const { limit } = stage.template;
   if (!slot.queue.some((batch) => batch.stage === stage.index)) stage.slotsUsing++;
   if (limit && !slot.queue.some((batch) => state.stages[batch.stage]!.template === stage.template)) limit.using++;

@@ -28,6 +28,8 @@ export function createState({ plan, params, settings, kept = new Map() }: Start)
     due: [],
     over: [],
     suspects: [],
+    shares: new Int32Array(plan.stages.length),
+    guessMs: Number.NaN,
     unfinished: 0,
     begun: false,
     status: "running",

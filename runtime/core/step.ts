@@ -117,7 +117,7 @@ function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>,
   const last = event.first + event.count;
   const spentMs = Math.max(0, event.runMs - batch.reportedMs);
   batch.reportedMs = event.runMs;
-  measure(stage, spentMs / event.count);
+  measure(state, stage, spentMs / event.count);
   if (event.value !== undefined) stage.value = event.value;
   batch.next = last;
   if (batch.next === batch.end) dequeue(state, slot);
@@ -145,7 +145,10 @@ function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>,
 }
 
 /** A moving average: tasks of one stage of the plan take much the same time. */
-function measure({ template }: Stage, ms: number): void {
+function measure(state: State, { template }: Stage, ms: number): void {
+  // Of the run as a whole in proportion: one long stage among many short ones says little of the next.
+  if (Number.isNaN(template.taskMs))
+    state.guessMs = Number.isNaN(state.guessMs) ? Math.max(ms, 1e-3) : Math.max(ms, 1e-3) ** 0.2 * state.guessMs ** 0.8;
   template.taskMs = Number.isNaN(template.taskMs) ? ms : template.taskMs * 0.7 + ms * 0.3;
 }
 
@@ -237,6 +240,7 @@ function dequeue(state: State, slot: Slot): void {
 function takeBatch(state: State, slot: Slot, place: number): void {
   const [batch] = slot.queue.splice(place, 1) as [Batch];
   const stage = state.stages[batch.stage]!;
+  state.shares[stage.key[0]!]!--;
   if (!slot.queue.some((other) => other.stage === batch.stage)) stage.slotsUsing--;
   const { template } = stage;
   if (template.limit && !slot.queue.some((other) => state.stages[other.stage]!.template === template)) template.limit.using--;

@@ -19,7 +19,7 @@ export class StartError extends Error {
 }
 
 export function templatesOf(plan: Plan, params: Params): Template[] {
-  const order = priorities(plan);
+  const { places, heights } = priorities(plan);
   const decides = decisive(plan);
   const place = new Array<number>(plan.stages.length).fill(0);
   let ofRun = 0;
@@ -38,7 +38,8 @@ export function templatesOf(plan: Plan, params: Params): Template[] {
       index,
       region,
       place: place[index]!,
-      priority: order[index]!,
+      priority: places[index]!,
+      height: heights[index]!,
       tasks: knownTasks(plan, index, params),
       decides: decides.has(index),
       isEffect: stage.effect ?? false,

@@ -125,7 +125,7 @@ export class Feeding {
     return { kind: "object", ref: { run: this.#run, stage: producer, block, bytes: 0 } };
   }
 
-  /** A value that all tasks of a stage read goes to each worker once; one that a single task reads goes with it. */
+  /** A value that many tasks read goes to each worker once; one that a single task reads goes with it. */
   #feedWhole(
     worker: PoolWorker,
     stage: Stage,
@@ -139,7 +139,7 @@ export class Feeding {
     for (let block = 0; block < source.blocks; block++) if (source.holder[block] !== ENGINE) this.#bring(worker, producer, block, waits);
     if (kind === "value" && source.holder[0] !== ENGINE)
       return { kind: "object", ref: { run: this.#run, stage: producer, block: 0, bytes: 0 } };
-    const alone = inside || (stage.tasks === 1 && stage.instance !== null && source.instance === stage.instance);
+    const alone = inside || (stage.tasks === 1 && source.instance === stage.instance && (stage.instance !== null || readers(source) === 1));
     if (alone) return { kind: "sent", value: this.#providedValue(producer, kind) };
     const key = String(producer);
     const keys = this.#provided.get(worker.index)!;
@@ -201,3 +201,7 @@ export class Feeding {
     return true;
   }
 }
+
+/** Stages that read any of it, as far as they are there. */
+const readers = ({ wholeConsumers, oneToOneConsumers, pointConsumers, taskConsumers }: Stage) =>
+  wholeConsumers.length + oneToOneConsumers.length + pointConsumers.size + taskConsumers.length;

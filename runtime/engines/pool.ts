@@ -33,7 +33,9 @@ export class PoolWorker {
       return { digest, ...slice };
     });
     for (const digest of digests) this.#digests.add(digest);
-    this.link.send({ type: "prepare", run, plan, params, check, code: slices });
+    // Of what is for people, a worker needs what a breach of `run --check` is told by.
+    const about = { ...plan.about, stages: {}, params: {} };
+    this.link.send({ type: "prepare", run, plan: { ...plan, about }, params, check, code: slices });
   }
 
   /** Bytes of an object that this worker holds; null where it doesn't. */

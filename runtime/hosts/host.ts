@@ -55,6 +55,8 @@ interface KnownRun {
   readonly plan: Plan;
   readonly params: { readonly [name: string]: Json };
   readonly check: boolean;
+  /** The plan and its params, written once for all slots that haven't had the plan before. */
+  whole: Uint8Array | null;
   /** Values provided so far, and not forgotten. */
   readonly frames: Map<string, Uint8Array>;
 }
@@ -75,7 +77,19 @@ interface SlotState {
   readonly plans: Set<string>;
   /** Runs that it may forget, told with whatever comes next. */
   readonly finished: number[];
+  /** How many assignments it has had. */
+  order: number;
+  /** The latest of them by what they are, and those that have been asked back. */
+  readonly assigned: Map<string, number>;
+  readonly asked: Map<number, Recall>;
 }
+
+type Recall = Extract<ToHost, { type: "recall" }>;
+/** Of an assignment, as a slot's engine names it: which run, stage, first block and attempt. */
+const nameOf = ({ run, stage, first, attempt }: { run: number; stage: number; first: number; attempt: number }) =>
+  `${run}:${stage}:${first}:${attempt}`;
+/** No slot has as many assignments before it. */
+const MOST_ASSIGNED = 4096;
 
 class Host implements WorkerLink {
   readonly id: string;
@@ -121,6 +135,9 @@ class Host implements WorkerLink {
       runs: new Set(),
       plans: new Set(),
       finished: [],
+      order: 0,
+      assigned: new Map(),
+      asked: new Map(),
       ended: null,
       greeted: false,
     }));
@@ -200,6 +217,10 @@ class Host implements WorkerLink {
       const from = message as FromSupervisor;
       if (from.type === "ending") {
         this.#endReason = from.reason;
+        return;
+      }
+      if (from.type === "tookBack") {
+        this.#tookBack(from);
         return;
       }
       if (from.type !== "slotEnded") {
@@ -291,7 +312,7 @@ class Host implements WorkerLink {
         this.#assign(message);
         break;
       case "recall":
-        this.#toSlot(this.#slots[message.slot]!, [frame(message)]);
+        this.#recall(message);
         break;
       case "finish":
         this.#finish(message.run);
@@ -309,7 +330,7 @@ class Host implements WorkerLink {
 
   #prepare({ run, plan, params, check, code }: Extract<ToHost, { type: "prepare" }>): void {
     for (const { digest, module, map } of code) this.#writeSlice(digest, module, map);
-    this.#runs.set(run, { plan, params, check, frames: new Map() });
+    this.#runs.set(run, { plan, params, check, whole: null, frames: new Map() });
     this.#hasResources ||= Object.values(plan.functions).some(({ resource }) => resource);
     if (plan.stages.some((stage) => stage.options.timeoutMs !== undefined || stage.within))
       this.#toSupervisor({ type: "watch", run, timeouts: true });
@@ -326,14 +347,43 @@ class Host implements WorkerLink {
       const { plan, params, check } = known;
       const had = slot.plans.has(plan.hash);
       if (isCacheable(plan)) slot.plans.add(plan.hash);
-      messages.push({ type: "prepare", run: message.run, plan: had ? plan.hash : plan, params, check });
+      const { run } = message;
+      if (had) messages.push({ type: "prepare", run, plan: plan.hash, params, check });
+      else this.#toSlot(slot, [(known.whole ??= frame({ type: "prepare", run, plan, params, check } satisfies ToSlot))]);
       provided = [...known.frames.values()];
     }
     // Values that were provided before stand between a run's beginning and its first work.
     if (provided.length > 0) this.#toSlot(slot, [...messages.splice(0).map(frame), ...provided]);
-    messages.push(message);
+    const order = ++slot.order;
+    slot.assigned.set(nameOf(message), order);
+    if (slot.assigned.size > MOST_ASSIGNED) slot.assigned.delete(slot.assigned.keys().next().value!);
+    const assign = { ...message, order };
+    messages.push(assign);
     if (slot.socket) messages.unshift(...slot.finished.splice(0).map((run): ToSlot => ({ type: "finish", run })));
-    this.#toSlot(slot, [frame(messages.length === 1 ? message : ({ type: "several", messages } satisfies ToSlot))]);
+    this.#toSlot(slot, [frame(messages.length === 1 ? assign : ({ type: "several", messages } satisfies ToSlot))]);
+  }
+
+  /** A whole assignment is taken back over the head of its thread, which may be inside a task; the end of one by the thread itself. */
+  #recall(message: Recall): void {
+    const slot = this.#slots[message.slot]!;
+    const order = slot.assigned.get(nameOf(message));
+    if (order === undefined) this.#toSlot(slot, [frame(message)]);
+    else {
+      slot.asked.set(order, message);
+      this.#toSupervisor({ type: "takeBack", slot: message.slot, life: slot.life, order });
+    }
+  }
+
+  #tookBack({ slot: index, life, order, taken }: Extract<FromSupervisor, { type: "tookBack" }>): void {
+    const slot = this.#slots[index]!;
+    const asked = slot.asked.get(order);
+    // All that an ended thread had is lost with it.
+    if (life !== slot.life || !asked) return;
+    slot.asked.delete(order);
+    if (taken) {
+      const { run, slot, stage, first, count, attempt } = asked;
+      this.onMessage({ type: "recalled", run, slot, stage, first, count, attempt });
+    } else this.#toSlot(slot, [frame(asked)]);
   }
 
   #finish(run: number): void {
@@ -471,4 +521,6 @@ function forgetThread(slot: SlotState): void {
   slot.runs.clear();
   slot.plans.clear();
   slot.finished.length = 0;
+  slot.assigned.clear();
+  slot.asked.clear();
 }

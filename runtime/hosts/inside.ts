@@ -36,7 +36,9 @@ export type Hello =
 export type ToSupervisor =
   | Extract<ToHost, { type: "free" | "fetch" | "place" | "finish" }>
   /** A run begins; `timeouts`: some of its stages have one. */
-  | { readonly type: "watch"; readonly run: number; readonly timeouts: boolean };
+  | { readonly type: "watch"; readonly run: number; readonly timeouts: boolean }
+  /** Take an assignment back that the slot hasn't begun. */
+  | { readonly type: "takeBack"; readonly slot: number; readonly life: number; readonly order: number };
 
 /**
  * The host's own thread → engine's side. `task` is what the lost slot was running; `stuck`: the thread can't be ended, so the host
@@ -52,12 +54,15 @@ export type FromSupervisor =
       readonly task: RunningTask | null;
       readonly stuck: boolean;
     }
+  | { readonly type: "tookBack"; readonly slot: number; readonly life: number; readonly order: number; readonly taken: boolean }
   /** The host process ends itself. */
   | { readonly type: "ending"; readonly reason: string };
 
 /** Engine's side → a slot. */
 export type ToSlot =
-  | Exclude<ToHost, { type: "fetch" | "place" | "prepare" }>
+  | Exclude<ToHost, { type: "fetch" | "place" | "prepare" | "assign" }>
+  /** `order` numbers what a slot was ever assigned. */
+  | (Extract<ToHost, { type: "assign" }> & { readonly order: number })
   /** In this order. One frame costs less than several. */
   | { readonly type: "several"; readonly messages: readonly ToSlot[] }
   /** Code has become files by then. A plan that the slot has had before goes by its hash. */
@@ -88,8 +93,11 @@ export interface SlotSettings {
   readonly life: number;
   /** Where the slices lie, by digest. */
   readonly folder: string;
-  readonly watch: SharedArrayBuffer;
+  /** As `Watch` and `Claims` lay it out. */
+  readonly shared: SharedArrayBuffer;
 }
+
+export const SHARED_BYTES = 56 + 4 * 1024;
 
 /** What a host process reads from its standard input, as one line of JSON. */
 export interface HostSettings {
@@ -116,11 +124,10 @@ export function sharedNowMs(): number {
 
 /** What a slot is doing, in shared memory: written by the slot before and after each task, read by the host's own thread. */
 export class Watch {
-  static readonly BYTES = 56;
   readonly #cells: Float64Array;
 
   constructor(memory: SharedArrayBuffer) {
-    this.#cells = new Float64Array(memory);
+    this.#cells = new Float64Array(memory, 0, 7);
   }
 
   begin(run: number, planned: number, block: number, attempt: number, limitMs: number): void {
@@ -144,6 +151,42 @@ export class Watch {
     const cells = this.#cells;
     if (cells[0] === 0) return null;
     return { run: cells[1]!, planned: cells[2]!, block: cells[3]!, attempt: cells[4]!, limitMs: cells[5]!, deadlineMs: cells[6]! };
+  }
+}
+
+/**
+ * Which assignments a slot has begun, and which were taken back before: in shared memory, since a thread inside one long task hears no
+ * message, and what waits behind that task is what another slot could do. Assignments use the cells in turn; a cell holds the last that
+ * was decided, twice its number, and one more where it was taken back. Numbers may wrap: their differences don't.
+ */
+export class Claims {
+  readonly #cells: Int32Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#cells = new Int32Array(memory, 56, 1024);
+  }
+
+  /** False: it was taken back. */
+  begin(order: number): boolean {
+    const place = order % this.#cells.length;
+    const begun = (order * 2) | 0;
+    const before = Atomics.load(this.#cells, place);
+    // A later one may stand here where very much is assigned; then this one can't be taken back any more.
+    if (((before - begun) | 0) >= 0) return before !== begun + 1;
+    return Atomics.compareExchange(this.#cells, place, before, begun) !== begun + 1;
+  }
+
+  isTakenBack(order: number): boolean {
+    return Atomics.load(this.#cells, order % this.#cells.length) === ((order * 2 + 1) | 0);
+  }
+
+  /** False: it has begun. */
+  takeBack(order: number): boolean {
+    const place = order % this.#cells.length;
+    const begun = (order * 2) | 0;
+    const before = Atomics.load(this.#cells, place);
+    if (((before - begun) | 0) >= 0) return false;
+    return Atomics.compareExchange(this.#cells, place, before, begun + 1) === before;
   }
 }
 

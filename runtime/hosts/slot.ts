@@ -17,7 +17,7 @@ import { SLOT_FIELD } from "./entry.ts";
 import { GoneError, inUserTerms, isTransient, thrownError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
 import type { FromSlot, Hello, SharedValue, SlotSettings, SupervisorToSlot, ToSlot } from "./inside.ts";
-import { isCacheable, Watch } from "./inside.ts";
+import { Claims, isCacheable, Watch } from "./inside.ts";
 import type { FromHost, InputFeed, ProvidedValue } from "./link.ts";
 import { Collector, ObjectTable, ObjectWriter, readShared, TensorMemory } from "./objects.ts";
 import type { Answer } from "./outputs.ts";
@@ -50,6 +50,8 @@ type ReadInput = (block: number) => unknown;
 /** Part of an assignment: blocks `next … end - 1` haven't begun. */
 interface Work {
   readonly assign: Assign;
+  /** It can't be taken back as a whole any more. */
+  claimed: boolean;
   next: number;
   end: number;
 }
@@ -79,6 +81,7 @@ class Slot {
   readonly #socket: Socket;
   readonly #port = parentPort!;
   readonly #watch: Watch;
+  readonly #claims: Claims;
   readonly #collector = new Collector();
   readonly #tensors = new TensorMemory(this.#collector);
   readonly #writer = new ObjectWriter(this.#tensors);
@@ -101,7 +104,8 @@ class Slot {
   constructor(settings: SlotSettings, socket: Socket) {
     this.#settings = settings;
     this.#socket = socket;
-    this.#watch = new Watch(settings.watch);
+    this.#watch = new Watch(settings.shared);
+    this.#claims = new Claims(settings.shared);
     this.#reports = new Reports((report) => {
       this.#send(report);
       this.#flush();
@@ -146,7 +150,7 @@ class Slot {
         for (const key of message.keys) this.#runs.get(message.run)?.provided.delete(key);
         return;
       case "assign":
-        this.#queue.push({ assign: message, next: message.first, end: message.first + message.count });
+        this.#queue.push({ assign: message, claimed: false, next: message.first, end: message.first + message.count });
         return;
       case "recall":
         this.#recall(message);
@@ -234,7 +238,8 @@ class Slot {
       work.assign.stage === stage &&
       work.assign.attempt === attempt &&
       first < work.end &&
-      work.next < first + count;
+      work.next < first + count &&
+      (work.claimed || !this.#claims.isTakenBack(work.assign.order));
     const work = this.#current && holds(this.#current) ? this.#current : this.#queue.find(holds);
     if (!work) {
       recalled(first + count, 0);
@@ -242,7 +247,8 @@ class Slot {
     }
     const from = Math.max(first, work.next);
     const end = Math.min(first + count, work.end);
-    if (end < work.end) this.#queue.splice(this.#queue.indexOf(work) + 1, 0, { assign: work.assign, next: end, end: work.end });
+    if (end < work.end)
+      this.#queue.splice(this.#queue.indexOf(work) + 1, 0, { assign: work.assign, claimed: work.claimed, next: end, end: work.end });
     work.end = from;
     recalled(from, end - from);
   }
@@ -274,7 +280,9 @@ class Slot {
     this.#working = true;
     this.#turnMs = this.#flushedMs = performance.now();
     for (let work = this.#queue.shift(); work; work = this.#queue.shift()) {
+      if (!work.claimed && !this.#claims.begin(work.assign.order)) continue;
       this.#current = work;
+      work.claimed = true;
       await this.#workOff(work);
       if (this.#left.length > 0) await this.#dispose();
     }

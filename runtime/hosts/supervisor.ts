@@ -10,7 +10,7 @@ import { SLOT_FIELD } from "./entry.ts";
 import { thrownError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
 import type { FromSlot, FromSupervisor, Hello, HostSettings, SharedValue, SlotSettings, SupervisorToSlot, ToSupervisor } from "./inside.ts";
-import { sharedNowMs, Watch } from "./inside.ts";
+import { Claims, SHARED_BYTES, sharedNowMs, Watch } from "./inside.ts";
 import type { ObjectRef } from "./link.ts";
 import { Collector, ObjectTable, ObjectWriter, sharedParts } from "./objects.ts";
 
@@ -58,6 +58,7 @@ interface Slot {
   life: number;
   worker: Worker;
   readonly watch: Watch;
+  readonly claims: Claims;
   /** Why this thread is being ended by us. */
   ending: "timeout" | "cancelled" | null;
   limitMs: number;
@@ -97,11 +98,12 @@ class Supervisor {
     const reader = new FrameReader((message) => this.#heard(message as ToSupervisor));
     this.#socket.on("data", (chunk: Uint8Array) => reader.push(chunk));
     for (let index = 0; index < this.#settings.slots; index++) {
-      const memory = new SharedArrayBuffer(Watch.BYTES);
+      const memory = new SharedArrayBuffer(SHARED_BYTES);
       const slot: Slot = {
         life: 0,
         worker: this.#thread(index, 0, memory),
         watch: new Watch(memory),
+        claims: new Claims(memory),
         ending: null,
         limitMs: 0,
         escaped: undefined,
@@ -117,9 +119,9 @@ class Supervisor {
 
   // --- Slots ---------------------------------------------------------------------------------------------------------------
 
-  #thread(index: number, life: number, watch: SharedArrayBuffer): Worker {
+  #thread(index: number, life: number, shared: SharedArrayBuffer): Worker {
     const { socket, token, folder, slotEntry } = this.#settings;
-    const settings: SlotSettings = { socket, token, slot: index, life, folder, watch };
+    const settings: SlotSettings = { socket, token, slot: index, life, folder, shared };
     return new Worker(slotEntry, { workerData: { [SLOT_FIELD]: settings }, stdout: true, stderr: true, argv: [] });
   }
 
@@ -220,6 +222,12 @@ class Supervisor {
       case "fetch":
         this.#fetch(message.request, message.ref);
         return;
+      case "takeBack": {
+        const { slot, life, order } = message;
+        const taken = this.#slots[slot]!.life === life && this.#slots[slot]!.claims.takeBack(order);
+        this.#send({ type: "tookBack", slot, life, order, taken });
+        return;
+      }
     }
   }
 

@@ -10,6 +10,7 @@ export const picky = (x) => { if (x === 3) throw new RangeError("not 3"); return
 export const busy = (x) => { if (x % 4 === 3) throw Object.assign(new Error("busy"), { name: "TransientError" }); return "row " + x; };
 export const say = (x) => { console.log("saw", x); console.error("warned"); process.stdout.write("raw\\n"); return x; };
 export const slow = (x) => { const end = performance.now() + 8; while (performance.now() < end); return x; };
+export const long = (ms) => { const end = performance.now() + ms; while (performance.now() < end); return ms; };
 export const give = () => Math.max;
 export const count = (batch) => { slow(0); return batch.length; };
 export const next = (w) => w + 1;
@@ -30,7 +31,7 @@ const fit: Expr = {
   ],
 };
 const program = plan(
-  { double: {}, later: { async: true }, picky: {}, busy: {}, say: {}, slow: {}, give: {}, sum: {}, count: {}, next: {} },
+  { double: {}, later: { async: true }, picky: {}, busy: {}, say: {}, slow: {}, long: {}, give: {}, sum: {}, count: {}, next: {} },
   [
     { id: "double", body: call("double", input(0)), inputs: [value] },
     { id: "later", body: call("later", input(0)), inputs: [value] },
@@ -41,6 +42,7 @@ const program = plan(
     { id: "give", body: call("give") },
     { id: "sum", body: call("sum", input(0), input(1)), inputs: [value, value] },
     { id: "fit", body: fit, inputs: [value] },
+    { id: "long", body: call("long", input(0)), inputs: [value] },
   ],
   module,
 );
@@ -123,6 +125,24 @@ describe("tasks in slots", () => {
     expect(recalled.count).toBeGreaterThan(0);
     await host.finished(run, 5, recalled.first);
     expect(host.values(run, 5).size).toBe(recalled.first);
+  });
+
+  it("gives back what waits behind a task that never looks up", async () => {
+    const run = begin();
+    host.assign(run, 9, { inputs: numbers(400, 1) });
+    host.assign(run, 0, { inputs: numbers(1, 1) });
+    host.assign(run, 0, { first: 1, inputs: numbers(1, 1) });
+    host.link.send({ type: "recall", run, slot: 0, stage: 0, first: 1, count: 1, attempt: 0 });
+    await host.one("recalled", (message) => message.run === run && message.count === 1);
+    expect(host.all("finished").filter((message) => message.run === run)).toEqual([]);
+    // It is not done behind the back of whoever has it now; the same task may come here again.
+    await host.finished(run, 0, 1);
+    expect([...host.values(run, 0).keys()]).toEqual([0]);
+    host.assign(run, 0, { first: 1, inputs: numbers(1, 1) });
+    await host.finished(run, 0, 2);
+    // Too late: nothing of it hasn't begun.
+    host.link.send({ type: "recall", run, slot: 0, stage: 0, first: 1, count: 1, attempt: 0 });
+    await host.one("recalled", (message) => message.run === run && message.count === 0);
   });
 
   it("names a value that can't leave", async () => {

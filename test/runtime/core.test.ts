@@ -85,6 +85,34 @@ describe("credit", () => {
   });
 });
 
+describe("stages beside each other", () => {
+  it("share the slots, however many tasks the first has", () => {
+    const run = scheduler(
+      [
+        { id: "a", tasks: 100 },
+        { id: "b", tasks: 100 },
+      ],
+      {},
+      [0, 1],
+    );
+    expect(run.begin(2)).toEqual(["stageStarted b 100", "assign b[0+1] #1 to 0.0", "stageStarted a 100", "assign a[0+1] #1 to 0.1"]);
+    expect(run.done("b", 0, 1, { runMs: 30 })).toEqual(["assign b[1+1] #1 to 0.0"]);
+  });
+
+  it("yield to what more waits for", () => {
+    const run = scheduler(
+      [
+        { id: "a", tasks: 100 },
+        { id: "all", reads: [blocks(0)] },
+        { id: "b", tasks: 100 },
+      ],
+      {},
+      [1, 2],
+    );
+    expect(run.begin(2)).toEqual(["stageStarted a 100", "assign a[0+1] #1 to 0.0", "assign a[1+1] #1 to 0.1"]);
+  });
+});
+
 describe("recall", () => {
   /** Finishes whatever a worker's slot has; gives the last commands. */
   function drain(run: ReturnType<typeof scheduler>, worker: number): string[] {
@@ -138,6 +166,24 @@ describe("recall", () => {
     expect(drain(quick, 1)).toEqual([]);
     const { run } = uneven();
     expect(run.on({ type: "recalled", worker: 0, slot: 0, stage: 0, first: 151, count: 0, attempt: 1 })).toEqual([]);
+  });
+
+  it("of what waits behind a task of a stage that has never run", () => {
+    const shapes: Shape[] = [{ id: "first" }, ...["a", "b", "c", "d"].map((id) => ({ id, reads: [value(0)] }))];
+    const run = scheduler(shapes, {}, [1, 2, 3, 4]);
+    run.begin(2);
+    // Nothing is known before anything has run; then stages that haven't are taken to be as quick.
+    expect(run.done("first", 0, 1, { runMs: 0.1 }).filter((line) => line.startsWith("assign"))).toEqual([
+      "assign d[0+1] #1 to 0.0",
+      "assign c[0+1] #1 to 0.1",
+      "assign b[0+1] #1 to 0.0",
+      "assign a[0+1] #1 to 0.1",
+    ]);
+    run.done("c", 0, 1, { slot: 1 });
+    // However short it may be, `d` may not be.
+    expect(run.done("a", 0, 1, { slot: 1 })).toContain("recall b[0+1] #1 of 0.0");
+    const again = run.on({ type: "recalled", worker: 0, slot: 0, stage: 2, first: 0, count: 1, attempt: 1 });
+    expect(again).toEqual(["assign b[0+1] #1 to 0.1"]);
   });
 
   it("of a stage that keeps to one slot helps nobody", () => {
