@@ -1,6 +1,7 @@
 // What must be true of a run's state after every step. Slow on purpose: for tests, which call it after each event.
 import type { Instance, Stage, State } from "./model.ts";
 import { Committed, ENGINE, Inside, Live, NOBODY, Ready, Sent, Waiting } from "./model.ts";
+import { fresh } from "./speculation.ts";
 
 type Fail = (what: string) => never;
 
@@ -19,10 +20,15 @@ export function checkInvariants(state: State): void {
     for (const slot of worker.slots) {
       if (slot.worker !== index) fail(`a slot of worker ${index} says it is ${slot.worker}'s`);
       if (slot.queue.length > state.settings.singlesQueued) fail(`slot ${slot.slot} of worker ${index} has ${slot.queue.length} batches`);
-      for (const { stage, next, end } of slot.queue) {
+      for (const batch of slot.queue) {
+        const { stage, next, end, shadow, doubled } = batch;
         if (next >= end) fail(`an empty batch of stage ${stage}`);
         if (!sent.has(stage)) fail(`a batch of stage ${stage}, which is retired`);
-        for (let block = next; block < end; block++) sent.get(stage)!.push(block);
+        if (shadow && !doubled) fail(`a second copy of stage ${stage} isn't marked as one`);
+        // A task belongs to the batch that had it first, until another commits it.
+        if (shadow) continue;
+        for (const [from, to] of fresh(state.stages[stage]!, batch, next, end))
+          for (let block = from; block < to; block++) sent.get(stage)!.push(block);
       }
     }
   }

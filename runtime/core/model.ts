@@ -136,6 +136,8 @@ export type CoreEvent =
   | { readonly type: "copied"; readonly stage: number; readonly block: number; readonly to: number }
   /** `from` doesn't hold the block after all. */
   | { readonly type: "objectMissing"; readonly stage: number; readonly block: number; readonly from: number }
+  /** Time has passed: a slot without work may do again what takes another too long. */
+  | { readonly type: "looked"; readonly nowMs: number }
   /** The engine has the run's results in hand. */
   | { readonly type: "collected" }
   | { readonly type: "cancel" };
@@ -226,6 +228,11 @@ export interface Settings {
   /** Instances that one `each` has at a time, at most: so many, and more for each slot. */
   readonly instances: number;
   readonly instancesPerSlot: number;
+  /** A second copy is for stages of so many tasks, this share of which is done, and for tasks that take so many times the median, and so long. */
+  readonly speculateFrom: number;
+  readonly speculateAt: number;
+  readonly speculateFactor: number;
+  readonly speculateAfterMs: number;
 }
 export const DEFAULTS: Settings = {
   creditMs: 20,
@@ -239,6 +246,10 @@ export const DEFAULTS: Settings = {
   maxBackoffMs: 30_000,
   instances: 32,
   instancesPerSlot: 32,
+  speculateFrom: 4,
+  speculateAt: 0.75,
+  speculateFactor: 1.5,
+  speculateAfterMs: 200,
 };
 
 /** What all instances of a stage of the plan share. */
@@ -262,6 +273,8 @@ export interface Template {
   readonly limit: Limit | null;
   /** Measured run time of a task; NaN until known. */
   taskMs: number;
+  /** Of the last tasks, where there are several. */
+  readonly recentMs: number[];
 }
 
 export interface Limit {
@@ -401,6 +414,9 @@ export interface Batch {
   reportedMs: number;
   /** Asked back in vain: all of it has begun, or waits for objects. */
   kept: boolean;
+  /** Another slot has the same tasks; `shadow`: and had them first. */
+  doubled: boolean;
+  readonly shadow: boolean;
 }
 
 export interface Slot {
@@ -410,6 +426,8 @@ export interface Slot {
   readonly queue: Batch[];
   /** The batch whose end it has been asked to give back, until it answers. */
   recalling: Batch | null;
+  /** Since when it has been seen at a task. */
+  at: { readonly batch: Batch; readonly next: number; readonly sinceMs: number } | null;
 }
 
 export interface Worker {
@@ -421,6 +439,8 @@ export interface Worker {
 export interface State {
   readonly settings: Settings;
   readonly plan: Plan;
+  /** Whether a task of that stage of the plan may run twice at a time: nobody could tell. */
+  readonly mayDouble: (stage: number) => boolean;
   readonly templates: readonly Template[];
   /** Null: retired with its instance. */
   readonly stages: (Stage | null)[];

@@ -1,8 +1,9 @@
 // Which slot gets which tasks, and how many at once: by priority of stages, credit of slots, limits of schedules, and where inputs lie.
 // Must not know what becomes of them: commits, failures and losses are `step.ts`.
-import type { Command, Slot, Stage, State, Worker } from "./model.ts";
+import type { Batch, Command, Slot, Stage, State, Worker } from "./model.ts";
 import { ENGINE, Ready } from "./model.ts";
 import { expand } from "./regions.ts";
+import { straggler } from "./speculation.ts";
 import { started } from "./tasks.ts";
 import { move } from "./transitions.ts";
 
@@ -58,7 +59,7 @@ function recall(state: State, idle: Slot, commands: Command[]): void {
 /** Estimated work behind the task that runs, as far as it could be taken back: the last batch, or where that is one task, all of them. */
 function recallableMs(state: State, slot: Slot, idle: Slot): number {
   const batch = slot.queue.at(-1);
-  if (!batch || batch.kept || slot === idle) return 0;
+  if (!batch || batch.kept || batch.doubled || slot === idle) return 0;
   const stage = state.stages[batch.stage]!;
   if (!hasRoom(state, stage, idle) && !leaves(slot, stage)) return 0;
   // What has never been measured may stand behind, or be, a task of any length: it is always worth asking for.
@@ -236,21 +237,40 @@ function alike(state: State, stage: Stage, first: number, other: number): boolea
   return true;
 }
 
+/** For a slot that has nothing to do: the rest of a batch that another slot has been at for too long. */
+export function speculate(state: State, nowMs: number, commands: Command[]): void {
+  const late = straggler(state, nowMs);
+  if (!late) return;
+  const { batch, stage } = late;
+  for (const worker of state.workers.values()) {
+    const slot = worker.alone ? undefined : worker.slots.find(({ queue }) => queue.length === 0);
+    if (!slot || !hasRoom(state, stage, slot)) continue;
+    batch.doubled = true;
+    enqueue(state, slot, stage, { ...batch, reportedMs: 0, kept: true, shadow: true }, commands);
+    return;
+  }
+}
+
 function send(state: State, slot: Slot, stage: Stage, first: number, last: number, commands: Command[]): void {
   if (!stage.started) started(stage, commands);
   move(state, stage, first, last, "assigned");
   stage.readyCount -= last - first;
+  const attempt = stage.attempt[first]!;
+  const batch = { stage: stage.index, attempt, next: first, end: last, reportedMs: 0, kept: false, doubled: false, shadow: false };
+  enqueue(state, slot, stage, batch, commands);
+}
+
+function enqueue(state: State, slot: Slot, stage: Stage, batch: Batch, commands: Command[]): void {
   state.shares[stage.key[0]!]!++;
   const { limit } = stage.template;
-  if (!slot.queue.some((batch) => batch.stage === stage.index)) stage.slotsUsing++;
-  if (limit && !slot.queue.some((batch) => state.stages[batch.stage]!.template === stage.template)) limit.using++;
-  const attempt = stage.attempt[first]!;
-  slot.queue.push({ stage: stage.index, attempt, next: first, end: last, reportedMs: 0, kept: false });
-  const { worker, slot: index } = slot;
+  if (!slot.queue.some((other) => other.stage === stage.index)) stage.slotsUsing++;
+  if (limit && !slot.queue.some((other) => state.stages[other.stage]!.template === stage.template)) limit.using++;
+  slot.queue.push(batch);
+  const { next: first, end: last, attempt } = batch;
   commands.push({
     type: "assign",
-    worker,
-    slot: index,
+    worker: slot.worker,
+    slot: slot.slot,
     stage: stage.index,
     first,
     count: last - first,

@@ -285,11 +285,25 @@ function itemsAtOnce(state: State, { template }: Stage): number {
 
 /** Looks at control stages until none has anything to do, and forgets instances that are over. */
 export function settle(state: State, commands: Command[]): void {
+  const busy: Instance[] = [];
   while (state.due.length > 0 || state.over.length > 0) {
     const stage = state.due.pop();
-    if (!stage) retire(state, state.over.pop()!, commands);
-    else if (state.stages[stage.index] === stage && state.begun) look(state, stage, commands);
+    if (stage) {
+      if (state.stages[stage.index] === stage && state.begun) look(state, stage, commands);
+      continue;
+    }
+    const instance = state.over.pop()!;
+    if (isBusy(state, instance)) busy.push(instance);
+    else retire(state, instance, commands);
   }
+  state.over.push(...busy);
+}
+
+/** Of two copies of a task, one may still be at work when all is over. */
+function isBusy({ workers }: State, { base, stages }: Instance): boolean {
+  for (const { slots } of workers.values())
+    for (const { queue } of slots) if (queue.some(({ doubled, stage }) => doubled && base <= stage && stage < base + stages)) return true;
+  return false;
 }
 
 function look(state: State, stage: Stage, commands: Command[]): void {

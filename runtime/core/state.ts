@@ -14,12 +14,15 @@ export interface Start {
   readonly settings?: Partial<Settings>;
   /** Stages of one task whose value the engine has from an earlier run; with the value where it `decides`. */
   readonly kept?: ReadonlyMap<number, number>;
+  /** Whether tasks of a stage of the plan may have second copies; none, unless told. */
+  readonly mayDouble?: (stage: number) => boolean;
 }
 
-export function createState({ plan, params, settings, kept = new Map() }: Start): State {
+export function createState({ plan, params, settings, kept = new Map(), mayDouble = () => false }: Start): State {
   const state: State = {
     settings: { ...DEFAULTS, ...settings },
     plan,
+    mayDouble,
     templates: templatesOf(plan, params),
     stages: [],
     workers: new Map(),

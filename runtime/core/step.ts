@@ -3,8 +3,9 @@
 import { allocateBlocks } from "./columns.ts";
 import type { Batch, Command, CoreEvent, Slot, Stage, State, Why } from "./model.ts";
 import { Delayed, ENGINE, Live } from "./model.ts";
-import { schedule } from "./placing.ts";
+import { schedule, speculate } from "./placing.ts";
 import { letGo, settle } from "./regions.ts";
+import { fresh, isTheirs, remember } from "./speculation.ts";
 import { drop, loseHolder, made, opened, readyAgain, returnTasks, size, stageDone, used, wholePresent } from "./tasks.ts";
 import { illegal, move } from "./transitions.ts";
 
@@ -15,6 +16,7 @@ export function step(state: State, event: CoreEvent): Command[] {
   if (state.begun && (state.status as State["status"]) === "running") {
     settle(state, commands);
     schedule(state, commands);
+    if (event.type === "looked") speculate(state, event.nowMs, commands);
     if (state.unfinished === 0) {
       state.status = "collecting";
       commands.push({ type: "collect" });
@@ -31,7 +33,10 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
       for (const stage of state.stages.slice()) if (stage && stage.tasks >= 0 && !stage.present) opened(state, stage, commands);
       return;
     case "workerJoined": {
-      const slots = Array.from({ length: event.slots }, (_, slot): Slot => ({ worker: event.worker, slot, queue: [], recalling: null }));
+      const slots = Array.from(
+        { length: event.slots },
+        (_, slot): Slot => ({ worker: event.worker, slot, queue: [], recalling: null, at: null }),
+      );
       state.workers.set(event.worker, { slots, alone: false });
       return;
     }
@@ -49,14 +54,18 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
     }
     case "failed": {
       const slot = state.workers.get(event.worker)?.slots[event.slot];
-      if (slot && takeHead(state, slot, event.stage, event.block, event.attempt))
-        taskFailed(state, event.stage, event.block, event, commands);
+      const batch = slot?.queue[0];
+      // Of two copies, the one that was first tells what goes wrong.
+      if (slot && batch && takeHead(state, slot, event.stage, event.block, event.attempt) && !batch.shadow)
+        if (isTheirs(state.stages[event.stage]!, batch, event.block)) taskFailed(state, event.stage, event.block, event, commands);
       return;
     }
     case "inputMissing": {
       const slot = state.workers.get(event.worker)?.slots[event.slot];
-      if (!slot || !takeHead(state, slot, event.stage, event.block, event.attempt)) return;
+      const batch = slot?.queue[0];
+      if (!slot || !batch || !takeHead(state, slot, event.stage, event.block, event.attempt)) return;
       const stage = state.stages[event.stage]!;
+      if (batch.shadow || !isTheirs(stage, batch, event.block)) return;
       returnTasks(state, stage, event.block, event.block + 1);
       for (const producer of stage.oneToOne) drop(state, producer, event.block, event.worker, commands);
       for (const { producer, block } of stage.points) drop(state, producer, block, event.worker, commands);
@@ -92,6 +101,8 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
       drop(state, event.stage, event.block, event.from, commands);
       return;
     }
+    case "looked":
+      return;
     case "collected":
       if (state.status === "collecting") end(state, { status: "ok" }, commands);
       return;
@@ -117,15 +128,35 @@ function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>,
   const last = event.first + event.count;
   const spentMs = Math.max(0, event.runMs - batch.reportedMs);
   batch.reportedMs = event.runMs;
-  measure(state, stage, spentMs / event.count);
+  const theirs = fresh(stage, batch, event.first, last);
+  if (theirs.length > 0) measure(state, stage, spentMs / event.count);
   if (event.value !== undefined) stage.value = event.value;
   batch.next = last;
   if (batch.next === batch.end) dequeue(state, slot);
-
-  move(state, stage, event.first, last, "committed");
-  stage.pending -= event.count;
-  for (let i = event.first; i < last && stage.deaths.size > 0; i++) stage.deaths.delete(i);
   const holder = event.held === "engine" ? ENGINE : event.worker;
+  for (const [from, to] of theirs) commit(state, stage, from, to, event, holder, commands);
+  if (batch.doubled && holder !== ENGINE) freeSpare(stage, event.first, last, holder, commands);
+}
+
+/** Of what a second copy gave, nobody but its own holder needs what another holds, or what has been used already. */
+function freeSpare(stage: Stage, first: number, last: number, holder: number, commands: Command[]): void {
+  for (let block = first; block < last; block++)
+    if (stage.holder[block] !== holder && !stage.copies.get(block)?.includes(holder))
+      commands.push({ type: "free", stage: stage.index, first: block, count: 1, holder });
+}
+
+function commit(
+  state: State,
+  stage: Stage,
+  first: number,
+  last: number,
+  event: Extract<CoreEvent, { type: "finished" }>,
+  holder: number,
+  commands: Command[],
+): void {
+  move(state, stage, first, last, "committed");
+  stage.pending -= last - first;
+  for (let i = first; i < last && stage.deaths.size > 0; i++) stage.deaths.delete(i);
   if (stage.cutsList) {
     const blocks = event.blocks ?? 0;
     if (stage.blocks >= 0 && stage.blocks !== blocks) {
@@ -134,10 +165,10 @@ function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>,
     }
     if (stage.blocks < 0) allocateBlocks(stage, blocks);
     made(state, stage, 0, blocks, holder, commands);
-  } else made(state, stage, event.first, last, holder, commands);
-  for (const producer of stage.oneToOne) used(state, state.stages[producer]!, event.first, last, commands);
+  } else made(state, stage, first, last, holder, commands);
+  for (const producer of stage.oneToOne) used(state, state.stages[producer]!, first, last, commands);
   if (stage.control?.kind === "each" && stage.control.inside)
-    for (let task = event.first; task < last; task++) letGo(state, stage, stage.control.instances.get(task)!, commands);
+    for (let task = first; task < last; task++) letGo(state, stage, stage.control.instances.get(task)!, commands);
   if (stage.pending === 0) stageDone(state, stage, commands);
   if (!stage.cutsList) return;
   for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
@@ -145,7 +176,9 @@ function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>,
 }
 
 /** A moving average: tasks of one stage of the plan take much the same time. */
-function measure(state: State, { template }: Stage, ms: number): void {
+function measure(state: State, stage: Stage, ms: number): void {
+  const { template } = stage;
+  remember(stage, ms);
   // Of the run as a whole in proportion: one long stage among many short ones says little of the next.
   if (Number.isNaN(template.taskMs))
     state.guessMs = Number.isNaN(state.guessMs) ? Math.max(ms, 1e-3) : Math.max(ms, 1e-3) ** 0.2 * state.guessMs ** 0.8;
@@ -198,10 +231,16 @@ function unsent(
       (batch) => batch.stage === stageIndex && batch.attempt === attempt && batch.next === first && batch.end === first + count,
     ) ?? -1;
   if (!slot || place < 0) return;
+  const batch = slot.queue[place]!;
   takeBatch(state, slot, place);
   const stage = state.stages[stageIndex]!;
-  returnTasks(state, stage, first, first + count);
+  giveBack(state, stage, batch);
   readyAgain(state, stage, first, first + count);
+}
+
+/** What is left of a batch waits again, but for what is another's by now. */
+function giveBack(state: State, stage: Stage, batch: Batch): void {
+  if (!batch.shadow) for (const [first, last] of fresh(stage, batch, batch.next, batch.end)) returnTasks(state, stage, first, last);
 }
 
 /** The end of a batch comes back, for slots that have nothing to do. */
@@ -261,12 +300,13 @@ function emptySlot(
   let tasks = 0;
   while (slot.queue.length > 0) dequeue(state, slot);
   slot.recalling = null;
-  for (const { stage, next, end: last } of batches) {
-    returnTasks(state, state.stages[stage]!, next, last);
-    tasks += last - next;
+  for (const batch of batches) {
+    giveBack(state, state.stages[batch.stage]!, batch);
+    tasks += batch.shadow ? 0 : batch.end - batch.next;
   }
   const head = batches[0];
-  return { batches, running: head ? { stage: head.stage, block: head.next } : null, tasks };
+  // Who is to blame for the end of one of two copies would be hard to say.
+  return { batches, running: head && !head.doubled ? { stage: head.stage, block: head.next } : null, tasks };
 }
 
 function death(state: State, running: { readonly stage: number; readonly block: number }, cause: unknown, commands: Command[]): void {
@@ -293,7 +333,8 @@ function slotLost(state: State, event: Extract<CoreEvent, { type: "slotLost" }>,
   const slot = state.workers.get(event.worker)?.slots[event.slot];
   if (!slot) return;
   const head = slot.queue[0];
-  const failed = event.blame === "failure" && head ? { stage: head.stage, block: head.next } : null;
+  const isFailure = event.blame === "failure" && head && !head.shadow && isTheirs(state.stages[head.stage]!, head, head.next);
+  const failed = isFailure ? { stage: head.stage, block: head.next } : null;
   if (head && failed) takeHead(state, slot, head.stage, head.next, head.attempt);
   const { batches, running, tasks } = emptySlot(state, slot);
   if (tasks > 0) commands.push({ type: "tasksReturned", worker: event.worker, tasks });

@@ -45,6 +45,7 @@ export function templatesOf(plan: Plan, params: Params): Template[] {
       isEffect: stage.effect ?? false,
       limit: limited === null ? null : { slots: limited, using: 0 },
       taskMs: Number.NaN,
+      recentMs: [],
     };
   });
 }

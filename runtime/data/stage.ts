@@ -74,8 +74,8 @@ export function prepareStage(
 /** So many blocks of a stage are computed twice. */
 const REPEATED_BLOCKS = 4;
 
-/** A fit is long and tells its numbers; what reaches outside itself gives what it finds there. */
-function isRepeatable(plan: Plan, stage: number): boolean {
+/** Whether nobody could tell that it was computed twice: a fit is long and tells its numbers; what reaches outside itself gives what it finds there. */
+export function isRepeatable(plan: Plan, stage: number): boolean {
   const called = calledFunctions(plan, stage).map((id) => plan.functions[id]!);
   return (
     called.length > 0 &&

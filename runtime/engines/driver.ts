@@ -5,10 +5,11 @@ import type { CodeStore, Json, Plan, PlanStage } from "../../compiler/plan.ts";
 import type { Command, CoreEvent, Outcome, Stage, State } from "../core/model.ts";
 import { ENGINE, Live } from "../core/model.ts";
 import { lookUp } from "../core/regions.ts";
+import { fresh } from "../core/speculation.ts";
 import { createState, StartError } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import type { StoredBlock } from "../data/stage.ts";
-import { storedRows } from "../data/stage.ts";
+import { isRepeatable, storedRows } from "../data/stage.ts";
 import type { RunEvent, RunStatus, TaskError, Unstamped } from "../events/events.ts";
 import { EVENTS_FORMAT } from "../events/events.ts";
 import type { Column, FromHost, OutputFeed } from "../hosts/link.ts";
@@ -72,6 +73,15 @@ function failurePlan(plan: Plan, { stages, regions }: NonNullable<Plan["onFailur
 function failureValue({ stage, block, name, message }: TaskError): Json {
   return { stage, block, name, message };
 }
+
+/** Nobody could tell that a task of it ran twice. */
+function mayBeDoubled(plan: Plan, index: number): boolean {
+  const { effect, body } = plan.stages[index]!;
+  return !effect && body.op !== "track" && body.op !== "expect" && isRepeatable(plan, index);
+}
+
+/** So often it is seen to that no slot idles while another takes too long. */
+const LOOK_EVERY_MS = 50;
 
 type Ended = Pick<DriverResult, "status" | "outputs" | "error">;
 
@@ -141,7 +151,8 @@ class RunDriver implements RunListener {
     this.#resolve = resolve;
     this.#reject = reject;
     const kept = new Map(Array.from(reduced.given, ([stage, column]) => [stage, numberIn(column) ?? Number.NaN]));
-    this.#state = createState({ plan: reduced.plan, params: options.params, kept });
+    const mayDouble = (stage: number) => mayBeDoubled(reduced.plan, stage);
+    this.#state = createState({ plan: reduced.plan, params: options.params, kept, mayDouble });
     this.#feeding = new Feeding({
       plan: reduced.plan,
       state: this.#state,
@@ -173,7 +184,9 @@ class RunDriver implements RunListener {
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     for (const worker of this.#pool.workers.values()) this.joined(worker);
     this.#step({ type: "begin" });
+    if (!this.#over) this.#looking = setInterval(() => this.#step({ type: "looked", nowMs: performance.now() }), LOOK_EVERY_MS);
   }
+  #looking: NodeJS.Timeout | null = null;
 
   readonly #onAbort = () => this.#step({ type: "cancel" });
 
@@ -221,6 +234,7 @@ class RunDriver implements RunListener {
         const batch = this.#state.workers.get(worker.index)?.slots[slot]?.queue[0];
         if (!batch || batch.stage !== stage || batch.attempt !== attempt || batch.next !== first) return;
         const made = this.#state.stages[stage]!;
+        const counted = fresh(made, batch, first, first + count).reduce((sum, [from, to]) => sum + to - from, 0);
         if (outputs.kind === "column") this.#feeding.valuesOf(stage).add(first, outputs.column);
         else if (outputs.kind === "blocks" && outputs.inline) this.#feeding.valuesOf(stage).add(0, outputs.inline);
         const inline = outputs.kind === "column" || (outputs.kind === "blocks" && (outputs.inline !== null || outputs.count === 0));
@@ -228,17 +242,19 @@ class RunDriver implements RunListener {
         const atMs = performance.now() - this.#log.startMs;
         const path = this.#telling.path(made.instance);
         this.#telling.working(made);
-        this.#event({
-          type: "tasks.finished",
-          stage: this.#planned(made).id,
-          ...(path === "" ? {} : { instance: path }),
-          worker: worker.link.id,
-          slot,
-          first,
-          count,
-          startMs: Math.max(0, atMs - spentMs),
-          runMs: spentMs,
-        });
+        // Another copy may have been the first.
+        if (counted > 0)
+          this.#event({
+            type: "tasks.finished",
+            stage: this.#planned(made).id,
+            ...(path === "" ? {} : { instance: path }),
+            worker: worker.link.id,
+            slot,
+            first,
+            count: counted,
+            startMs: Math.max(0, atMs - spentMs),
+            runMs: spentMs,
+          });
         this.#step({
           type: "finished",
           worker: worker.index,
@@ -549,6 +565,7 @@ class RunDriver implements RunListener {
     this.#over = true;
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     for (const timer of this.#timers) clearTimeout(timer);
+    if (this.#looking) clearInterval(this.#looking);
     this.#pool.leave(this.#run);
   }
 }

@@ -199,6 +199,47 @@ describe("recall", () => {
   });
 });
 
+describe("a straggler", () => {
+  /** Eight tasks on two slots, seven of which are done after 10 ms each; the last one takes its time at slot 0. */
+  function straggling() {
+    const run = schedulerOf(planOf([{ id: "a", tasks: 8, slots: null }]), { creditMs: 1 }, () => true);
+    run.begin(2);
+    for (let task = 1; task < 8; task++) run.done("a", task, 1, { slot: 1, runMs: 10, held: "worker" });
+    return run;
+  }
+
+  it("gets a second copy on a slot that has nothing else to do, and the first to be done commits", () => {
+    const run = straggling();
+    expect(run.on({ type: "looked", nowMs: 1000 })).toEqual([]);
+    expect(run.on({ type: "looked", nowMs: 1150 })).toEqual([]);
+    expect(run.on({ type: "looked", nowMs: 1250 })).toEqual(["assign a[0+1] #1 to 0.1"]);
+    expect(run.on({ type: "looked", nowMs: 9000 })).toEqual([]);
+    expect(run.done("a", 0, 1, { slot: 1, held: "worker" })).toEqual(["stageFinished a 8", "collect"]);
+    expect(run.done("a", 0, 1, { slot: 0, held: "worker" })).toEqual([]);
+  });
+
+  it("isn't blamed for its copy, and the copy is void when it is given to another", () => {
+    const run = straggling();
+    run.on({ type: "looked", nowMs: 1000 });
+    run.on({ type: "looked", nowMs: 1250 });
+    expect(run.failed("a", 0, false, 1, 1)).toEqual([]);
+    run.on({ type: "slotLost", worker: 0, slot: 0, blame: "death", cause: "slot", jitter: 0 });
+    expect(run.state.status).toBe("running");
+    expect(run.done("a", 0, 1, { attempt: 2 })).toEqual(["stageFinished a 8", "collect"]);
+  });
+
+  it("is none where a copy could be told, or too little is done", () => {
+    const once = schedulerOf(planOf([{ id: "a", tasks: 8, slots: null }]), { creditMs: 1 });
+    const early = schedulerOf(planOf([{ id: "a", tasks: 80, slots: null }]), { creditMs: 1 }, () => true);
+    for (const run of [once, early]) {
+      run.begin(2);
+      for (let task = 1; task < 8; task++) run.done("a", task, 1, { slot: 1, runMs: 10 });
+      run.on({ type: "looked", nowMs: 1000 });
+      expect(run.on({ type: "looked", nowMs: 5000 })).toEqual([]);
+    }
+  });
+});
+
 describe("failures", () => {
   it("end the run, unless they are transient", () => {
     const run = scheduler([{ id: "a" }]);

@@ -120,6 +120,26 @@ describe("local engine", () => {
     expect(Math.min(...long)).toBeGreaterThan(10);
   }, 30_000);
 
+  it("a task that takes far longer than its like gets a second copy, and the first to be done counts", async () => {
+    const { plan, code } = await program({ entry: "straggling" });
+    // Only what nobody could tell has run twice gets one, and a file can tell.
+    const functions = Object.fromEntries(Object.entries(plan.functions).map(([id, { reaches: _reaches, ...one }]) => [id, one]));
+    let tasks = 0;
+    const { status, outputs, ms } = await engine.run({ ...plan, hash: "", functions }, code, {
+      params: { flag: join(folder, "stalled") },
+      onEvent: (event) => {
+        if (event.type === "tasks.finished") tasks += event.count;
+      },
+    });
+    expect(status).toBe("ok");
+    expect(outputs.result).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(tasks).toBe(12);
+    expect(ms).toBeLessThan(30_000);
+    // The slot that hangs is free again.
+    const again = await engine.run(plan, code, { params: { flag: join(folder, "stalled") } });
+    expect(again.status).toBe("ok");
+  }, 60_000);
+
   it("data(1) keeps to one slot", async () => {
     const { plan, code } = await program({ schedule: "patient" });
     const slots = new Set<number>();

@@ -5,8 +5,8 @@ import type { Command, CoreEvent, Settings } from "../../runtime/core/model.ts";
 import { createState } from "../../runtime/core/state.ts";
 import { step } from "../../runtime/core/step.ts";
 
-export function schedulerOf(plan: Plan, settings: Partial<Settings> = {}) {
-  const state = createState({ plan, params: {}, settings });
+export function schedulerOf(plan: Plan, settings: Partial<Settings> = {}, mayDouble: (stage: number) => boolean = () => false) {
+  const state = createState({ plan, params: {}, settings, mayDouble });
   /** By number; of those that are retired too. */
   const names: string[] = [];
   const learn = () => {

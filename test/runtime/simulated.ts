@@ -23,6 +23,8 @@ export interface Simulated {
   readonly results: Readonly<Record<string, readonly number[]>>;
   /** Batches that were taken back from slots. */
   readonly givenBack: number;
+  /** Batches that went to a second slot while the first was at them. */
+  readonly doubled: number;
 }
 
 export interface Simulation {
@@ -34,7 +36,11 @@ export interface Simulation {
 }
 
 export function simulate({ plan, dice, settings = {}, turns = 20_000 }: Simulation): Simulated {
-  const state = createState({ plan, params: {}, settings: { transientRetries: 1000, maxDeaths: 1000, recallMs: 0, ...settings } });
+  const lenient = { transientRetries: 1000, maxDeaths: 1000, recallMs: 0, speculateFrom: 2, speculateAt: 0.3, speculateAfterMs: 0 };
+  const mayDouble = (stage: number) => !plan.stages[stage]!.effect;
+  const state = createState({ plan, params: {}, settings: { ...lenient, ...settings }, mayDouble });
+  let nowMs = 0;
+  let doubled = 0;
   let at = 0;
   const roll = () => dice[at++] ?? 900 + ((at * 7) % 100);
   let nextWorker = 0;
@@ -58,6 +64,12 @@ export function simulate({ plan, dice, settings = {}, turns = 20_000 }: Simulati
         const tasks = Array.from({ length: command.count }, (_, i) => command.first + i);
         const stage = state.stages[command.stage]!;
         for (const task of tasks) if (acted.has(nameOf(stage, task))) throw new Error(`${nameOf(stage, task)} acts twice`);
+        if (
+          running.some(
+            (one) => one.stage === command.stage && one.first < command.first + command.count && command.first < one.first + one.count,
+          )
+        )
+          doubled++;
         running.push({ ...command, gives: tasks.map((task) => madeFrom(state, values, stage, task)) });
       } else if (command.type === "free") {
         const here = values.get(command.stage)!;
@@ -78,6 +90,9 @@ export function simulate({ plan, dice, settings = {}, turns = 20_000 }: Simulati
   say({ type: "begin" });
   for (let turn = 0; turn < turns && !ended; turn++) {
     const luck = roll();
+    nowMs += luck / 50;
+    if (luck % 5 === 0) say({ type: "looked", nowMs });
+    if (ended) break;
     const alive = [...state.workers.keys()];
     if (luck < 25 && alive.length > 0) {
       const worker = alive[luck % alive.length]!;
@@ -149,7 +164,7 @@ export function simulate({ plan, dice, settings = {}, turns = 20_000 }: Simulati
     if (ended && output.some((one) => one !== Live)) throw new Error(`${name} ended without its result`);
     results[name] = [...(values.get(index) ?? [])];
   }
-  return { ended, state, results, givenBack };
+  return { ended, state, results, givenBack, doubled };
 }
 
 /** Iterations end: a stage whose name says so says when. */

@@ -38,6 +38,7 @@ const losses = fc.array(fc.nat(999), { minLength: 400, maxLength: 400 });
 
 it("every run ends, whatever is lost", () => {
   let givenBack = 0;
+  let doubled = 0;
   fc.assert(
     fc.property(shapes, losses, (made, dice) => {
       const plan = planOf(
@@ -48,16 +49,19 @@ it("every run ends, whatever is lost", () => {
       expect(run.ended).toEqual({ type: "end", outcome: { status: "ok" } });
       expect(run.results).toEqual(simulate({ plan, dice: [] }).results);
       givenBack += run.givenBack;
+      doubled += run.doubled;
     }),
     { numRuns: 300 },
   );
   expect(givenBack).toBeGreaterThan(0);
+  expect(doubled).toBeGreaterThan(0);
 }, 120_000);
 
 const programs = fc.array(fc.nat(999), { minLength: 40, maxLength: 120 }).map(randomPlan);
 
 it("regions in each other come to life, are lost and are made again, and give what they give when nothing is lost", () => {
   let instances = 0;
+  let doubled = 0;
   fc.assert(
     fc.property(programs, losses, (plan, dice) => {
       const calm = simulate({ plan, dice: [], settings: { instances: 2, instancesPerSlot: 1 } });
@@ -65,9 +69,11 @@ it("regions in each other come to life, are lost and are made again, and give wh
       const run = simulate({ plan, dice, settings: { instances: 2, instancesPerSlot: 1 } });
       expect(run.ended).toEqual({ type: "end", outcome: { status: "ok" } });
       expect(run.results).toEqual(calm.results);
+      doubled += run.doubled;
       instances += run.state.stages.length - plan.stages.length;
     }),
     { numRuns: 150 },
   );
   expect(instances).toBeGreaterThan(0);
+  expect(doubled).toBeGreaterThan(0);
 }, 300_000);
