@@ -15,7 +15,7 @@ export interface PlanTextOptions {
   readonly paint: Paint;
 }
 
-/** Below this, reasons get a line of their own. */
+/** From here on there is room for types; reasons get a line of their own wherever they don't fit. */
 const WIDE = 120;
 const STAGES: readonly Column[] = [
   { title: "", elide: "end", least: 1 },
@@ -30,22 +30,30 @@ const BECAUSE: Column = { title: "because", elide: "end", least: 24 };
 
 export function planText(plan: Plan, { params, width, paint }: PlanTextOptions): string {
   const facts = planFacts(plan, params);
-  const wide = width >= WIDE;
   const cells = facts.stages.map((one) => stageCells(one, plan, params));
-  const columns = wide ? [...STAGES, GIVES, BECAUSE] : STAGES;
-  const shown = table(
-    columns,
-    cells.map(({ basic, gives, because }) => (wide ? [...basic, gives, because] : basic)),
+  const whole = table(
+    [...STAGES, GIVES, BECAUSE],
+    cells.map(({ basic, gives, because }) => [...basic, gives, because]),
     width,
   );
+  // A reason that is cut short is none.
+  const wide = !whole.shortened;
+  const roomy = width >= WIDE;
+  const under = () =>
+    table(
+      roomy ? [...STAGES, GIVES] : STAGES,
+      cells.map(({ basic, gives }) => (roomy ? [...basic, gives] : basic)),
+      width,
+    );
+  const shown = wide ? whole : under();
   const [head, ...rows] = shown.lines;
   const indent = "     ";
   const body = rows.flatMap((row, i) => {
     const { critical, stage } = facts.stages[i]!;
     const line = critical ? paint("bold", row) : row;
     const { because } = cells[i]!;
-    const under = wide || because === "" ? [] : wrapped(because, width - indent.length).map((text) => paint("dim", indent + text));
-    return [...(startsRegion(plan, i, stage) ? [paint("dim", regionLine(plan, stage.region!))] : []), line, ...under];
+    const reason = wide || because === "" ? [] : wrapped(because, width - indent.length).map((text) => paint("dim", indent + text));
+    return [...(startsRegion(plan, i, stage) ? [paint("dim", regionLine(plan, stage.region!))] : []), line, ...reason];
   });
   return [
     `${paint("bold", plan.name)} under ${plan.about.schedule ?? "auto"}, plan ${plan.hash.slice(0, 12)}`,
@@ -75,7 +83,7 @@ function stageCells(facts: StageFacts, plan: Plan, params: PlanTextOptions["para
       heldUntil === null ? "the end: a result" : heldUntil.length === 0 ? "nobody reads it" : heldUntil.join(", "),
     ],
     gives: about?.type ?? "",
-    because: about?.why ?? "",
+    because: [about?.why ?? "", decisionText(facts)].filter((text) => text !== "").join("; "),
   };
 }
 
@@ -104,6 +112,26 @@ function taskText(tasks: TaskNumber, { tasks: { kind } }: PlanStage): string {
   if (tasks.kind === "param") return `--${tasks.name}`;
   if (tasks.kind === "none") return "-";
   return kind === "each" ? `per row of ${tasks.stage}` : `per block of ${tasks.stage}`;
+}
+
+/** The number and the edge that decided into how many tasks a stage is cut. */
+function decisionText({ decidedBy, slots, tasks }: StageFacts): string {
+  if (!decidedBy) return "";
+  const { kind, of, count } = decidedBy;
+  const number = count.kind === "known" ? count.tasks.toLocaleString("en") : count.kind === "param" ? `--${count.name}` : null;
+  const most = slots !== null && tasks.kind === "known" && slots < tasks.tasks ? `, at most ${slots} at once` : "";
+  const counted = (one: string) => `${number} ${one}${number === "1" ? "" : "s"}`;
+  switch (kind) {
+    case "blocks":
+      if (of === null) return `its source has ${counted("block")}${most}`;
+      return number === null ? `a task a block of ${of}` : `${of} has ${counted("block")}${most}`;
+    case "rows":
+      return `a region a row of ${of}`;
+    case "partials":
+      return number === null ? `a partial a block of ${of}` : `${of} has ${counted("partial")}`;
+    case "whole":
+      return number === null ? `needs all of ${of}` : `needs all ${counted("block")} of ${of}`;
+  }
 }
 
 const depthOf = (plan: Plan, region: number | null | undefined): number =>

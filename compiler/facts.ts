@@ -20,8 +20,19 @@ export interface StageFacts {
   readonly slots: number | null;
   /** Its value is freed when these are done; null: it is a result, and stays. */
   readonly heldUntil: readonly string[] | null;
+  /** The edge by which it was cut into tasks or not, and the number that stands there; null where it reads no stage and is one task. */
+  readonly decidedBy: Decision | null;
   /** Stands in the longest chain. */
   readonly critical: boolean;
+}
+
+/** `blocks`: cut where the source was cut; `rows`: an instance for each; `partials`: gathers them; `whole`: needs all of it at once. */
+export interface Decision {
+  readonly kind: "blocks" | "rows" | "partials" | "whole";
+  /** The stage at the other end of the edge; null: its own source. */
+  readonly of: string | null;
+  /** Blocks or partials there. */
+  readonly count: TaskNumber;
 }
 
 export interface PlanFacts {
@@ -60,6 +71,7 @@ export function planFacts(plan: Plan, params: { readonly [name: string]: Json })
       tasks: taskNumber(stage, plan, params),
       slots: stage.strategy.kind === "data" ? stage.strategy.slots : 1,
       heldUntil: results.has(stage) ? null : lastReaders(stage).map(({ id }) => id),
+      decidedBy: decision(stage, plan, params),
       critical: onPath.has(stage),
     }),
   );
@@ -70,6 +82,37 @@ export function planFacts(plan: Plan, params: { readonly [name: string]: Json })
     known: outside.reduce((sum, { tasks }) => sum + (tasks.kind === "known" ? tasks.tasks : 0), 0),
     open: outside.filter(({ tasks }) => tasks.kind === "after" || tasks.kind === "param"),
   };
+}
+
+function decision({ tasks, inputs, strategy }: PlanStage, plan: Plan, params: { readonly [name: string]: Json }): Decision | null {
+  const blocksOf = (index: number): TaskNumber => {
+    const stage = plan.stages[index]!;
+    return stage.output === "blocks" ? listBlocks(stage) : taskNumber(stage, plan, params);
+  };
+  switch (tasks.kind) {
+    case "range":
+      return { kind: "blocks", of: null, count: scalarNumber(tasks.blocks, plan, params) };
+    case "perBlock":
+      return { kind: "blocks", of: plan.stages[tasks.of]!.id, count: blocksOf(tasks.of) };
+    case "each":
+      return { kind: "rows", of: plan.stages[tasks.of]!.id, count: { kind: "after", stage: plan.stages[tasks.of]!.id } };
+    case "one": {
+      // A value as such decides nothing: whatever reads it reads all of it.
+      const gathered = inputs.find((input) => input.kind === "blocks");
+      if (!gathered || !("stage" in gathered)) return null;
+      const of = plan.stages[gathered.stage]!;
+      const kind = of.output === "partial" && strategy.kind === "task" ? "partials" : "whole";
+      return { kind, of: of.id, count: blocksOf(gathered.stage) };
+    }
+    default:
+      return null;
+  }
+}
+
+/** A list is cut once it is there. */
+function listBlocks(stage: PlanStage): TaskNumber {
+  const written = stage.body.op === "list" ? stage.body.items.length : null;
+  return written === null ? { kind: "after", stage: stage.id } : { kind: "known", tasks: Math.min(written, 1024) };
 }
 
 /** A param's value in a run that was given these; undefined where it has none. */
@@ -87,10 +130,7 @@ function taskNumber({ tasks }: PlanStage, plan: Plan, params: { readonly [name: 
       return { kind: "after", stage: plan.stages[tasks.of]!.id };
     case "perBlock": {
       const of = plan.stages[tasks.of]!;
-      // A list is cut once it is there.
-      if (of.output !== "blocks") return taskNumber(of, plan, params);
-      const written = of.body.op === "list" ? of.body.items.length : null;
-      return written === null ? { kind: "after", stage: of.id } : { kind: "known", tasks: Math.min(written, 1024) };
+      return of.output === "blocks" ? listBlocks(of) : taskNumber(of, plan, params);
     }
     default:
       return { kind: "none" };

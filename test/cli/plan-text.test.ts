@@ -43,18 +43,25 @@ it("says how many tasks, until when a value is held, and what the longest chain 
 it("has all on one line where there is room, and shortens honestly where there is none", async () => {
   const plan = await planOf(files, "main.pipe");
   const text = (width: number) => planText(plan, { params: { epochs: 3 }, width, paint: plain });
-  const wide = text(240);
+  const wide = text(320);
   expect(wide).toContain("n = 3, blocks = 4, epochs = 3 (given)");
-  expect(lineOf(wide, "model")).toMatch(/fit, sequential, 3 epochs +1 +1 +the end: a result +float +auto: a fit runs sequentially$/);
-  expect(lineOf(wide, "high/blocks")).toMatch(/ data +per block of rows +all +high +float +auto: row by row, over all slots$/);
-  expect(lineOf(wide, "most/blocks")).toMatch(/ data +4 +all /);
+  expect(lineOf(wide, "model")).toMatch(
+    /fit, sequential, 3 epochs +1 +1 +the end: a result +float +auto: a fit runs sequentially; needs all of rows$/,
+  );
+  expect(lineOf(wide, "high/blocks")).toMatch(
+    / data +per block of rows +all +high +float +auto: row by row, over all slots; a task a block of rows$/,
+  );
+  expect(lineOf(wide, "most/blocks")).toMatch(/ data +4 +all .*; its source has 4 blocks$/);
+  expect(lineOf(wide, "most")).toMatch(/; most\/blocks has 4 partials$/);
   expect(wide).not.toContain("…");
   const narrow = text(80);
   for (const line of narrow.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
   expect(narrow).toContain("…");
   expect(narrow).toContain("--json has all");
-  expect(narrow).toContain("     auto: a fit runs sequentially");
-  for (const width of [40, 100, 120, 160])
+  expect(narrow).toContain("     auto: a fit runs sequentially; needs all of rows");
+  // Reasons are whole wherever they stand.
+  expect(text(130)).toContain("     auto: row by row, over all slots; a task a block of rows");
+  for (const width of [40, 100, 120, 160, 200])
     for (const line of text(width).split("\n")) expect(line.length).toBeLessThanOrEqual(Math.max(80, width));
   expect(text(Number.POSITIVE_INFINITY)).not.toContain("…");
 });
