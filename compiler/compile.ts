@@ -72,8 +72,8 @@ async function readProgram(path: string, sources: Sources, options: CompileOptio
   const inside = sources.list(file);
   if (inside.length > 0) {
     const program = inside.find((name) => /\.pipe(line\.ts)?$/.test(name));
-    const help = program ? `it is a folder, and a program is a file: ${file}/${program}` : "it is a folder, and a program is a file";
-    return { module: null, diagnostics: [report("HR501", { file }, [], { help })], unread: [] };
+    const help = program ? { help: `${file}/${program}` } : {};
+    return { module: null, diagnostics: [report("HR501", { file, folder: true }, [], help)], unread: [] };
   }
   const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : ".";
   const near = nearest(file.slice(file.lastIndexOf("/") + 1), sources.list(folder));

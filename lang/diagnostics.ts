@@ -344,6 +344,17 @@ dimension is a number, a symbol that the pipeline's signature binds in each call
     type Images = Tensor<f32, [N, 784]>         there is no dimension \`N\`
     type Images<N> = Tensor<f32, [N, 784]>`,
   }),
+  HR125: entry<{ callee: string; first: string; second: string }>({
+    severity: "error",
+    title: "two arguments in each other's place",
+    message: (p) => `\`${p.callee}\` takes \`${p.first}\` before \`${p.second}\``,
+    explain: `Neither of the two arguments fits where it stands, and each fits where the other does. \`headrace check --fix\` puts them right; arguments
+that are given by name may stand in any order.
+
+    judge(row, model)                 \`judge\` takes \`model\` before \`row\`
+    judge(model, row)
+    judge(row: row, model: model)`,
+  }),
   // --- Types and parts ---
   HR201: entry<{ callee: string; parameter: string /** `field \`a\` of `, or nothing. */; inside: string; is: string; needs: string }>({
     severity: "error",

@@ -77,6 +77,10 @@ export const examples: Readonly<Record<Code, Example | Untested>> = {
   HR122: { untested: "takes two files" },
   HR123: { wrong: `type Pair = { a: int<3> }\n${main(sum)}`, right: `type Pair = { a: int }\n${main(sum)}` },
   HR124: { wrong: `type Images = Tensor<f32, [N, 784]>\n${main(sum)}`, right: `type Images<N> = Tensor<f32, [N, 784]>\n${main(sum)}` },
+  HR125: {
+    wrong: 'let r = { id: 1, name: "a", size: 2.0 }\nscore(2.0, r)',
+    right: 'let r = { id: 1, name: "a", size: 2.0 }\nscore(r, 2.0)',
+  },
   HR201: { wrong: 'load("one") |> sum(r => r.size)', right: sum },
   HR202: { wrong: "let n: int = 1.5\nfloat(n)", right: "let n: float = 1.5\nn" },
   HR203: { wrong: "let rows = load(1)\nrows * 2.0", right: "let rows = load(1)\nrows |> sum(r => r.size * 2.0)" },

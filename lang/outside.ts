@@ -4,10 +4,10 @@ import { entry } from "./entry.ts";
 
 export const outside = {
   // --- Files and TypeScript ---
-  HR501: entry<{ file: string }>({
+  HR501: entry<{ file: string; folder?: boolean }>({
     severity: "error",
     title: "an imported file that isn't there",
-    message: (p) => `there is no file \`${p.file}\``,
+    message: (p) => (p.folder ? `\`${p.file}\` is a folder, and a program is a file` : `there is no file \`${p.file}\``),
     explain: `\`from "./x.ts"\` names a file by its path from the file that imports it, ending included. There is none under that name.
 
     import { load } from "./diggits.ts"      the file is called digits.ts

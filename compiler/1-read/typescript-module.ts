@@ -173,12 +173,22 @@ function readParameters(
     const span = spanOf(tag.getNameNode(), file);
     diagnostics.push(report("HR513", { name: tag.getName() }, [{ span, label: "not a parameter", role: "primary" }], { help }));
   }
-  return parameters.flatMap((parameter) => {
+  return parameters.flatMap((parameter): Parameter | Parameter[] => {
     const span = spanOf(parameter, file);
     if (!Node.isIdentifier(parameter.getNameNode()) || parameter.isRestParameter()) {
       const help = "one name for each, with its type: epochs: int = 5";
       diagnostics.push(report("HR511", { name: parameter.getNameNode().getText() }, [{ span, label: "here", role: "primary" }], { help }));
-      return [];
+      // Whoever reads what it would have named has nothing more to be told.
+      return namesIn(parameter.getNameNode()).map(
+        (name): Parameter => ({
+          name: { text: name.getText(), span: spanOf(name, file) },
+          doc: null,
+          type: { kind: "type", type: { kind: "error" } },
+          default: null,
+          range: null,
+          span,
+        }),
+      );
     }
     const tag = tags.find((each) => each.getName() === parameter.getName());
     const { doc, range } = tag === undefined ? { doc: null, range: null } : documented(tag, file);
@@ -195,6 +205,14 @@ function readParameters(
       range,
       span,
     };
+  });
+}
+
+function namesIn(node: Node): Node[] {
+  if (Node.isIdentifier(node)) return [node];
+  return node.getDescendantsOfKind(ts.SyntaxKind.BindingElement).flatMap((element) => {
+    const name = element.getNameNode();
+    return Node.isIdentifier(name) ? [name] : [];
   });
 }
 

@@ -6,6 +6,7 @@ import { parseTime } from "../../lang/times.ts";
 import type { Bindings, Type } from "../../lang/types.ts";
 import { bindings, join, mismatch, optionalOf, print, substitute } from "../../lang/types.ts";
 import type { Argument, Expr, FunctionSignature, SignatureParameter } from "../module.ts";
+import { tellSwapped } from "./argument-order.ts";
 import { callAttempt } from "./attempt.ts";
 import type { Context } from "./expressions.ts";
 import { check, checkLambda, errorAt, isInt, isNumber, later, partly } from "./expressions.ts";
@@ -178,9 +179,10 @@ function callFunction(call: Call, declared: StageFunction, scope: Scope, context
     return { parameter, value };
   });
   complete(signature, bound);
-  let fits = true;
+  const swapped = tellSwapped(call, signature, args, (parameter) => typeAt(parameter, bound), context);
+  let fits = swapped === null;
   for (const { parameter, value } of args) {
-    if (!checkArgument(stage, parameter, value, bound, sizes, context)) fits = false;
+    if (!swapped?.some((one) => one.value === value) && !checkArgument(stage, parameter, value, bound, sizes, context)) fits = false;
     remarkCopies(stage, parameter, value, scope, context);
   }
   const ordered = args.toSorted((a, b) => signature.parameters.indexOf(a.parameter) - signature.parameters.indexOf(b.parameter));
@@ -211,6 +213,11 @@ function fillGaps(args: readonly TypedArgument[], parameters: readonly Signature
   });
 }
 
+function typeAt(parameter: SignatureParameter, bound: Bindings): Type {
+  const wanted = substitute(wantedOf(parameter), bound, "kept");
+  return parameter.optional ? optionalOf(wanted) : wanted;
+}
+
 function checkArgument(
   stage: StageFunction,
   parameter: SignatureParameter,
@@ -219,8 +226,7 @@ function checkArgument(
   sizes: Sizes,
   context: Context,
 ): boolean {
-  const wanted = substitute(wantedOf(parameter), bound, "kept");
-  const to = parameter.optional ? optionalOf(wanted) : wanted;
+  const to = typeAt(parameter, bound);
   const frames = sizeFrames(wantedOf(parameter), value, bound, sizes);
   return argumentNeeds(value, to, { callee: stage.signature.name, parameter: parameter.name, span: parameter.span, frames }, context);
 }

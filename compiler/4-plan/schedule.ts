@@ -48,13 +48,28 @@ export function checkSchedules(module: Module): Diagnostic[] {
       );
     names.set(name.text, name);
     if (pipeline !== null && !pipelines.includes(pipeline.text)) {
-      const near = nearest(pipeline.text, pipelines);
+      const imported = module.imports.find(({ local }) => local.text === pipeline.text);
+      const caller = pipelines[0] === undefined ? "the pipeline that calls it" : `\`${pipelines[0]}\``;
+      const near = imported ? null : nearest(pipeline.text, pipelines);
       found.push(
         report(
           "HR409",
-          { what: `the schedule \`${name.text}\` is for \`${pipeline.text}\`, and there is no such pipeline` },
-          [at(pipeline.span, "no such pipeline")],
-          near ? { help: `did you mean \`${near}\`?`, fix: { span: pipeline.span, text: near } } : {},
+          {
+            what: `the schedule \`${name.text}\` is for \`${pipeline.text}\`, ${imported ? "which is imported" : "and there is no such pipeline"}`,
+          },
+          imported
+            ? [
+                at(pipeline.span, "not a pipeline of this file"),
+                { span: imported.from.span, label: "imported from here", role: "secondary" },
+              ]
+            : [at(pipeline.span, "no such pipeline")],
+          imported
+            ? {
+                help: `a schedule for ${caller} names those stages by their path: \`headrace plan\` lists them`,
+              }
+            : near
+              ? { help: `did you mean \`${near}\`?`, fix: { span: pipeline.span, text: near } }
+              : {},
         ),
       );
     }
