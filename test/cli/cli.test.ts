@@ -200,6 +200,17 @@ describe("check, plan, explain", () => {
     expect(left.stderr).not.toContain("HR108");
   });
 
+  it("check --fix mends each file of a program, and leaves its line ends alone", () => {
+    write("digits/part.pipe", 'import { loadDigits } from "./digits.ts"\n\npipeline part() -> int {\n  lodaDigits() |> count\n}\n');
+    const whole = ['import { part } from "./part.pipe"', "", "pipeline whole() -> int {", "  const a = prat()", "  a + 1", "}", ""];
+    write("digits/whole.pipe", whole.join("\r\n"));
+    const { status, stderr } = headrace("check", "--fix", "digits/whole.pipe");
+    expect([status, stderr]).toEqual([0, "mended 3 places\n"]);
+    const text = (name: string) => readFileSync(join(folder, "digits", name), "utf8");
+    expect(text("whole.pipe")).toBe(whole.join("\r\n").replace("const", "let").replace("prat", "part"));
+    expect(text("part.pipe")).toContain("  loadDigits() |> count\n");
+  }, 30_000);
+
   it("a place that can't be written to is named, and isn't called a bug", () => {
     for (const args of [
       ["build", "digits/digits.pipe", "-o", "nowhere/digits.mjs"],
