@@ -1,5 +1,6 @@
 // Runs a compiled program for a person or a script: typed flags, progress, results, Ctrl-C, exit codes. `headrace run` and the
 // files that `headrace build` writes both end here, so both take the same flags. Knows nothing of sources and compilers.
+import { closeSync, openSync, writeSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import type { Program } from "../compiler/bundle.ts";
 import type { Plan } from "../compiler/plan.ts";
@@ -16,6 +17,8 @@ import { printProblems } from "./problems.ts";
 import { plainFlags, readSecrets } from "./secrets.ts";
 import { duration, plain, show } from "./show.ts";
 import { painter, wantsColor } from "./terminal.ts";
+import type { Trace } from "./trace.ts";
+import { createTrace } from "./trace.ts";
 import { createView } from "./view.ts";
 
 export const runFlags: readonly Flag[] = [
@@ -23,6 +26,7 @@ export const runFlags: readonly Flag[] = [
   { name: "slots", value: "N", summary: "threads on this machine (default: one a processor)" },
   { name: "nats", value: "URL", summary: "run on the workers that listen there" },
   { name: "check", value: null, summary: "watch what functions do with their arguments, and compute pure blocks twice; slow" },
+  { name: "trace", value: "FILE", summary: "what ran when on which slot, for ui.perfetto.dev or chrome://tracing" },
   { name: "json", value: null, summary: "events on stdout, one a line; the last has the outputs" },
 ];
 
@@ -100,6 +104,9 @@ export async function execute(
     // A terminal that doesn't know its size says 0.
     size: () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 }),
   });
+  const path = given.flags.get("trace");
+  const trace = typeof path === "string" ? openTrace(path) : null;
+  const show = json ? (event: RunEvent) => process.stdout.write(eventLine(event)) : view.event;
   try {
     const result = await run(plan, program.code, {
       params: { ...values, ...secret.params },
@@ -107,7 +114,10 @@ export async function execute(
       ...runtime,
       ...(typeof nats === "string" ? { engine: { nats } } : {}),
       ...(typeof slots === "number" ? { slots } : {}),
-      onEvent: json ? (event) => process.stdout.write(eventLine(event)) : view.event,
+      onEvent: (event) => {
+        trace?.event(event);
+        show(event);
+      },
       signal: interruption.signal,
     });
     view.close();
@@ -122,9 +132,33 @@ export async function execute(
     return exitCodes[result.status];
   } finally {
     view.close();
+    trace?.close();
     stopListening();
   }
 }
+
+/** Throws where the file can't be written, before anything runs. */
+function openTrace(path: string): Trace {
+  const file = openSync(path, "w");
+  let waiting = "";
+  const flush = () => {
+    writeSync(file, waiting);
+    waiting = "";
+  };
+  const trace = createTrace((text) => {
+    waiting += text;
+    if (waiting.length > TRACE_PIECE) flush();
+  });
+  return {
+    event: trace.event,
+    close() {
+      trace.close();
+      flush();
+      closeSync(file);
+    },
+  };
+}
+const TRACE_PIECE = 1 << 16;
 
 /** With the name in that folder that was likely meant. */
 function noFile(problem: FileProblem, params: ReturnType<typeof paramFlags>): Diagnostic {

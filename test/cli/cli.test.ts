@@ -215,6 +215,7 @@ describe("check, plan, explain", () => {
     for (const args of [
       ["build", "digits/digits.pipe", "-o", "nowhere/digits.mjs"],
       ["graph", "digits/digits.pipe", "-o", "nowhere/digits.svg"],
+      ["run", "digits/digits.pipe", "--trace", "nowhere/trace.json"],
     ]) {
       const { status, stdout, stderr } = headrace(...args);
       expect([status, stdout]).toEqual([2, ""]);
