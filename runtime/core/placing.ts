@@ -133,10 +133,12 @@ function fill(state: State, slot: Slot, slots: number, commands: Command[]): "gi
     }
     if ((crowded && !isSingle(stage)) || !hasRoom(state, stage, slot)) continue;
     const fair = fairest(state, place, (other) => (!crowded || isSingle(other)) && hasRoom(state, other, slot));
-    const range = nextReady(state, fair, slot, batchSize(state, fair, queuedMs, slots));
-    if (!range) continue;
-    send(state, slot, fair, range.first, range.end, commands);
-    return "given";
+    for (const one of new Set([fair, stage])) {
+      const range = nextReady(state, one, slot, batchSize(state, one, queuedMs, slots));
+      if (!range) continue;
+      send(state, slot, one, range.first, range.end, commands);
+      return "given";
+    }
   }
   return crowded && !slot.queue.every((batch) => isSingle(stages[batch.stage]!)) ? "full" : "hungry";
 }

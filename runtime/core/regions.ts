@@ -300,7 +300,7 @@ export function settle(state: State, commands: Command[]): void {
 }
 
 /** Of two copies of a task, one may still be at work when all is over. */
-function isBusy({ workers }: State, { base, stages }: Instance): boolean {
+export function isBusy({ workers }: State, { base, stages }: Instance): boolean {
   for (const { slots } of workers.values())
     for (const { queue } of slots) if (queue.some(({ doubled, stage }) => doubled && base <= stage && stage < base + stages)) return true;
   return false;

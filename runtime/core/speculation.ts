@@ -53,11 +53,18 @@ export function straggler(state: State, nowMs: number): Straggler | null {
       const spentMs = nowMs - slot.at.sinceMs;
       const stage = state.stages[batch.stage]!;
       if (spentMs <= worstMs || batch.doubled || slot.recalling || spentMs < limitMs(state, stage)) continue;
+      if (!hasInputs(stage, batch)) continue;
       worst = { slot, batch, stage };
       worstMs = spentMs;
     }
   }
   return worst;
+}
+
+/** What was there when a batch was sent may have been lost since; its slot has it, another wouldn't. */
+function hasInputs({ gate, missing }: Stage, { next, end }: Batch): boolean {
+  for (let block = next; block < end; block++) if (missing[block]! > 0) return false;
+  return gate === 0;
 }
 
 /** How long a task may take before a second copy is worth its while; without limit where it can't have one. */

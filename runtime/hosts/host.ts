@@ -13,7 +13,7 @@ import { withoutSecrets } from "../secrets.ts";
 import type { HostEntry } from "./entry.ts";
 import { defaultEntry, HOST_ARGUMENT } from "./entry.ts";
 import { FrameReader, frame } from "./frames.ts";
-import type { FromSupervisor, Hello, HostSettings, ToSlot, ToSupervisor } from "./inside.ts";
+import type { FromSupervisor, Hello, HostSettings, SlotAnswer, ToSlot, ToSupervisor } from "./inside.ts";
 import { isCacheable } from "./inside.ts";
 import type { FromHost, ToHost, WorkerLink } from "./link.ts";
 
@@ -266,7 +266,11 @@ class Host implements WorkerLink {
       this.#announced = true;
       this.onMessage({ type: "ready", slots: this.slots, pid: this.#child!.pid! });
     }
-    return (message) => this.onMessage(message as FromHost);
+    return (message) => {
+      const answer = message as SlotAnswer;
+      if (answer.type === "dropped") this.#takenBack(slot, answer.order);
+      else this.onMessage(answer);
+    };
   }
   readonly #whenReplaced = new Map<number, () => void>();
   #announced = false;
@@ -376,14 +380,23 @@ class Host implements WorkerLink {
 
   #tookBack({ slot: index, life, order, taken }: Extract<FromSupervisor, { type: "tookBack" }>): void {
     const slot = this.#slots[index]!;
-    const asked = slot.asked.get(order);
     // All that an ended thread had is lost with it.
-    if (life !== slot.life || !asked) return;
+    if (life !== slot.life) return;
+    if (taken) this.#takenBack(slot, order);
+    else {
+      const asked = slot.asked.get(order);
+      slot.asked.delete(order);
+      if (asked) this.#toSlot(slot, [frame(asked)]);
+    }
+  }
+
+  /** Heard of twice, and told once: by the host's own thread, and by the slot before any answer to what stood behind it. */
+  #takenBack(slot: SlotState, order: number): void {
+    const asked = slot.asked.get(order);
+    if (!asked) return;
     slot.asked.delete(order);
-    if (taken) {
-      const { run, slot, stage, first, count, attempt } = asked;
-      this.onMessage({ type: "recalled", run, slot, stage, first, count, attempt });
-    } else this.#toSlot(slot, [frame(asked)]);
+    const { run, stage, first, count, attempt } = asked;
+    this.onMessage({ type: "recalled", run, slot: asked.slot, stage, first, count, attempt });
   }
 
   #finish(run: number): void {

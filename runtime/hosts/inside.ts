@@ -74,6 +74,12 @@ export type ToSlot =
       readonly check: boolean;
     };
 
+/**
+ * A slot → engine's side. `dropped`: it came to an assignment that had been taken back. Said in its place among the answers, which may be
+ * heard before the host's own thread says the same.
+ */
+export type SlotAnswer = FromHost | { readonly type: "dropped"; readonly order: number };
+
 /** Slot → the host's own thread. */
 export type FromSlot =
   /** The thread runs. */

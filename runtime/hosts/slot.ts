@@ -16,9 +16,9 @@ import { columnReader, columnValues, decode } from "../objects/codec.ts";
 import { SLOT_FIELD } from "./entry.ts";
 import { GoneError, inUserTerms, isTransient, thrownError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
-import type { FromSlot, Hello, SharedValue, SlotSettings, SupervisorToSlot, ToSlot } from "./inside.ts";
+import type { FromSlot, Hello, SharedValue, SlotAnswer, SlotSettings, SupervisorToSlot, ToSlot } from "./inside.ts";
 import { Claims, isCacheable, Watch } from "./inside.ts";
-import type { FromHost, InputFeed, ProvidedValue } from "./link.ts";
+import type { InputFeed, ProvidedValue } from "./link.ts";
 import { Collector, ObjectTable, ObjectWriter, readShared, TensorMemory } from "./objects.ts";
 import type { Answer } from "./outputs.ts";
 import { blocksAnswer, Outputs } from "./outputs.ts";
@@ -254,7 +254,7 @@ class Slot {
   }
 
   /** Gathered; sent by `#flush`, at the latest when this slot has nothing more to do. */
-  #send(message: FromHost): void {
+  #send(message: SlotAnswer): void {
     this.#pending.push(frame(message));
   }
 
@@ -280,7 +280,10 @@ class Slot {
     this.#working = true;
     this.#turnMs = this.#flushedMs = performance.now();
     for (let work = this.#queue.shift(); work; work = this.#queue.shift()) {
-      if (!work.claimed && !this.#claims.begin(work.assign.order)) continue;
+      if (!work.claimed && !this.#claims.begin(work.assign.order)) {
+        this.#send({ type: "dropped", order: work.assign.order });
+        continue;
+      }
       this.#current = work;
       work.claimed = true;
       await this.#workOff(work);
