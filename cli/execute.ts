@@ -1,7 +1,7 @@
 // Runs a compiled program for a person or a script: typed flags, progress, results, Ctrl-C, exit codes. `headrace run` and the
 // files that `headrace build` writes both end here, so both take the same flags. Knows nothing of sources and compilers.
 import { closeSync, openSync, writeSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Program } from "../compiler/bundle.ts";
 import type { Plan } from "../compiler/plan.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
@@ -26,6 +26,7 @@ export const runFlags: readonly Flag[] = [
   { name: "slots", value: "N", summary: "threads on this machine (default: one a processor)" },
   { name: "nats", value: "URL", summary: "run on the workers that listen there" },
   { name: "check", value: null, summary: "watch what functions do with their arguments, and compute pure blocks twice; slow" },
+  { name: "fresh", value: null, summary: "make every result anew, whatever earlier runs left" },
   { name: "trace", value: "FILE", summary: "what ran when on which slot, for ui.perfetto.dev or chrome://tracing" },
   { name: "json", value: null, summary: "events on stdout, one a line; the last has the outputs" },
 ];
@@ -58,7 +59,10 @@ function summaryOf(plan: Plan, name: string): string {
 export async function execute(
   program: Program,
   argv: readonly string[],
-  runtime: Pick<RunOptions, "engine" | "folder"> = {},
+  {
+    results,
+    ...runtime
+  }: Pick<RunOptions, "engine" | "folder"> & { /** Where results are kept unless told. */ readonly results?: string } = {},
 ): Promise<number> {
   const anyPlan = program.plans.auto ?? Object.values(program.plans)[0]!;
   const params = paramFlags(anyPlan.params, runFlags, (name) => summaryOf(anyPlan, name));
@@ -92,6 +96,7 @@ export async function execute(
     return 3;
   }
 
+  const cache = resultsFolder(results ?? null);
   const json = given.flags.has("json");
   const nats = given.flags.get("nats");
   const interruption = new AbortController();
@@ -112,6 +117,7 @@ export async function execute(
       params: { ...values, ...secret.params },
       check: given.flags.has("check"),
       ...runtime,
+      ...(cache === null ? {} : { cache: { folder: cache, fresh: given.flags.has("fresh") } }),
       ...(typeof nats === "string" ? { engine: { nats } } : {}),
       ...(typeof slots === "number" ? { slots } : {}),
       onEvent: (event) => {
@@ -135,6 +141,12 @@ export async function execute(
     trace?.close();
     stopListening();
   }
+}
+
+/** `HEADRACE_CACHE` is a folder for results, or `off`. */
+function resultsFolder(unless: string | null): string | null {
+  const told = process.env.HEADRACE_CACHE;
+  return told === undefined || told === "" ? unless : told === "off" ? null : resolve(told);
 }
 
 /** Throws where the file can't be written, before anything runs. */

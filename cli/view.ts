@@ -21,13 +21,17 @@ export interface ViewTarget {
 interface Line {
   readonly name: string;
   readonly parts: Map<string, { tasks: number; done: number }>;
+  /** Tasks that an earlier run has done, by stage of the plan. */
+  readonly reused: Map<string, number>;
   /** Stages of the plan under this name that will run, or have begun, and haven't finished: what stands in a region may never begin. */
   left: number;
   strategy: string;
   state:
     | { readonly kind: "waiting" }
     | { readonly kind: "running"; readonly startMs: number }
-    | { readonly kind: "done"; readonly ms: number };
+    | { readonly kind: "done"; readonly ms: number }
+    /** An earlier run has done all of it. */
+    | { readonly kind: "reused" };
   failed: boolean;
   progress: string | null;
   /** When a plain line last told of it. */
@@ -53,6 +57,7 @@ export function createView(plan: Plan, target: ViewTarget): View {
       line = {
         name: stage.name,
         parts: new Map(),
+        reused: new Map(),
         left: 0,
         strategy: "",
         state: { kind: "waiting" },
@@ -90,14 +95,20 @@ export function createView(plan: Plan, target: ViewTarget): View {
         : line.state.kind === "done"
           ? duration(line.state.ms)
           : "";
-    return [line.strategy, count, time, metrics].filter((text) => text !== "").join("  ");
+    const reused = [...line.reused.values()].reduce((sum, one) => sum + one, 0);
+    const before = reused === 0 ? "" : line.strategy === "" || tasks <= 1 ? "reused" : `${reused} reused`;
+    return [line.strategy, count, before, time, metrics].filter((text) => text !== "").join("  ");
   }
 
   function draw(): void {
     const { columns, rows } = target.size();
     const shown = [...lines.values()].filter((line) => line.state.kind !== "waiting").slice(-Math.max(1, rows - 1));
     const text = shown.map((line) => {
-      const mark = line.failed ? paint("red", "✗") : line.state.kind === "done" ? paint("green", "✓") : paint("cyan", "·");
+      const mark = line.failed
+        ? paint("red", "✗")
+        : line.state.kind === "done" || line.state.kind === "reused"
+          ? paint("green", "✓")
+          : paint("cyan", "·");
       const name = line.name.slice(0, columns - 4).padEnd(nameWidth);
       return `${mark} ${paint("bold", name)}  ${describe(line).slice(0, Math.max(0, columns - nameWidth - 5))}\n`;
     });
@@ -131,6 +142,18 @@ export function createView(plan: Plan, target: ViewTarget): View {
     if (!target.live && line.state.kind === "running" && atMs - line.toldMs >= PLAIN_PROGRESS_MS) plainLine(line, atMs, describe(line));
   }
 
+  /** One of the stages under a name is done with. */
+  function less(line: Line, atMs: number): void {
+    if (--line.left > 0) return;
+    if (line.state.kind === "running") {
+      line.state = { kind: "done", ms: atMs - line.state.startMs };
+      plainLine(line, atMs, `${describe(line)}  done`);
+    } else if (line.state.kind === "waiting" && line.reused.size > 0) {
+      line.state = { kind: "reused" };
+      plainLine(line, atMs, describe(line));
+    }
+  }
+
   function event(event: RunEvent): void {
     offsetMs = event.atMs - performance.now();
     switch (event.type) {
@@ -138,7 +161,7 @@ export function createView(plan: Plan, target: ViewTarget): View {
         const line = lineOf.get(event.stage);
         if (!line) return;
         if (maybe.has(event.stage)) line.left++;
-        line.parts.set(event.stage, { tasks: event.tasks, done: 0 });
+        line.parts.set(event.stage, { tasks: event.tasks, done: line.reused.get(event.stage) ?? 0 });
         // What prepares or combines runs as one task; how the stage itself runs is worth saying.
         if (line.strategy === "" || event.strategy !== "task") line.strategy = event.strategy;
         if (line.state.kind === "waiting") {
@@ -178,9 +201,21 @@ export function createView(plan: Plan, target: ViewTarget): View {
       }
       case "stage.finished": {
         const line = lineOf.get(event.stage);
-        if (line?.state.kind !== "running" || --line.left > 0) return;
-        line.state = { kind: "done", ms: event.atMs - line.state.startMs };
-        plainLine(line, event.atMs, `${describe(line)}  done`);
+        if (line) less(line, event.atMs);
+        break;
+      }
+      case "stage.reused": {
+        const line = lineOf.get(event.stage);
+        if (!line) return;
+        line.reused.set(event.stage, (line.reused.get(event.stage) ?? 0) + event.tasks);
+        const part = line.parts.get(event.stage);
+        if (part) part.done += event.tasks;
+        if (event.whole) less(line, event.atMs);
+        break;
+      }
+      case "stage.skipped": {
+        const line = lineOf.get(event.stage);
+        if (line) less(line, event.atMs);
         break;
       }
       case "task.failed": {
@@ -212,7 +247,6 @@ export function createView(plan: Plan, target: ViewTarget): View {
         );
         break;
       }
-      case "stage.reused":
       case "run.started":
       case "worker.joined":
       case "run.finished":

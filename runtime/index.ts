@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CodeStore, Json, Plan } from "../compiler/plan.ts";
 import type { KeptResults } from "./engines/kept.ts";
-import { localEngine } from "./engines/local/engine.ts";
+import { lazyEngine, NotStarted } from "./engines/local/engine.ts";
 import type { NatsEngineOptions } from "./engines/nats/engine.ts";
 import type { RunningWorker, WorkerOptions } from "./engines/nats/worker.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
@@ -33,6 +33,11 @@ export interface RunOptions {
   readonly check?: boolean;
   /** Small values of earlier runs, used where nothing that they were made from has changed; this run's are added. */
   readonly keep?: KeptResults;
+  /**
+   * Results of earlier runs in a folder, used where nothing that they were made from has changed; this run's are added as its tasks finish, so
+   * that whatever ends it loses none. `fresh`: they are added and not used. Of runs on this machine.
+   */
+  readonly cache?: { readonly folder: string; readonly fresh?: boolean };
 }
 
 export interface RunResult {
@@ -61,12 +66,15 @@ export async function run(plan: Plan, code: CodeStore, options: RunOptions = {})
   if (typeof engine === "object" && "run" in engine) return engine.run(plan, code, rest);
   let started: Engine;
   try {
-    started = engine === "local" ? await localEngine({ slots: options.slots }) : await natsEngine({ url: engine.nats });
+    started = engine === "local" ? lazyEngine({ slots: options.slots }) : await natsEngine({ url: engine.nats });
   } catch (error) {
     return notStarted(error, options.onEvent);
   }
   try {
     return await started.run(plan, code, rest);
+  } catch (error) {
+    if (error instanceof NotStarted) return notStarted(error, options.onEvent);
+    throw error;
   } finally {
     await started[Symbol.asyncDispose]();
   }

@@ -1,4 +1,5 @@
 // `headrace run FILE`: compile, then execute.
+import { join } from "node:path";
 import { compile } from "../../compiler/compile.ts";
 import { nodeSources } from "../../compiler/sources.ts";
 import { execute, programHelp, runFlags } from "../execute.ts";
@@ -33,5 +34,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (!compiled.plan) return 3;
   const operand = given.operands[0]!;
   const rest = argv.toSpliced(argv.indexOf(operand), 1);
-  return execute({ plans: { [compiled.plan.about.schedule ?? "auto"]: compiled.plan }, code: compiled.code }, rest);
+  return execute({ plans: { [compiled.plan.about.schedule ?? "auto"]: compiled.plan }, code: compiled.code }, rest, {
+    results: join(sources.root, ".headrace", "results"),
+  });
 }

@@ -39,6 +39,7 @@ export function blankStage(index: number, plan: Plan, template: Template, instan
     retries: planned.options.retries ?? null,
     tasks: -1,
     blocks: -1,
+    opened: false,
     started: false,
     state: NO_BYTES,
     attempt: NO_COUNTS,

@@ -1,6 +1,6 @@
 // What must be true of a run's state after every step. Slow on purpose: for tests, which call it after each event.
 import type { Instance, Stage, State } from "./model.ts";
-import { Committed, ENGINE, Inside, Live, NOBODY, Ready, Sent, Waiting } from "./model.ts";
+import { Committed, DISK, ENGINE, Inside, Live, NOBODY, Ready, Sent, Waiting } from "./model.ts";
 import { isBusy } from "./regions.ts";
 import { fresh } from "./speculation.ts";
 
@@ -65,7 +65,8 @@ export function checkInvariants(state: State): void {
     for (let block = 0; block < stage.blocks; block++) {
       const holder = stage.holder[block]!;
       if (stage.output[block] === Live) {
-        if (holder !== ENGINE && !state.workers.has(holder)) fail(`${name} has block ${block} at ${holder}, which isn't there`);
+        if (holder !== ENGINE && holder !== DISK && !state.workers.has(holder))
+          fail(`${name} has block ${block} at ${holder}, which isn't there`);
       } else if (holder !== NOBODY) fail(`${name} has block ${block} at ${holder}, and it isn't available`);
     }
   }

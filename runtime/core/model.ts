@@ -9,6 +9,8 @@ import type { RangeQueue } from "./ranges.ts";
 export const ENGINE = -1;
 /** Of an output that nobody holds. */
 export const NOBODY = -2;
+/** Kept from an earlier run, where every worker can have it from. */
+export const DISK = -3;
 
 // --- Tasks --------------------------------------------------------------------------------------------------------------------
 
@@ -26,6 +28,8 @@ export const Inside = 6;
 
 /** Every way a task's state may change, and nothing else: cause, from, to. */
 export const TRANSITIONS = {
+  /** An earlier run left its result. */
+  restored: { from: Waiting, to: Committed },
   inputsPresent: { from: Waiting, to: Ready },
   inputsLost: { from: Ready, to: Waiting },
   assigned: { from: Ready, to: Sent },
@@ -169,10 +173,12 @@ export type Command =
       readonly count: number;
       readonly attempt: number;
     }
-  /** Nobody needs these outputs any more. `holder` is a worker or ENGINE. */
+  /** Nobody needs these outputs any more. `holder` is a worker, ENGINE or DISK. */
   | { readonly type: "free"; readonly stage: number; readonly first: number; readonly count: number; readonly holder: number }
   | { readonly type: "delay"; readonly stage: number; readonly block: number; readonly attempt: number; readonly delayMs: number }
   | { readonly type: "stageStarted"; readonly stage: number; readonly tasks: number }
+  /** So many of a stage's tasks needn't run. */
+  | { readonly type: "tasksRestored"; readonly stage: number; readonly tasks: number }
   | { readonly type: "stageFinished"; readonly stage: number; readonly tasks: number }
   | {
       readonly type: "taskFailed";
@@ -368,6 +374,8 @@ export interface Stage {
   /** -1 until known; so `blocks`. */
   tasks: number;
   blocks: number;
+  /** Its tasks count what they lack, and may become ready. */
+  opened: boolean;
   started: boolean;
   state: Uint8Array;
   attempt: Uint16Array;
@@ -390,7 +398,7 @@ export interface Stage {
   readonly late: Set<number>;
 
   output: Uint8Array;
-  /** First holder of block i: a worker, ENGINE or NOBODY. */
+  /** First holder of block i: a worker, ENGINE, DISK or NOBODY. */
   holder: Int32Array;
   /** More holders, where there are any. */
   readonly copies: Map<number, number[]>;
@@ -436,11 +444,24 @@ export interface Worker {
   alone: boolean;
 }
 
+/** Results of tasks `first … first + count - 1` from an earlier run. */
+export interface Restored {
+  readonly first: number;
+  readonly count: number;
+  readonly holder: typeof ENGINE | typeof DISK;
+  /** Of a stage whose one task gives a list of blocks. */
+  readonly blocks?: number;
+  /** Of a stage that `decides`. */
+  readonly value?: number;
+}
+
 export interface State {
   readonly settings: Settings;
   readonly plan: Plan;
   /** Whether a task of that stage of the plan may run twice at a time: nobody could tell. */
   readonly mayDouble: (stage: number) => boolean;
+  /** What earlier runs left of a stage whose tasks are known and haven't begun. Asked once; runs of blocks in order, none of them twice. */
+  readonly restored: (stage: Stage) => readonly Restored[];
   readonly templates: readonly Template[];
   /** Null: retired with its instance. */
   readonly stages: (Stage | null)[];

@@ -3,7 +3,7 @@
 import type { PlanInput } from "../../compiler/plan.ts";
 import { allocateTasks, blankStage } from "./columns.ts";
 import type { Command, Control, Instance, Stage, State } from "./model.ts";
-import { ENGINE, Inside, Live, Waiting } from "./model.ts";
+import { Committed, ENGINE, Inside, Live, Waiting } from "./model.ts";
 import {
   checkBlocks,
   isOpen,
@@ -257,6 +257,7 @@ export function expand(state: State, commands: Command[]): boolean {
   for (let i = 0; i < state.expandable.length; i++) {
     const stage = state.expandable[i]!;
     const control = stage.control as Control & { kind: "each" };
+    while (control.next < stage.tasks && stage.state[control.next] === Committed) control.next++;
     if (control.next >= stage.tasks && control.again.length === 0) {
       state.expandable.splice(i--, 1);
       control.listed = false;

@@ -1,7 +1,7 @@
 // A run's state at its start, made from the plan: the stages of the run itself, none of which has begun.
 import type { Plan } from "../../compiler/plan.ts";
-import type { Settings, State } from "./model.ts";
-import { Committed, DEFAULTS, ENGINE, Live } from "./model.ts";
+import type { Restored, Settings, Stage, State } from "./model.ts";
+import { DEFAULTS } from "./model.ts";
 import { addStages } from "./regions.ts";
 import type { Params } from "./templates.ts";
 import { templatesOf } from "./templates.ts";
@@ -12,17 +12,18 @@ export interface Start {
   readonly plan: Plan;
   readonly params: Params;
   readonly settings?: Partial<Settings>;
-  /** Stages of one task whose value the engine has from an earlier run; with the value where it `decides`. */
-  readonly kept?: ReadonlyMap<number, number>;
+  /** What earlier runs left; nothing, unless told. */
+  readonly restored?: (stage: Stage) => readonly Restored[];
   /** Whether tasks of a stage of the plan may have second copies; none, unless told. */
   readonly mayDouble?: (stage: number) => boolean;
 }
 
-export function createState({ plan, params, settings, kept = new Map(), mayDouble = () => false }: Start): State {
+export function createState({ plan, params, settings, restored = () => [], mayDouble = () => false }: Start): State {
   const state: State = {
     settings: { ...DEFAULTS, ...settings },
     plan,
     mayDouble,
+    restored,
     templates: templatesOf(plan, params),
     stages: [],
     workers: new Map(),
@@ -42,18 +43,5 @@ export function createState({ plan, params, settings, kept = new Map(), mayDoubl
   addStages(state, ofRun, null, []);
   const ofPlan = (index: number) => state.stages[state.templates[index]!.place]!;
   for (const { from } of plan.outputs) if (from.kind === "stage") ofPlan(from.stage).pinned = true;
-  for (const [index, value] of kept) {
-    const stage = ofPlan(index);
-    stage.state.fill(Committed);
-    stage.pending = 0;
-    stage.output.fill(Live);
-    stage.holder.fill(ENGINE);
-    stage.available = 1;
-    stage.present = true;
-    stage.started = true;
-    stage.value = value;
-    for (const consumer of stage.wholeConsumers) state.stages[consumer]!.gate--;
-    state.unfinished--;
-  }
   return state;
 }

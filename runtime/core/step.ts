@@ -1,12 +1,11 @@
 // The scheduler: `step(state, event)` changes the state and gives the commands that follow. At-least-once execution, one commit a
 // task; a lost output that is still needed is made again from its lineage. Order: outputs first, then tasks, then who gets what.
-import { allocateBlocks } from "./columns.ts";
 import type { Batch, Command, CoreEvent, Slot, Stage, State, Why } from "./model.ts";
 import { Delayed, ENGINE, Live } from "./model.ts";
 import { schedule, speculate } from "./placing.ts";
 import { letGo, settle } from "./regions.ts";
 import { fresh, isTheirs, remember } from "./speculation.ts";
-import { drop, loseHolder, made, opened, readyAgain, returnTasks, size, stageDone, used, wholePresent } from "./tasks.ts";
+import { done, drop, loseHolder, opened, readyAgain, returnTasks } from "./tasks.ts";
 import { illegal, move } from "./transitions.ts";
 
 export function step(state: State, event: CoreEvent): Command[] {
@@ -29,8 +28,8 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
   switch (event.type) {
     case "begin":
       state.begun = true;
-      // A stage whose value is given has nothing to do.
-      for (const stage of state.stages.slice()) if (stage && stage.tasks >= 0 && !stage.present) opened(state, stage, commands);
+      // What is opened may give others their size, which opens them.
+      for (const stage of state.stages.filter((one) => one && one.tasks >= 0)) opened(state, stage!, commands);
       return;
     case "workerJoined": {
       const slots = Array.from(
@@ -157,22 +156,14 @@ function commit(
   move(state, stage, first, last, "committed");
   stage.pending -= last - first;
   for (let i = first; i < last && stage.deaths.size > 0; i++) stage.deaths.delete(i);
-  if (stage.cutsList) {
-    const blocks = event.blocks ?? 0;
-    if (stage.blocks >= 0 && stage.blocks !== blocks) {
-      fail(state, stage, 0, { kind: "nondeterministic", blocks, before: stage.blocks }, commands);
-      return;
-    }
-    if (stage.blocks < 0) allocateBlocks(stage, blocks);
-    made(state, stage, 0, blocks, holder, commands);
-  } else made(state, stage, first, last, holder, commands);
-  for (const producer of stage.oneToOne) used(state, state.stages[producer]!, first, last, commands);
+  const blocks = event.blocks ?? 0;
+  if (stage.cutsList && stage.blocks >= 0 && stage.blocks !== blocks) {
+    fail(state, stage, 0, { kind: "nondeterministic", blocks, before: stage.blocks }, commands);
+    return;
+  }
   if (stage.control?.kind === "each" && stage.control.inside)
     for (let task = first; task < last; task++) letGo(state, stage, stage.control.instances.get(task)!, commands);
-  if (stage.pending === 0) stageDone(state, stage, commands);
-  if (!stage.cutsList) return;
-  for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
-  if (stage.blocks === 0) wholePresent(state, stage);
+  done(state, stage, first, last, blocks, holder, commands);
 }
 
 /** A moving average: tasks of one stage of the plan take much the same time. */

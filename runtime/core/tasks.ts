@@ -1,6 +1,6 @@
 // Tasks and what they read and give: who waits for what, what is freed when nobody needs it, and what is made again when it is lost and
 // still needed. Must not know slots, nor when regions come to life: control stages to look at are only put on a list.
-import { allocateTasks, lacking } from "./columns.ts";
+import { allocateBlocks, allocateTasks, lacking } from "./columns.ts";
 import type { Command, Instance, Stage, State } from "./model.ts";
 import { Committed, ENGINE, Gone, Live, NOBODY, Ready, Unmade, Waiting } from "./model.ts";
 import { listExpandable, listReady } from "./order.ts";
@@ -18,10 +18,32 @@ export function opened(state: State, stage: Stage, commands: Command[]): void {
     if (made.available === 0) continue;
     for (let i = 0; i < stage.tasks; i++) if (made.output[i] === Live) stage.missing[i]!--;
   }
+  stage.opened = true;
+  const nothingLeft = restore(state, stage, commands);
+  if (nothingLeft) return;
   if (stage.control?.kind === "each" && stage.control.inside) listExpandable(state, stage);
   makeReady(state, stage, 0, stage.tasks);
   if (stage.blocks >= 0) for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
   if (stage.pending === 0) stageDone(state, stage, commands);
+}
+
+/** What an earlier run left is committed before anything goes to a slot. True where that is all. */
+function restore(state: State, stage: Stage, commands: Command[]): boolean {
+  if (stage.tasks === 0) return false;
+  const found = state.restored(stage);
+  const tasks = found.reduce((sum, { count }) => sum + count, 0);
+  if (tasks === 0) return false;
+  commands.push({ type: "tasksRestored", stage: stage.index, tasks });
+  stage.started ||= tasks === stage.tasks;
+  // Consumers of a stage whose blocks are known get their size before any of them is there.
+  if (stage.blocks >= 0) for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
+  for (const { first, count, holder, blocks = 0, value } of found) {
+    if (value !== undefined) stage.value = value;
+    move(state, stage, first, first + count, "restored");
+    stage.pending -= count;
+    done(state, stage, first, first + count, blocks, holder, commands);
+  }
+  return stage.pending === 0;
 }
 
 export function checkBlocks(stage: Stage, made: Stage): void {
@@ -37,6 +59,7 @@ export function size(state: State, stage: Stage, tasks: number, commands: Comman
 
 /** Waiting tasks of a range that lack nothing. */
 export function makeReady(state: State, stage: Stage, first: number, last: number): void {
+  if (!stage.opened) return;
   if (stage.control && stage.control.kind !== "each") {
     state.due.push(stage);
     return;
@@ -145,6 +168,19 @@ export function readNoMore(state: State, owner: Stage, task: number, producer: S
 
 // --- Commits ------------------------------------------------------------------------------------------------------------------------
 
+/** Tasks that have just been committed: what they gave is there, and what they read is needed less. */
+export function done(state: State, stage: Stage, first: number, last: number, blocks: number, holder: number, commands: Command[]): void {
+  if (stage.cutsList) {
+    if (stage.blocks < 0) allocateBlocks(stage, blocks);
+    made(state, stage, 0, blocks, holder, commands);
+  } else made(state, stage, first, last, holder, commands);
+  for (const producer of stage.oneToOne) used(state, state.stages[producer]!, first, last, commands);
+  if (stage.pending === 0) stageDone(state, stage, commands);
+  if (!stage.cutsList) return;
+  for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
+  if (stage.blocks === 0) wholePresent(state, stage);
+}
+
 /** Outputs that are there now. */
 export function made(state: State, stage: Stage, first: number, last: number, holder: number, commands: Command[]): void {
   const { output } = stage;
@@ -167,7 +203,7 @@ function present(state: State, stage: Stage, first: number, last: number, holder
 }
 
 function arrived(state: State, consumer: Stage, first: number, last: number): void {
-  if (consumer.tasks < 0) return;
+  if (!consumer.opened) return;
   for (let i = first; i < last; i++) if (consumer.state[i] !== Committed) consumer.missing[i]!--;
   makeReady(state, consumer, first, last);
 }
@@ -338,7 +374,8 @@ function remake(state: State, stage: Stage, task: number, commands: Command[]): 
   stage.pending++;
   stage.missing[task] = lacking(stage) - stage.oneToOne.filter((producer) => state.stages[producer]!.output[task] === Live).length;
   if (stage.control?.kind === "each" && stage.control.inside) {
-    stage.control.again.push(task);
+    // Where an earlier run did it, it has had no instance, and may be yet to come.
+    if (task < stage.control.next) stage.control.again.push(task);
     listExpandable(state, stage);
   }
   for (const producer of stage.oneToOne) {

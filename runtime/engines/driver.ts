@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { CodeStore, Json, Plan, PlanStage } from "../../compiler/plan.ts";
 import type { Command, CoreEvent, Outcome, Stage, State } from "../core/model.ts";
-import { ENGINE, Live } from "../core/model.ts";
+import { DISK, ENGINE, Live } from "../core/model.ts";
 import { lookUp } from "../core/regions.ts";
 import { fresh } from "../core/speculation.ts";
 import { createState, StartError } from "../core/state.ts";
@@ -12,13 +12,13 @@ import type { StoredBlock } from "../data/stage.ts";
 import { isRepeatable, storedRows } from "../data/stage.ts";
 import type { RunEvent, RunStatus, TaskError, Unstamped } from "../events/events.ts";
 import { EVENTS_FORMAT } from "../events/events.ts";
-import type { Column, FromHost, OutputFeed } from "../hosts/link.ts";
-import { columnReader, columnValues, decode } from "../objects/codec.ts";
+import type { FromHost, OutputFeed } from "../hosts/link.ts";
+import { columnValues, decode } from "../objects/codec.ts";
+import { StoreError } from "../results/store.ts";
 import { redactor } from "../secrets.ts";
 import { Feeding } from "./feeding.ts";
-import type { KeptResults, Reduced } from "./kept.ts";
-import { isKept, reduce } from "./kept.ts";
 import type { PoolWorker, RunListener, WorkerPool } from "./pool.ts";
+import { isKept, numberIn, Recall } from "./recall.ts";
 import { Telling } from "./telling.ts";
 
 export interface DriverOptions {
@@ -28,7 +28,8 @@ export interface DriverOptions {
   readonly check: boolean;
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal | undefined;
-  readonly keep: KeptResults | undefined;
+  /** What earlier runs left for the plan. */
+  readonly recall: Recall;
 }
 
 export interface DriverResult {
@@ -48,10 +49,14 @@ export async function drive(pool: WorkerPool, plan: Plan, code: CodeStore, optio
   const redact = redactor(plan, params);
   const log: Log = { startMs, tell: (event) => onEvent(redact({ atMs: performance.now() - startMs, ...event } as RunEvent)) };
   log.tell({ type: "run.started", format: EVENTS_FORMAT, run, plan: plan.name, hash: plan.hash, engine, params });
-  const { status, outputs, error } = redact(await driveOne(pool, plan, code, options, log));
+  const { status, outputs, error } = redact(await driveOne(pool, code, options, log));
   const after = status === "failed" && error && plan.onFailure ? failurePlan(plan, plan.onFailure) : null;
-  const known = after && { ...options, params: { ...params, [plan.onFailure!.param]: failureValue(error!) }, keep: undefined };
-  const onFailure = after && known ? redact((await driveOne(pool, after, code, known, log)).error) : null;
+  const known = after && {
+    ...options,
+    params: { ...params, [plan.onFailure!.param]: failureValue(error!) },
+    recall: Recall.ofNothing(after),
+  };
+  const onFailure = after && known ? redact((await driveOne(pool, code, known, log)).error) : null;
   const ms = performance.now() - startMs;
   log.tell({
     type: "run.finished",
@@ -91,10 +96,10 @@ interface Log {
   tell(event: Unstamped<RunEvent>): void;
 }
 
-function driveOne(pool: WorkerPool, plan: Plan, code: CodeStore, options: DriverOptions, log: Log): Promise<Ended> {
+function driveOne(pool: WorkerPool, code: CodeStore, options: DriverOptions, log: Log): Promise<Ended> {
   return new Promise((resolve, reject) => {
     try {
-      new RunDriver(pool, plan, code, options, log, resolve, reject).start();
+      new RunDriver(pool, code, options, log, resolve, reject).start();
     } catch (error) {
       if (error instanceof StartError) resolve(neverStarted(error));
       else reject(error);
@@ -113,10 +118,9 @@ function neverStarted({ message, stage }: StartError): Ended {
 
 class RunDriver implements RunListener {
   readonly #pool: WorkerPool;
-  /** May lack what was kept. */
+  /** May lack what an earlier run left. */
   readonly #plan: Plan;
-  readonly #keep: KeptResults | null;
-  readonly #reduced: Reduced;
+  readonly #recall: Recall;
   readonly #code: CodeStore;
   readonly #options: DriverOptions;
   readonly #log: Log;
@@ -133,7 +137,6 @@ class RunDriver implements RunListener {
 
   constructor(
     pool: WorkerPool,
-    plan: Plan,
     code: CodeStore,
     options: DriverOptions,
     log: Log,
@@ -141,28 +144,30 @@ class RunDriver implements RunListener {
     reject: (error: unknown) => void,
   ) {
     this.#pool = pool;
-    this.#keep = options.keep ?? null;
-    const reduced = this.#keep ? reduce(plan, options.params, this.#keep) : { plan, given: new Map(), keys: [] };
-    this.#plan = reduced.plan;
-    this.#reduced = reduced;
+    this.#recall = options.recall;
+    this.#plan = this.#recall.plan;
     this.#code = code;
     this.#options = options;
     this.#log = log;
     this.#resolve = resolve;
     this.#reject = reject;
-    const kept = new Map(Array.from(reduced.given, ([stage, column]) => [stage, numberIn(column) ?? Number.NaN]));
-    const mayDouble = (stage: number) => mayBeDoubled(reduced.plan, stage);
-    this.#state = createState({ plan: reduced.plan, params: options.params, kept, mayDouble });
+    this.#state = createState({
+      plan: this.#plan,
+      params: options.params,
+      mayDouble: (stage) => mayBeDoubled(this.#plan, stage),
+      restored: (stage) => this.#recall.restored(stage, this.#feeding.valuesOf(stage.index)),
+    });
     this.#feeding = new Feeding({
-      plan: reduced.plan,
+      plan: this.#plan,
       state: this.#state,
       params: options.params,
       pool,
+      onDisk: (stage, block) => this.#recall.object(stage, block),
       step: (event) => this.#step(event),
       over: () => this.#over,
     });
-    this.#telling = new Telling(reduced.plan, this.#state, (event) => this.#event(event));
-    for (const [stage, column] of reduced.given) this.#feeding.valuesOf(lookUp(this.#state, null, stage).index).add(0, column);
+    this.#recall.knows((stage) => this.#feeding.valuesOf(stage), this.#state);
+    this.#telling = new Telling(this.#plan, this.#state, (event) => this.#event(event));
   }
 
   #planned({ template }: Stage): PlanStage {
@@ -171,10 +176,7 @@ class RunDriver implements RunListener {
 
   start(): void {
     const { signal } = this.#options;
-    for (const stage of this.#reduced.given.keys()) {
-      const { id, name } = this.#plan.stages[stage]!;
-      this.#event({ type: "stage.reused", stage: id, name });
-    }
+    for (const { id, name } of this.#recall.skipped) this.#event({ type: "stage.skipped", stage: id, name });
     this.#run = this.#pool.enter(this);
     this.#feeding.begin(this.#run);
     if (signal?.aborted) {
@@ -206,7 +208,8 @@ class RunDriver implements RunListener {
     if (this.#over) return;
     const { link, index } = worker;
     this.#feeding.joined(index);
-    worker.prepare(this.#run, this.#plan, this.#code, this.#options.params, this.#options.check);
+    const { params, check } = this.#options;
+    worker.prepare(this.#run, this.#plan, this.#code, { params, check, results: this.#recall.folder });
     this.#event({ type: "worker.joined", worker: link.id, slots: link.slots });
     this.#step({ type: "workerJoined", worker: index, slots: link.slots });
   }
@@ -241,6 +244,7 @@ class RunDriver implements RunListener {
         const spentMs = Math.max(0, runMs - batch.reportedMs);
         const atMs = performance.now() - this.#log.startMs;
         const path = this.#telling.path(made.instance);
+        if (!this.#putAway(made, first, count, outputs)) return;
         this.#telling.working(made);
         // Another copy may have been the first.
         if (counted > 0)
@@ -272,7 +276,8 @@ class RunDriver implements RunListener {
       }
       case "failed": {
         const { slot, stage, block, attempt, transient, error } = message;
-        if (error.kind === "lost") this.#step({ type: "inputMissing", worker: worker.index, slot, stage, block, attempt });
+        if (error.kind === "infrastructure") this.#finish("infrastructure", {}, error);
+        else if (error.kind === "lost") this.#step({ type: "inputMissing", worker: worker.index, slot, stage, block, attempt });
         else
           this.#step({ type: "failed", worker: worker.index, slot, stage, block, attempt, transient, cause: error, jitter: Math.random() });
         return;
@@ -325,6 +330,27 @@ class RunDriver implements RunListener {
     return first ? "late" : "failure";
   }
 
+  /** Before anybody is told that they are finished. False: it can't be done, and the run is over. */
+  #putAway(stage: Stage, first: number, count: number, outputs: OutputFeed): boolean {
+    try {
+      this.#recall.put(stage, first, count, outputs);
+      return true;
+    } catch (error) {
+      this.#broken(error);
+      return false;
+    }
+  }
+
+  /** What ends the run and is no stage's fault. */
+  #broken(error: unknown): void {
+    if (error instanceof StoreError)
+      this.#finish("infrastructure", {}, { ...lostError(error.message), kind: "infrastructure", name: error.name });
+    else {
+      this.#leave();
+      this.#reject(error);
+    }
+  }
+
   // --- What the core commands ---------------------------------------------------------------------------------------------------------
 
   #step(event: CoreEvent): void {
@@ -332,8 +358,7 @@ class RunDriver implements RunListener {
     try {
       for (const command of step(this.#state, event)) this.#perform(command);
     } catch (error) {
-      this.#leave();
-      this.#reject(error);
+      this.#broken(error);
     }
   }
 
@@ -348,7 +373,7 @@ class RunDriver implements RunListener {
         return;
       }
       case "free":
-        if (command.holder !== ENGINE)
+        if (command.holder !== ENGINE && command.holder !== DISK)
           this.#pool.workers
             .get(command.holder)
             ?.link.send({ type: "free", run: this.#run, objects: [{ stage: command.stage, first: command.first, count: command.count }] });
@@ -365,6 +390,9 @@ class RunDriver implements RunListener {
       }
       case "stageStarted":
         this.#telling.started(command.stage, command.tasks);
+        return;
+      case "tasksRestored":
+        this.#telling.restored(command.stage, command.tasks);
         return;
       case "stageFinished":
         this.#telling.finished(command.stage);
@@ -391,6 +419,7 @@ class RunDriver implements RunListener {
       }
       case "retired":
         this.#feeding.forget(command.stages);
+        this.#recall.forget(command.stages);
         return;
       case "tasksReturned":
         return;
@@ -409,6 +438,8 @@ class RunDriver implements RunListener {
     if (!worker) return;
     const stage = this.#state.stages[number]!;
     const planned = this.#planned(stage);
+    const path = this.#telling.path(stage.instance);
+    const results = late ? null : this.#recall.keyOf(stage);
     const waits: Promise<boolean>[] = [];
     const inputs = planned.inputs.map((_, place) => this.#feeding.feed(worker, stage, place, first, count, waits));
     // A slot works off what it gets in the order in which the core gave it: nothing overtakes what waits.
@@ -426,7 +457,8 @@ class RunDriver implements RunListener {
         attempt,
         inputs,
         ...(late ? { late } : {}),
-        ...(planned.effect ? { key: `${this.#uuid}/${planned.id}/${this.#telling.path(stage.instance)}` } : {}),
+        ...(planned.effect ? { key: `${this.#uuid}/${planned.id}/${path}` } : {}),
+        ...(results === null ? {} : { results: { key: results, tasks: stage.tasks } }),
       });
     if (waits.length === 0 && !before) {
       send();
@@ -463,8 +495,7 @@ class RunDriver implements RunListener {
         }
       }
     } catch (error) {
-      this.#leave();
-      this.#reject(error);
+      this.#broken(error);
       return;
     }
     if (this.#state.status !== "collecting") return;
@@ -478,6 +509,7 @@ class RunDriver implements RunListener {
     if (output[block] !== Live) return MISSING;
     const at = holder[block]!;
     if (at === ENGINE) return this.#feeding.valuesOf(stage).value(block);
+    if (at === DISK) return decode(this.#recall.object(this.#state.stages[stage]!, block), { share: false });
     const bytes = (await this.#pool.workers.get(at)?.fetch({ run: this.#run, stage, block, bytes: 0 })) ?? null;
     if (this.#over) return MISSING;
     if (bytes === null) {
@@ -509,13 +541,13 @@ class RunDriver implements RunListener {
   }
 
   #keepValues(): void {
-    if (!this.#keep) return;
+    if (!this.#recall.keeps) return;
     this.#plan.stages.forEach((stage, index) => {
       if (!isKept(stage)) return;
       const made = lookUp(this.#state, null, index);
       // Values that were freed meanwhile are still in hand.
       const here = made.output[0] === Live ? made.holder[0] === ENGINE : this.#feeding.valuesOf(made.index).has(0);
-      if (here) this.#keep!.put(this.#reduced.keys[index]!, this.#feeding.valuesOf(made.index).column(0, 1));
+      if (here) this.#recall.keep(index, this.#feeding.valuesOf(made.index).column(0, 1));
     });
   }
 
@@ -586,9 +618,4 @@ function decidingValue(outputs: OutputFeed): number {
   const value = outputs.kind === "column" ? numberIn(outputs.column) : null;
   if (value === null) throw new Error("bug: a stage by whose value the run decides gave no number");
   return value;
-}
-
-function numberIn(column: Column): number | null {
-  const value = columnReader(column, { share: true })(0);
-  return typeof value === "number" ? value : typeof value === "boolean" ? Number(value) : null;
 }

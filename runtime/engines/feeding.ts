@@ -2,7 +2,7 @@
 // from worker to worker. Keeps the small values of a run while they are needed. Decides nothing of what runs where.
 import type { Json, Plan } from "../../compiler/plan.ts";
 import type { CoreEvent, Stage, State } from "../core/model.ts";
-import { ENGINE } from "../core/model.ts";
+import { DISK, ENGINE } from "../core/model.ts";
 import { iterationOf } from "../core/regions.ts";
 import type { InputFeed, ProvidedValue } from "../hosts/link.ts";
 import { columnReader, encode } from "../objects/codec.ts";
@@ -14,6 +14,8 @@ export interface FeedingOptions {
   readonly state: State;
   readonly params: { readonly [name: string]: Json };
   readonly pool: WorkerPool;
+  /** The bytes of an object that an earlier run left. */
+  readonly onDisk: (stage: Stage, block: number) => Uint8Array;
   readonly step: (event: CoreEvent) => void;
   readonly over: () => boolean;
 }
@@ -23,6 +25,7 @@ export class Feeding {
   readonly #state: State;
   readonly #params: { readonly [name: string]: Json };
   readonly #pool: WorkerPool;
+  readonly #onDisk: FeedingOptions["onDisk"];
   readonly #step: (event: CoreEvent) => void;
   readonly #over: () => boolean;
   /** By stage of the state. */
@@ -32,11 +35,12 @@ export class Feeding {
   /** As the pool numbers runs. */
   #run = -1;
 
-  constructor({ plan, state, params, pool, step, over }: FeedingOptions) {
+  constructor({ plan, state, params, pool, onDisk, step, over }: FeedingOptions) {
     this.#plan = plan;
     this.#state = state;
     this.#params = params;
     this.#pool = pool;
+    this.#onDisk = onDisk;
     this.#step = step;
     this.#over = over;
   }
@@ -190,7 +194,8 @@ export class Feeding {
 
   async #copy(to: PoolWorker, holder: number, stage: number, block: number): Promise<boolean> {
     const ref = { run: this.#run, stage, block, bytes: 0 };
-    const bytes = (await this.#pool.workers.get(holder)?.fetch(ref)) ?? null;
+    const source = this.#state.stages[stage]!;
+    const bytes = holder === DISK ? this.#onDisk(source, block) : ((await this.#pool.workers.get(holder)?.fetch(ref)) ?? null);
     if (this.#over()) return false;
     if (bytes === null) {
       this.#step({ type: "objectMissing", stage, block, from: holder });

@@ -22,6 +22,7 @@ export async function runOptions(
   signal: AbortSignal | undefined;
   keep: KeptResults | undefined;
   check: boolean;
+  cache: RunOptions["cache"];
 }> {
   const { params, problems } = await openFiles(plan, options.params ?? {}, options.folder);
   const [problem] = problems;
@@ -32,6 +33,8 @@ export async function runOptions(
     signal: options.signal,
     keep: options.keep,
     check: options.check ?? false,
+    // What is watched has to run.
+    cache: options.check ? undefined : options.cache,
   };
 }
 

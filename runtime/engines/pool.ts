@@ -1,7 +1,9 @@
 // The workers of an engine, shared by its runs: who is there, what each has been given already, and whose answer a message is. The
 // local engine has one worker, its host; over NATS there are many. Decides nothing.
-import type { CodeStore, Json, Plan } from "../../compiler/plan.ts";
-import type { FromHost, ObjectRef, WorkerLink } from "../hosts/link.ts";
+import type { CodeStore, Plan } from "../../compiler/plan.ts";
+import type { FromHost, ObjectRef, ToHost, WorkerLink } from "../hosts/link.ts";
+
+type Prepare = Extract<ToHost, { type: "prepare" }>;
 
 /** A run, as its workers' messages reach it. */
 export interface RunListener {
@@ -25,7 +27,7 @@ export class PoolWorker {
     this.link = link;
   }
 
-  prepare(run: number, plan: Plan, code: CodeStore, params: { readonly [name: string]: Json }, check: boolean): void {
+  prepare(run: number, plan: Plan, code: CodeStore, options: Pick<Prepare, "params" | "check" | "results">): void {
     const digests = [...new Set(Object.values(plan.functions).map(({ digest }) => digest))].filter((digest) => !this.#digests.has(digest));
     const slices = digests.map((digest) => {
       const slice = code[digest];
@@ -35,7 +37,7 @@ export class PoolWorker {
     for (const digest of digests) this.#digests.add(digest);
     // Of what is for people, a worker needs what a breach of `run --check` is told by.
     const about = { ...plan.about, stages: {}, params: {} };
-    this.link.send({ type: "prepare", run, plan: { ...plan, about }, params, check, code: slices });
+    this.link.send({ type: "prepare", run, plan: { ...plan, about }, ...options, code: slices });
   }
 
   /** Bytes of an object that this worker holds; null where it doesn't. */

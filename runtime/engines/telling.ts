@@ -2,6 +2,7 @@
 // instances do together, since they may be very many. Decides nothing.
 import type { Plan } from "../../compiler/plan.ts";
 import type { Instance, Stage, State } from "../core/model.ts";
+import { lookUp } from "../core/regions.ts";
 import type { RunEvent, Unstamped } from "../events/events.ts";
 
 /** So often the tasks of more instances are told. */
@@ -18,6 +19,8 @@ export class Telling {
   readonly #plan: Plan;
   readonly #state: State;
   readonly #tell: (event: Unstamped<RunEvent>) => void;
+  /** By stage of the plan: tasks that needn't run, not told yet. */
+  readonly #restored = new Map<number, number>();
   /** By stage of the plan, once it has begun. */
   readonly #totals = new Map<number, Total>();
   readonly #paths = new WeakMap<Instance, string>();
@@ -68,6 +71,22 @@ export class Telling {
     } else total.tasks += tasks;
   }
 
+  /** Of instances, which may be many, with what is told of them next. */
+  restored(index: number, tasks: number): void {
+    const template = this.#state.stages[index]?.template;
+    if (!template) return;
+    this.#restored.set(template.index, (this.#restored.get(template.index) ?? 0) + tasks);
+    if (template.region === null) this.#tellRestored(template.index);
+  }
+
+  #tellRestored(index: number): void {
+    const tasks = this.#restored.get(index);
+    if (!this.#restored.delete(index)) return;
+    const { id, name } = this.#plan.stages[index]!;
+    const whole = this.#state.templates[index]!.region === null && lookUp(this.#state, null, index).tasks === tasks;
+    this.#tell({ type: "stage.reused", stage: id, name, tasks: tasks!, whole });
+  }
+
   /** Before a finished task is told, those that are there besides are. */
   working({ template }: Stage): void {
     if (template.region === null) return;
@@ -92,6 +111,7 @@ export class Telling {
   }
 
   #ended(index: number): void {
+    this.#tellRestored(index);
     const total = this.#totals.get(index);
     if (!total) return;
     this.#grew(index, total);

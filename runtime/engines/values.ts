@@ -10,15 +10,42 @@ interface Piece {
   readonly column: Column;
 }
 
+/** A column that is read when somebody wants it. */
+class Later implements Piece {
+  readonly first: number;
+  readonly count: number;
+  readonly #read: () => Column;
+  #column: Column | null = null;
+
+  constructor(first: number, count: number, read: () => Column) {
+    this.first = first;
+    this.count = count;
+    this.#read = read;
+  }
+
+  get column(): Column {
+    return (this.#column ??= this.#read());
+  }
+}
+
 /** Small outputs of one stage, by block. */
 export class InlineValues {
   private pieces: Piece[] = [];
   private sorted = true;
 
   add(first: number, column: Column): void {
+    this.#push({ first, count: columnLength(column), column });
+  }
+
+  /** The same, read once somebody wants it. */
+  addLater(first: number, count: number, read: () => Column): void {
+    this.#push(new Later(first, count, read));
+  }
+
+  #push(piece: Piece): void {
     const last = this.pieces[this.pieces.length - 1];
-    if (last && first < last.first + last.count) this.sorted = false;
-    this.pieces.push({ first, count: columnLength(column), column });
+    if (last && piece.first < last.first + last.count) this.sorted = false;
+    this.pieces.push(piece);
   }
 
   /** Slots answer beside each other, so pieces come in any order; a value that is made again replaces the one from before. */

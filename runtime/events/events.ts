@@ -25,8 +25,10 @@ export type RunEvent = { /** Milliseconds since the run started. */ readonly atM
     }
   /** Of a stage in a region once: when its first instance begins, with the tasks of that one. */
   | { readonly type: "stage.started"; readonly stage: string; readonly name: string; readonly tasks: number; readonly strategy: string }
-  /** Its value is there from an earlier run. */
-  | { readonly type: "stage.reused"; readonly stage: string; readonly name: string }
+  /** So many of its tasks needn't run: an earlier run left what they give. `whole`: nor does any other of them. */
+  | { readonly type: "stage.reused"; readonly stage: string; readonly name: string; readonly tasks: number; readonly whole: boolean }
+  /** None of it runs, since what is reused was made from it. */
+  | { readonly type: "stage.skipped"; readonly stage: string; readonly name: string }
   /** More instances of a stage in a region have begun: so many tasks they have together. Told now and then. */
   | { readonly type: "stage.grew"; readonly stage: string; readonly name: string; readonly tasks: number }
   /**

@@ -55,6 +55,7 @@ interface KnownRun {
   readonly plan: Plan;
   readonly params: { readonly [name: string]: Json };
   readonly check: boolean;
+  readonly results: string | null;
   /** The plan and its params, written once for all slots that haven't had the plan before. */
   whole: Uint8Array | null;
   /** Values provided so far, and not forgotten. */
@@ -332,9 +333,9 @@ class Host implements WorkerLink {
     }
   }
 
-  #prepare({ run, plan, params, check, code }: Extract<ToHost, { type: "prepare" }>): void {
+  #prepare({ run, plan, params, check, results, code }: Extract<ToHost, { type: "prepare" }>): void {
     for (const { digest, module, map } of code) this.#writeSlice(digest, module, map);
-    this.#runs.set(run, { plan, params, check, whole: null, frames: new Map() });
+    this.#runs.set(run, { plan, params, check, results, whole: null, frames: new Map() });
     this.#hasResources ||= Object.values(plan.functions).some(({ resource }) => resource);
     if (plan.stages.some((stage) => stage.options.timeoutMs !== undefined || stage.within))
       this.#toSupervisor({ type: "watch", run, timeouts: true });
@@ -348,12 +349,12 @@ class Host implements WorkerLink {
     let provided: readonly Uint8Array[] = [];
     if (known && !slot.runs.has(message.run)) {
       slot.runs.add(message.run);
-      const { plan, params, check } = known;
+      const { plan, params, check, results } = known;
       const had = slot.plans.has(plan.hash);
       if (isCacheable(plan)) slot.plans.add(plan.hash);
       const { run } = message;
-      if (had) messages.push({ type: "prepare", run, plan: plan.hash, params, check });
-      else this.#toSlot(slot, [(known.whole ??= frame({ type: "prepare", run, plan, params, check } satisfies ToSlot))]);
+      if (had) messages.push({ type: "prepare", run, plan: plan.hash, params, check, results });
+      else this.#toSlot(slot, [(known.whole ??= frame({ type: "prepare", run, plan, params, check, results } satisfies ToSlot))]);
       provided = [...known.frames.values()];
     }
     // Values that were provided before stand between a run's beginning and its first work.

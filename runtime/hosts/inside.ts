@@ -72,6 +72,7 @@ export type ToSlot =
       readonly plan: Plan | string;
       readonly params: { readonly [name: string]: Json };
       readonly check: boolean;
+      readonly results: string | null;
     };
 
 /**

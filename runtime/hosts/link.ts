@@ -56,6 +56,8 @@ export type ToHost =
       readonly params: { readonly [name: string]: Json };
       /** What functions promise of their arguments and results is watched. */
       readonly check: boolean;
+      /** Where slots put results away that are too large for messages, before they say that they are finished. */
+      readonly results: string | null;
       readonly code: readonly { readonly digest: string; readonly module: string; readonly map: string | null }[];
     }
   /** A value used by many tasks: an inline one, or the parts of a list of blocks and partials in order. */
@@ -80,6 +82,8 @@ export type ToHost =
       readonly inputs: readonly InputFeed[];
       /** The first attempt took longer than the stage's `within`: evaluate what stands in its place, without that limit. */
       readonly late?: true;
+      /** Under which key results are put away, and how many tasks the stage has. */
+      readonly results?: { readonly key: string; readonly tasks: number };
       /** Of an effect: names these tasks, with the block, among all of all runs. */
       readonly key?: string;
     }

@@ -12,14 +12,16 @@ import type { Json, Plan, PlanStage } from "../../compiler/plan.ts";
 import type { StageRunner, TaskContext, UserFunction } from "../data/stage.ts";
 import { neededFunctions, prepareStage } from "../data/stage.ts";
 import type { TaskError } from "../events/events.ts";
-import { columnReader, columnValues, decode } from "../objects/codec.ts";
+import { columnReader, columnValues, decode, partsBytes, writeParts } from "../objects/codec.ts";
+import type { SegmentWriter } from "../results/segments.ts";
+import { appendTo, newSegment, StoreError } from "../results/store.ts";
 import { SLOT_FIELD } from "./entry.ts";
 import { GoneError, inUserTerms, isTransient, thrownError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
-import type { FromSlot, Hello, SharedValue, SlotAnswer, SlotSettings, SupervisorToSlot, ToSlot } from "./inside.ts";
+import type { FromSlot, Hello, SharedValue, SlotAnswer, SlotSettings, StoredValue, SupervisorToSlot, ToSlot } from "./inside.ts";
 import { Claims, isCacheable, Watch } from "./inside.ts";
 import type { InputFeed, ProvidedValue } from "./link.ts";
-import { Collector, ObjectTable, ObjectWriter, readShared, TensorMemory } from "./objects.ts";
+import { Collector, ObjectTable, ObjectWriter, readShared, sharedParts, TensorMemory } from "./objects.ts";
 import type { Answer } from "./outputs.ts";
 import { blocksAnswer, Outputs } from "./outputs.ts";
 import { capturePrinting, Reports } from "./reports.ts";
@@ -70,6 +72,8 @@ interface PreparedPlan {
 
 interface Run extends PreparedPlan {
   readonly check: boolean;
+  /** Folder for results that outlive the run. */
+  readonly results: string | null;
   readonly resources: Resources;
   readonly context: TaskContext;
   readonly params: { readonly [name: string]: Json };
@@ -168,14 +172,14 @@ class Slot {
     }
   }
 
-  #begun({ plan, params, check }: Extract<ToSlot, { type: "prepare" }>): Run {
+  #begun({ plan, params, check, results }: Extract<ToSlot, { type: "prepare" }>): Run {
     const { metric, progress } = this.#reports;
     const resources = new Resources();
     const resource: TaskContext["resource"] = (name, args, make) => resources.get(name, args, (...given) => make(...given));
     const prepared = this.#planned(plan);
     // What is watched is compiled in another way.
     const apart = check ? { stages: new Map(), late: new Map() } : {};
-    return { ...prepared, ...apart, params, check, resources, context: { metric, progress, resource }, provided: new Map() };
+    return { ...prepared, ...apart, params, check, results, resources, context: { metric, progress, resource }, provided: new Map() };
   }
 
   // --- Resources -----------------------------------------------------------------------------------------------------------
@@ -306,11 +310,14 @@ class Slot {
   }
 
   async #workOff(work: Work): Promise<void> {
-    const { run, slot, stage, planned, attempt, late = false, key } = work.assign;
+    const { run, slot, stage, planned, attempt, late = false, key, results } = work.assign;
     const startMs = performance.now();
     const answer = (outputs: Answer | null) => {
       if (outputs === null || !this.#runs.has(run)) return;
       if (outputs.stored.length > 0) {
+        const folder = this.#run(run).results;
+        if (results && folder !== null && !this.#putAway(folder, results, outputs.stored, (error) => failed(outputs.first, false, error)))
+          return;
         for (const { block, value } of outputs.stored) this.#objects.set(run, stage, block, value);
         this.#tell({ type: "stored", values: outputs.stored });
       }
@@ -386,6 +393,31 @@ class Slot {
     }
     answer(outputs.take());
   }
+
+  /** In a segment of this thread's own. False where there was no room, which ends the run. */
+  #putAway(
+    folder: string,
+    { key, tasks }: NonNullable<Assign["results"]>,
+    stored: readonly StoredValue[],
+    failed: (error: Omit<TaskError, "stage" | "block" | "attempt">) => void,
+  ): boolean {
+    let segment = this.#segments.get(folder);
+    if (!segment) this.#segments.set(folder, (segment = newSegment(folder)));
+    try {
+      for (const { block, value } of stored) {
+        const parts = sharedParts(value);
+        const body = new Uint8Array(partsBytes(parts));
+        writeParts(parts, body);
+        appendTo(segment, { kind: "object", key, first: block, count: 1, tasks }, body);
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      failed({ kind: "infrastructure", name: error.name, message: error.message, stack: [] });
+      return false;
+    }
+  }
+  readonly #segments = new Map<string, SegmentWriter>();
 
   // --- Code ----------------------------------------------------------------------------------------------------------------
 

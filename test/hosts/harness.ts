@@ -104,7 +104,7 @@ export class TestHost {
 
   prepare(run: number, plan: Plan, module: string, map: string | null = null): void {
     const digest = digestOf(module);
-    this.link.send({ type: "prepare", run, plan, params: {}, check: false, code: [{ digest, module, map }] });
+    this.link.send({ type: "prepare", run, plan, params: {}, check: false, results: null, code: [{ digest, module, map }] });
   }
 
   assign(run: number, stage: number, blocks: { first?: number; count?: number; slot?: number; inputs?: readonly InputFeed[] } = {}): void {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { drive } from "../../runtime/engines/driver.ts";
 import { WorkerPool } from "../../runtime/engines/pool.ts";
+import { Recall } from "../../runtime/engines/recall.ts";
 import type { FromHost, ToHost, WorkerLink } from "../../runtime/hosts/link.ts";
 import { encode } from "../../runtime/objects/codec.ts";
 import { planOf, value } from "./plans.ts";
@@ -100,7 +101,7 @@ describe("driver", () => {
           pool,
           plan,
           {},
-          { engine: "nats", run: "r", params: {}, onEvent: () => {}, signal: undefined, keep: undefined, check: false },
+          { engine: "nats", run: "r", params: {}, onEvent: () => {}, signal: undefined, check: false, recall: Recall.ofNothing(plan) },
         ),
         new Promise<null>((resolve) => setTimeout(() => resolve(null), 3000)),
       ]);
@@ -127,8 +128,8 @@ describe("driver", () => {
           if (event.type === "tasks.finished") throw new Error("listener's own");
         },
         signal: undefined,
-        keep: undefined,
         check: false,
+        recall: Recall.ofNothing(plan),
       },
     );
     await expect(listening).rejects.toThrow("listener's own");

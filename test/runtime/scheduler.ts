@@ -26,6 +26,7 @@ export function schedulerOf(plan: Plan, settings: Partial<Settings> = {}, mayDou
         return `delay ${stage}[${command.block}] #${command.attempt} ${Math.round(command.delayMs)}`;
       case "stageStarted":
       case "stageFinished":
+      case "tasksRestored":
         return `${command.type} ${stage} ${command.tasks}`;
       case "taskFailed":
         return `taskFailed ${stage}[${command.block}] #${command.attempt}${command.retried ? " retried" : ""}${command.late ? " late" : ""}`;

@@ -3,11 +3,12 @@
 
 import type { Plan } from "../../compiler/plan.ts";
 import { checkInvariants } from "../../runtime/core/invariants.ts";
-import type { Command, CoreEvent, Settings, Stage, State } from "../../runtime/core/model.ts";
-import { Live } from "../../runtime/core/model.ts";
+import type { Command, CoreEvent, Restored, Settings, Stage, State } from "../../runtime/core/model.ts";
+import { DISK, ENGINE, Live } from "../../runtime/core/model.ts";
 import { iterationOf, lookUp } from "../../runtime/core/regions.ts";
 import { createState } from "../../runtime/core/state.ts";
 import { step } from "../../runtime/core/step.ts";
+import { acts } from "../../runtime/engines/narrowing.ts";
 
 type Assigned = Command & { readonly type: "assign" };
 
@@ -25,6 +26,10 @@ export interface Simulated {
   readonly givenBack: number;
   /** Batches that went to a second slot while the first was at them. */
   readonly doubled: number;
+  /** What every stage gave, by the stage's id, for a later run to start from. */
+  readonly left: ReadonlyMap<string, readonly number[]>;
+  /** Tasks that needn't run. */
+  readonly restored: number;
 }
 
 export interface Simulation {
@@ -32,13 +37,40 @@ export interface Simulation {
   /** 0 … 999 each; when they have run out nothing goes wrong any more. */
   readonly dice: readonly number[];
   readonly settings?: Partial<Settings>;
+  /** What an earlier run left: a part of it, as dice say. */
+  readonly before?: ReadonlyMap<string, readonly number[]>;
   readonly turns?: number;
 }
 
-export function simulate({ plan, dice, settings = {}, turns = 20_000 }: Simulation): Simulated {
+export function simulate({ plan, dice, settings = {}, before = new Map(), turns = 20_000 }: Simulation): Simulated {
   const lenient = { transientRetries: 1000, maxDeaths: 1000, recallMs: 0, speculateFrom: 2, speculateAt: 0.3, speculateAfterMs: 0 };
   const mayDouble = (stage: number) => !plan.stages[stage]!.effect;
-  const state = createState({ plan, params: {}, settings: { ...lenient, ...settings }, mayDouble });
+  const left = new Map<string, number[]>();
+  let tasksRestored = 0;
+  const restored = (stage: Stage): readonly Restored[] => {
+    const { output, effect } = plan.stages[stage.template.index]!;
+    const here = before.get(stage.id);
+    const acting = stage.control && (stage.control.kind !== "each" || acts(plan, stage.template.index));
+    if (!here || effect || acting) return [];
+    const runs: Restored[] = [];
+    const holder = () => (stage.template.decides || roll() % 3 === 0 ? ENGINE : DISK);
+    if (output === "blocks") {
+      if (roll() % 2 === 0) return [];
+      values.set(stage.index, [...here]);
+      runs.push({ first: 0, count: 1, holder: holder(), blocks: here.length });
+    } else {
+      const known: number[] = [];
+      for (let task = 0; task < stage.tasks; task++) {
+        if (here[task] === undefined || roll() % 2 === 0) continue;
+        known[task] = here[task]!;
+        runs.push({ first: task, count: 1, holder: holder(), ...(stage.template.decides ? { value: decision(stage, here[task]!) } : {}) });
+      }
+      values.set(stage.index, known);
+    }
+    tasksRestored += runs.length;
+    return runs;
+  };
+  const state = createState({ plan, params: {}, settings: { ...lenient, ...settings }, mayDouble, restored });
   let nowMs = 0;
   let doubled = 0;
   let at = 0;
@@ -103,6 +135,9 @@ export function simulate({ plan, dice, settings = {}, turns = 20_000 }: Simulati
       const { worker, slot } = running[luck % running.length]!;
       lose(worker, slot);
       say({ type: "slotLost", worker, slot, blame: luck % 2 ? "death" : "none", cause: "slot", jitter: 0.5 });
+    } else if (luck < 96 && onDisk(luck)) {
+      const { stage, block } = onDisk(luck)!;
+      say({ type: "objectMissing", stage, block, from: DISK });
     } else if (recalls.length > 0 && luck % 3 === 0) {
       const recalled = giveBack(running, recalls.shift()!);
       if (recalled.count > 0) givenBack++;
@@ -129,6 +164,13 @@ export function simulate({ plan, dice, settings = {}, turns = 20_000 }: Simulati
     else break;
   }
 
+  function onDisk(luck: number): { readonly stage: number; readonly block: number } | undefined {
+    const found = state.stages.flatMap((stage) =>
+      stage ? [...stage.holder].flatMap((holder, block) => (holder === DISK ? [{ stage: stage.index, block }] : [])) : [],
+    );
+    return found[luck % found.length];
+  }
+
   function finish(one: Batch, count: number, luck: number): void {
     const { worker, slot, stage: index, attempt, first, gives } = one;
     const stage = state.stages[index]!;
@@ -139,6 +181,11 @@ export function simulate({ plan, dice, settings = {}, turns = 20_000 }: Simulati
     const blocks = output === "blocks" ? gives[0]! % 5 : null;
     if (blocks === null) for (let i = 0; i < count; i++) here[first + i] = gives[i]!;
     else for (let block = 0; block < blocks; block++) here[block] = mix(gives[0]!, block);
+    const kept = left.get(stage.id) ?? [];
+    left.set(stage.id, kept);
+    here.forEach((value, block) => {
+      kept[block] = value;
+    });
     if (effect) for (let i = 0; i < count; i++) acted.add(nameOf(stage, first + i));
     // Some sizes are small: the engine has the number by which it decides.
     const held = luck % 3 === 0 || stage.template.decides || effect ? "engine" : "worker";
@@ -164,7 +211,7 @@ export function simulate({ plan, dice, settings = {}, turns = 20_000 }: Simulati
     if (ended && output.some((one) => one !== Live)) throw new Error(`${name} ended without its result`);
     results[name] = [...(values.get(index) ?? [])];
   }
-  return { ended, state, results, givenBack, doubled };
+  return { ended, state, results, givenBack, doubled, left, restored: tasksRestored };
 }
 
 /** Iterations end: a stage whose name says so says when. */

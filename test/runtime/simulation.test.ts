@@ -2,6 +2,8 @@
 // invariant. A seed that fails is printed by fast-check and replays exactly.
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import type { Plan } from "../../compiler/plan.ts";
+import type { Settings } from "../../runtime/core/model.ts";
 import type { Shape } from "./plans.ts";
 import { block, blocks, planOf, value } from "./plans.ts";
 import { randomPlan } from "./random-plans.ts";
@@ -34,6 +36,7 @@ const shapes = fc.array(fc.tuple(fc.nat(3), fc.nat(99), fc.nat(99)), { minLength
   return made;
 });
 
+const programs = fc.array(fc.nat(999), { minLength: 40, maxLength: 120 }).map(randomPlan);
 const losses = fc.array(fc.nat(999), { minLength: 400, maxLength: 400 });
 
 it("every run ends, whatever is lost", () => {
@@ -57,7 +60,38 @@ it("every run ends, whatever is lost", () => {
   expect(doubled).toBeGreaterThan(0);
 }, 120_000);
 
-const programs = fc.array(fc.nat(999), { minLength: 40, maxLength: 120 }).map(randomPlan);
+/** Runs again with a part of what an earlier run left, some of which isn't there after all. */
+function again(plan: Plan, dice: readonly number[], settings: Partial<Settings> = {}): number {
+  const calm = simulate({ plan, dice: [], settings });
+  const run = simulate({ plan, dice, before: calm.left, settings });
+  expect(run.ended).toEqual({ type: "end", outcome: { status: "ok" } });
+  expect(run.results).toEqual(calm.results);
+  return run.restored;
+}
+
+it("what an earlier run left is used, and made again where it is lost", () => {
+  let restored = 0;
+  fc.assert(
+    fc.property(shapes, losses, (made, dice) => {
+      const last = made.length - 1;
+      restored += again(
+        planOf(
+          made,
+          made.map((_, index) => index).filter((index) => index % 2 === 0 || index === last),
+        ),
+        dice,
+      );
+    }),
+    { numRuns: 300 },
+  );
+  fc.assert(
+    fc.property(programs, losses, (plan, dice) => {
+      restored += again(plan, dice, { instances: 2, instancesPerSlot: 1 });
+    }),
+    { numRuns: 100 },
+  );
+  expect(restored).toBeGreaterThan(1000);
+}, 120_000);
 
 it("regions in each other come to life, are lost and are made again, and give what they give when nothing is lost", () => {
   let instances = 0;

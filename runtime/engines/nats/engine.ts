@@ -9,6 +9,7 @@ import type { Engine, RunOptions, RunResult } from "../../index.ts";
 import { drive } from "../driver.ts";
 import { runOptions } from "../options.ts";
 import { WorkerPool } from "../pool.ts";
+import { Recall } from "../recall.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
 import { connectTo, frameBytes, onReconnect, subjects } from "./connect.ts";
 import { Peer } from "./peer.ts";
@@ -118,7 +119,10 @@ class NatsEngine implements Engine {
 
   async run(plan: Plan, code: CodeStore, options: Omit<RunOptions, "engine">): Promise<RunResult> {
     const run = `r${this.#nextRun++}`;
-    return { run, ...(await drive(this.#pool, plan, code, { engine: "nats", run, ...(await runOptions(plan, options)) })) };
+    // Results on disk are this machine's, which may have none of the workers.
+    const { keep = null, cache: _cache, ...known } = await runOptions(plan, options);
+    const recall = new Recall(plan, known.params, { keep, store: null, fresh: false });
+    return { run, ...(await drive(this.#pool, plan, code, { engine: "nats", run, ...known, recall })) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
