@@ -1,7 +1,7 @@
 // Runs a compiled program for a person or a script: typed flags, progress, results, Ctrl-C, exit codes. `headrace run` and the
 // files that `headrace build` writes both end here, so both take the same flags. Knows nothing of sources and compilers.
 import { closeSync, openSync, writeSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import type { Program } from "../compiler/bundle.ts";
 import type { Plan } from "../compiler/plan.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
@@ -9,14 +9,18 @@ import { report } from "../lang/diagnostics.ts";
 import { nearest } from "../lang/suggest.ts";
 import type { RunEvent, RunStatus, TaskError } from "../runtime/events/events.ts";
 import type { FileProblem, RunOptions } from "../runtime/index.ts";
-import { fileTrouble, openFiles, run, secretVariable } from "../runtime/index.ts";
+import { fileTrouble, forecast, openFiles, pruneStore, run, secretVariable } from "../runtime/index.ts";
 import { checkFailed } from "./checked.ts";
+import { dryJson, dryRun, dryText } from "./dry.ts";
 import type { Flag } from "./flags.ts";
 import { describeFlags, paramFlags, readArguments, readCount, readParams } from "./flags.ts";
+import type { Home } from "./home.ts";
+import { NOWHERE } from "./home.ts";
 import { printProblems } from "./problems.ts";
+import { lastRunOf, readCode, startRecord } from "./records.ts";
 import { plainFlags, readSecrets } from "./secrets.ts";
 import { duration, plain, show } from "./show.ts";
-import { painter, wantsColor } from "./terminal.ts";
+import { painter, wantsColor, widthOf } from "./terminal.ts";
 import type { Trace } from "./trace.ts";
 import { createTrace } from "./trace.ts";
 import { createView } from "./view.ts";
@@ -27,6 +31,7 @@ export const runFlags: readonly Flag[] = [
   { name: "nats", value: "URL", summary: "run on the workers that listen there" },
   { name: "check", value: null, summary: "watch what functions do with their arguments, and compute pure blocks twice; slow" },
   { name: "fresh", value: null, summary: "make every result anew, whatever earlier runs left" },
+  { name: "dry", value: null, summary: "say what would run and which change makes it, and run nothing" },
   { name: "trace", value: "FILE", summary: "what ran when on which slot, for ui.perfetto.dev or chrome://tracing" },
   { name: "json", value: null, summary: "events on stdout, one a line; the last has the outputs" },
 ];
@@ -60,9 +65,9 @@ export async function execute(
   program: Program,
   argv: readonly string[],
   {
-    results,
+    home = NOWHERE,
     ...runtime
-  }: Pick<RunOptions, "engine" | "folder"> & { /** Where results are kept unless told. */ readonly results?: string } = {},
+  }: Pick<RunOptions, "engine" | "folder"> & { /** Where results and records are kept. */ readonly home?: Home } = {},
 ): Promise<number> {
   const anyPlan = program.plans.auto ?? Object.values(program.plans)[0]!;
   const params = paramFlags(anyPlan.params, runFlags, (name) => summaryOf(anyPlan, name));
@@ -96,9 +101,35 @@ export async function execute(
     return 3;
   }
 
-  const cache = resultsFolder(results ?? null);
+  const cache = home.results === null ? null : { folder: home.results, fresh: given.flags.has("fresh") };
+  const all = { ...values, ...secret.params };
   const json = given.flags.has("json");
   const nats = given.flags.get("nats");
+  if (given.flags.has("dry")) {
+    const before = home.runs === null ? null : lastRunOf(home.runs, plan);
+    const oldCode = (digest: string) => readCode(home.runs!, digest);
+    const named = dryRun(
+      forecast(plan, all, typeof nats === "string" ? null : cache),
+      { plan, code: (digest) => program.code[digest] ?? null },
+      before && { stages: before.stages.map((stage) => ({ ...stage, runs: false })), code: oldCode },
+      cache?.fresh ?? false,
+    );
+    process.stdout.write(
+      json ? dryJson(plan.name, named) : dryText(plan.name, named, widthOf(process.stdout), painter(wantsColor(process.stdout))),
+    );
+    return 0;
+  }
+  const record =
+    home.runs === null
+      ? null
+      : startRecord(home.runs, {
+          plan,
+          code: program.code,
+          params: values,
+          argv,
+          engine: typeof nats === "string" ? "nats" : "local",
+          stages: forecast(plan, all, null),
+        });
   const interruption = new AbortController();
   const stopListening = onInterrupt(() => interruption.abort());
   const live = !json && process.stderr.isTTY === true && process.env.TERM !== "dumb";
@@ -114,13 +145,14 @@ export async function execute(
   const show = json ? (event: RunEvent) => process.stdout.write(eventLine(event)) : view.event;
   try {
     const result = await run(plan, program.code, {
-      params: { ...values, ...secret.params },
+      params: all,
       check: given.flags.has("check"),
       ...runtime,
-      ...(cache === null ? {} : { cache: { folder: cache, fresh: given.flags.has("fresh") } }),
+      ...(cache ? { cache } : {}),
       ...(typeof nats === "string" ? { engine: { nats } } : {}),
       ...(typeof slots === "number" ? { slots } : {}),
       onEvent: (event) => {
+        record?.event(event);
         trace?.event(event);
         show(event);
       },
@@ -139,14 +171,10 @@ export async function execute(
   } finally {
     view.close();
     trace?.close();
+    record?.close();
+    if (home.results !== null) pruneStore(home.results, home.resultsLimitBytes);
     stopListening();
   }
-}
-
-/** `HEADRACE_CACHE` is a folder for results, or `off`. */
-function resultsFolder(unless: string | null): string | null {
-  const told = process.env.HEADRACE_CACHE;
-  return told === undefined || told === "" ? unless : told === "off" ? null : resolve(told);
 }
 
 /** Throws where the file can't be written, before anything runs. */

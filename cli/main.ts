@@ -47,6 +47,27 @@ const verbs: readonly Verb[] = [
     summary: "write a program and all it needs into one file",
     load: () => import("./verbs/build.ts"),
   },
+  {
+    name: "runs",
+    brief: true,
+    use: "",
+    summary: "the runs of this folder: when, how they ended, how long they took",
+    load: () => import("./verbs/runs.ts"),
+  },
+  {
+    name: "why",
+    brief: true,
+    use: "STAGE",
+    summary: "why a stage of a run waits, ran, or was reused",
+    load: () => import("./verbs/why.ts"),
+  },
+  {
+    name: "cache",
+    brief: true,
+    use: "size | prune",
+    summary: "the room that kept results take",
+    load: () => import("./verbs/cache.ts"),
+  },
   { name: "explain", use: "[CODE]", summary: "what a message means, why it is so, and the mend", load: () => import("./verbs/explain.ts") },
   {
     name: "worker",

@@ -9,11 +9,14 @@ import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
 export type { CodeStore } from "../compiler/plan.ts";
 export { type FileProblem, openFiles } from "./engines/files.ts";
+export { forecast, type StageForecast } from "./engines/forecast.ts";
 export type { Origins } from "./engines/kept.ts";
 export { KeptResults } from "./engines/kept.ts";
+export type { Ingredients, Unkept } from "./engines/lineage.ts";
 export { localEngine } from "./engines/local/engine.ts";
 export { fileTrouble, ParamError } from "./engines/options.ts";
 export { startedAsHost } from "./hosts/roles.ts";
+export { pruneStore, type StoreSize, storeSize } from "./results/store.ts";
 export { secretVariable } from "./secrets.ts";
 
 export interface RunOptions {

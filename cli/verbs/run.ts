@@ -1,9 +1,9 @@
 // `headrace run FILE`: compile, then execute.
-import { join } from "node:path";
 import { compile } from "../../compiler/compile.ts";
 import { nodeSources } from "../../compiler/sources.ts";
 import { execute, programHelp, runFlags } from "../execute.ts";
 import { describeFlags, readArguments } from "../flags.ts";
+import { homeIn } from "../home.ts";
 import { printProblems } from "../problems.ts";
 import { isProblem, oneTarget } from "../program.ts";
 
@@ -35,6 +35,6 @@ export async function run(argv: readonly string[]): Promise<number> {
   const operand = given.operands[0]!;
   const rest = argv.toSpliced(argv.indexOf(operand), 1);
   return execute({ plans: { [compiled.plan.about.schedule ?? "auto"]: compiled.plan }, code: compiled.code }, rest, {
-    results: join(sources.root, ".headrace", "results"),
+    home: homeIn(sources.root),
   });
 }

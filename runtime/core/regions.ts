@@ -386,33 +386,33 @@ function leave(state: State, stage: Stage, commands: Command[]): void {
 
 /** Nothing of an instance is needed any more: its stages go, with those of instances inside. */
 function retire(state: State, instance: Instance, commands: Command[]): void {
-  const stages: number[] = [];
+  const stages = new Set<number>();
   const go = ({ base, stages: count }: Instance): void => {
     for (let index = base; index < base + count; index++) {
       const stage = state.stages[index];
       if (!stage) continue;
       if (stage.control?.kind === "branch" && stage.control.instance) go(stage.control.instance);
       if (stage.control?.kind === "loop") stage.control.instances.forEach(go);
-      unlink(state, stage, instance.base);
       releaseAll(stage, commands);
-      stages.push(index);
+      stages.add(index);
     }
   };
   go(instance);
+  for (const index of stages) unlink(state, state.stages[index]!, stages);
   for (const index of stages) state.stages[index] = null;
-  commands.push({ type: "retired", stages });
+  commands.push({ type: "retired", stages: [...stages] });
 }
 
-/** Those that stay forget whoever read them. */
-function unlink(state: State, stage: Stage, base: number): void {
+/** Those that stay forget whoever read them. Some may be younger: what a `given` stands for may come to life after who reads it. */
+function unlink(state: State, stage: Stage, going: ReadonlySet<number>): void {
   const remove = (list: number[] | undefined) => {
     const at = list?.indexOf(stage.index) ?? -1;
     if (at >= 0) list!.splice(at, 1);
   };
-  for (const producer of stage.whole) if (producer < base) remove(state.stages[producer]?.wholeConsumers);
-  for (const producer of stage.oneToOne) if (producer < base) remove(state.stages[producer]?.oneToOneConsumers);
+  for (const producer of stage.whole) if (!going.has(producer)) remove(state.stages[producer]?.wholeConsumers);
+  for (const producer of stage.oneToOne) if (!going.has(producer)) remove(state.stages[producer]?.oneToOneConsumers);
   for (const { producer, block } of stage.points) {
-    if (producer >= base) continue;
+    if (going.has(producer)) continue;
     const consumers = state.stages[producer]?.pointConsumers;
     remove(consumers?.get(block));
     if (consumers?.get(block)?.length === 0) consumers.delete(block);

@@ -46,7 +46,8 @@ export function fileTrouble({ what, path }: FileProblem): string {
   return what === "missing" ? `there is no file ${where}` : `${where} can't be read`;
 }
 
-function fullParams(plan: Plan, given: { readonly [name: string]: Json }): { readonly [name: string]: Json } {
+/** With the plan's defaults. Throws `ParamError`. */
+export function fullParams(plan: Plan, given: { readonly [name: string]: Json }): { readonly [name: string]: Json } {
   const known = plan.params.map(({ name }) => name);
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined)

@@ -42,7 +42,7 @@ export interface Simulation {
   readonly turns?: number;
 }
 
-export function simulate({ plan, dice, settings = {}, before = new Map(), turns = 20_000 }: Simulation): Simulated {
+export function simulate({ plan, dice, settings = {}, before = new Map(), turns = 200_000 }: Simulation): Simulated {
   const lenient = { transientRetries: 1000, maxDeaths: 1000, recallMs: 0, speculateFrom: 2, speculateAt: 0.3, speculateAfterMs: 0 };
   const mayDouble = (stage: number) => !plan.stages[stage]!.effect;
   const left = new Map<string, number[]>();

@@ -1,0 +1,134 @@
+// What the events of a run say of each of its stages, gathered: for questions about a run and for its report. Knows events, not where they lie.
+import type { RunEvent, TaskError } from "../runtime/events/events.ts";
+
+export interface Batch {
+  readonly stage: string;
+  readonly instance: string | null;
+  readonly worker: string;
+  readonly slot: number;
+  readonly first: number;
+  readonly count: number;
+  readonly startMs: number;
+  readonly runMs: number;
+}
+
+export interface StageStory {
+  readonly stage: string;
+  state: "waiting" | "running" | "finished" | "failed" | "reused" | "skipped";
+  /** With those that are reused. */
+  tasks: number;
+  done: number;
+  reused: number;
+  startMs: number | null;
+  endMs: number | null;
+  /** Time of slots. */
+  busyMs: number;
+  readonly failures: { readonly block: number; readonly attempt: number; readonly retried: boolean; readonly error: TaskError }[];
+  lost: number;
+}
+
+export interface Curve {
+  readonly name: string;
+  readonly steps: number[];
+  readonly values: number[];
+}
+
+export interface RunStory {
+  readonly stages: ReadonlyMap<string, StageStory>;
+  readonly batches: readonly Batch[];
+  /** By stage and metric, such as `model loss`. */
+  readonly curves: readonly Curve[];
+  readonly workers: readonly { readonly id: string; readonly slots: number }[];
+  readonly log: readonly { readonly atMs: number; readonly stage: string; readonly text: string }[];
+  readonly atMs: number;
+  readonly end: Extract<RunEvent, { type: "run.finished" }> | null;
+}
+
+/** `stages`: ids of the plan's. */
+export function storyOf(stages: readonly string[], events: readonly RunEvent[]): RunStory {
+  const found = new Map<string, StageStory>(stages.map((stage) => [stage, blank(stage)]));
+  const of = (stage: string): StageStory => {
+    const known = found.get(stage) ?? blank(stage);
+    found.set(stage, known);
+    return known;
+  };
+  const batches: Batch[] = [];
+  const curves = new Map<string, Curve>();
+  const workers: { id: string; slots: number }[] = [];
+  const log: { atMs: number; stage: string; text: string }[] = [];
+  let end: RunStory["end"] = null;
+  for (const event of events) {
+    switch (event.type) {
+      case "worker.joined":
+        workers.push({ id: event.worker, slots: event.slots });
+        break;
+      case "stage.started": {
+        const story = of(event.stage);
+        story.state = "running";
+        story.startMs ??= event.atMs;
+        story.tasks = event.tasks;
+        break;
+      }
+      case "stage.grew":
+        of(event.stage).tasks = event.tasks;
+        break;
+      case "stage.reused": {
+        const story = of(event.stage);
+        story.reused += event.tasks;
+        story.done += event.tasks;
+        if (event.whole) Object.assign(story, { state: "reused", tasks: event.tasks, startMs: event.atMs, endMs: event.atMs });
+        break;
+      }
+      case "stage.skipped":
+        of(event.stage).state = "skipped";
+        break;
+      case "tasks.finished": {
+        const { stage, instance = null, worker, slot, first, count, startMs, runMs } = event;
+        batches.push({ stage, instance, worker, slot, first, count, startMs, runMs });
+        const story = of(stage);
+        story.done += count;
+        story.busyMs += runMs;
+        break;
+      }
+      case "task.failed": {
+        const story = of(event.stage);
+        story.failures.push({ block: event.block, attempt: event.attempt, retried: event.retried, error: event.error });
+        if (!event.retried) story.state = "failed";
+        break;
+      }
+      case "stage.finished": {
+        const story = of(event.stage);
+        if (story.state === "running") story.state = "finished";
+        story.endMs = event.atMs;
+        story.tasks = event.tasks;
+        break;
+      }
+      case "object.lost":
+        of(event.stage).lost += event.blocks;
+        break;
+      case "metric": {
+        const name = `${event.instance === undefined ? event.stage : `${event.stage}[${event.instance}]`} ${event.name}`;
+        const curve = curves.get(name) ?? { name, steps: [], values: [] };
+        curves.set(name, curve);
+        for (let i = 0; i < event.steps.length; i++) {
+          curve.steps.push(event.steps[i]!);
+          curve.values.push(event.values[i]!);
+        }
+        break;
+      }
+      case "log":
+        log.push({ atMs: event.atMs, stage: event.name, text: event.text });
+        break;
+      case "run.finished":
+        end = event;
+        break;
+      default:
+        break;
+    }
+  }
+  return { stages: found, batches, curves: [...curves.values()], workers, log, atMs: events.at(-1)?.atMs ?? 0, end };
+}
+
+const blank = (stage: string): StageStory => ({
+  ...{ stage, state: "waiting", tasks: 0, done: 0, reused: 0, startMs: null, endMs: null, busyMs: 0, failures: [], lost: 0 },
+});
