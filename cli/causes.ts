@@ -107,7 +107,7 @@ function place(span: AboutSpan | null): string | null {
 }
 
 /** Where the new slice is first another than the old one, in the user's own file; null where that is in a package. */
-export function changedLine(was: CodeStore[string] | null, now: CodeStore[string] | null): string | null {
+function changedLine(was: CodeStore[string] | null, now: CodeStore[string] | null): string | null {
   if (!was || !now?.map) return null;
   let at = 0;
   while (at < now.module.length && now.module[at] === was.module[at]) at++;

@@ -1,24 +1,21 @@
 // Runs a compiled program for a person or a script: typed flags, progress, results, Ctrl-C, exit codes. `headrace run` and the
 // files that `headrace build` writes both end here, so both take the same flags. Knows nothing of sources and compilers.
 import { closeSync, openSync, writeSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
 import type { Program } from "../compiler/bundle.ts";
 import type { Plan } from "../compiler/plan.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
-import { report } from "../lang/diagnostics.ts";
-import { nearest } from "../lang/suggest.ts";
 import type { RunEvent, RunStatus, TaskError } from "../runtime/events/events.ts";
-import type { FileProblem, RunOptions } from "../runtime/index.ts";
-import { fileTrouble, forecast, openFiles, pruneStore, run, secretVariable } from "../runtime/index.ts";
+import type { RunOptions } from "../runtime/index.ts";
+import { forecast, onlyStage, pruneStore, run } from "../runtime/index.ts";
 import { checkFailed } from "./checked.ts";
 import { dryJson, dryRun, dryText } from "./dry.ts";
 import type { Flag } from "./flags.ts";
-import { describeFlags, paramFlags, readArguments, readCount, readParams } from "./flags.ts";
 import type { Home } from "./home.ts";
 import { NOWHERE } from "./home.ts";
+import type { Invocation } from "./invocation.ts";
+import { noStage, readInvocation } from "./invocation.ts";
 import { printProblems } from "./problems.ts";
 import { lastRunOf, readCode, startRecord } from "./records.ts";
-import { plainFlags, readSecrets } from "./secrets.ts";
 import { duration, plain, show } from "./show.ts";
 import { painter, wantsColor, widthOf } from "./terminal.ts";
 import type { Trace } from "./trace.ts";
@@ -31,6 +28,11 @@ export const runFlags: readonly Flag[] = [
   { name: "nats", value: "URL", summary: "run on the workers that listen there" },
   { name: "check", value: null, summary: "watch what functions do with their arguments, and compute pure blocks twice; slow" },
   { name: "fresh", value: null, summary: "make every result anew, whatever earlier runs left" },
+  {
+    name: "only",
+    value: "STAGE",
+    summary: "that stage alone, with what it needs: what it gives is the result, and nothing acts on the world",
+  },
   { name: "dry", value: null, summary: "say what would run and which change makes it, and run nothing" },
   { name: "trace", value: "FILE", summary: "what ran when on which slot, for ui.perfetto.dev or chrome://tracing" },
   { name: "json", value: null, summary: "events on stdout, one a line; the last has the outputs" },
@@ -38,85 +40,32 @@ export const runFlags: readonly Flag[] = [
 
 const exitCodes: Record<RunStatus, number> = { ok: 0, failed: 1, infrastructure: 2, cancelled: 130 };
 
-/** Flags of this very program, for help. */
-export function programHelp(plan: Plan, own: readonly Flag[] = runFlags): string {
-  const flags = paramFlags(plan.params, own, (name) => summaryOf(plan, name)).map(({ flag }) => flag);
-  return flags.length === 0 ? "" : `Params of ${plan.name}:\n\n${describeFlags(flags)}`;
-}
-
-function summaryOf(plan: Plan, name: string): string {
-  const param = plan.params.find((one) => one.name === name)!;
-  const range = param.min !== undefined || param.max !== undefined ? `in ${param.min ?? ""}..${param.max ?? ""}` : "";
-  if (param.type === "secret") {
-    const variable = `else \`${secretVariable(name)}\` has it`;
-    return [
-      plan.about.params[name]?.doc ?? "",
-      `a file that holds it; ${param.optional ? variable : `${variable}, one of them must be there`}`,
-    ]
-      .filter((text) => text !== "")
-      .join("; ");
-  }
-  const fallback = param.default === undefined ? (param.optional ? "" : "must be given") : `default ${JSON.stringify(param.default)}`;
-  return [plan.about.params[name]?.doc ?? "", range, fallback].filter((text) => text !== "").join("; ");
+export interface Execution extends Pick<RunOptions, "engine" | "folder"> {
+  /** Where results and records are kept. */
+  readonly home?: Home;
+  /** Ends the run as Ctrl-C does. */
+  readonly signal?: AbortSignal;
 }
 
 /** Gives the exit code; results and, with `--json`, events are on stdout, all else on stderr. */
 export async function execute(
   program: Program,
   argv: readonly string[],
-  {
-    home = NOWHERE,
-    ...runtime
-  }: Pick<RunOptions, "engine" | "folder"> & { /** Where results and records are kept. */ readonly home?: Home } = {},
+  { home = NOWHERE, signal, ...runtime }: Execution = {},
 ): Promise<number> {
-  const anyPlan = program.plans.auto ?? Object.values(program.plans)[0]!;
-  const params = paramFlags(anyPlan.params, runFlags, (name) => summaryOf(anyPlan, name));
-  const secrets = anyPlan.params.filter(({ type }) => type === "secret");
-  const plain = plainFlags(secrets, runFlags);
-  const given = readArguments(argv, [...runFlags, ...params.map(({ flag }) => flag), ...plain]);
-  const typed = readParams(given, params);
-  const secret = readSecrets(given, secrets, plain);
-  const slots = readCount(given, "slots");
-  const schedule = String(given.flags.get("schedule") ?? (program.plans.auto ? "auto" : anyPlan.about.schedule));
-  const plan = Object.hasOwn(program.plans, schedule) ? program.plans[schedule] : undefined;
-  const problems = [...given.problems, ...typed.problems, ...secret.problems];
-  if (given.operands.length > 0) problems.push(report("HR605", { what: `\`${given.operands[0]}\` is one argument too many` }, []));
-  if (typeof slots === "object" && slots !== null) problems.push(slots);
-  if (!plan) {
-    const known = Object.keys(program.plans);
-    const help = `--schedule ${nearest(schedule, known) ?? known.join(" | ")}`;
-    problems.push(report("HR606", { name: schedule }, [], { help }));
-  }
-  if (problems.length > 0 || !plan) {
+  const read = await readInvocation(program, argv, runFlags, runtime.folder);
+  const plan = "problems" in read ? null : partOf(read);
+  const problems = "problems" in read ? read.problems : plan && "code" in plan ? [plan] : [];
+  if ("problems" in read || !plan || "code" in plan) {
     printProblems(problems, () => null);
     return 3;
   }
-
-  const { params: values, problems: missing } = await openFiles(plan, typed.params, runtime.folder);
-  if (missing.length > 0) {
-    printProblems(
-      missing.map((problem) => noFile(problem, params)),
-      () => null,
-    );
-    return 3;
-  }
-
+  const { given, params, open, slots } = read;
   const cache = home.results === null ? null : { folder: home.results, fresh: given.flags.has("fresh") };
-  const all = { ...values, ...secret.params };
   const json = given.flags.has("json");
   const nats = given.flags.get("nats");
   if (given.flags.has("dry")) {
-    const before = home.runs === null ? null : lastRunOf(home.runs, plan);
-    const oldCode = (digest: string) => readCode(home.runs!, digest);
-    const named = dryRun(
-      forecast(plan, all, typeof nats === "string" ? null : cache),
-      { plan, code: (digest) => program.code[digest] ?? null },
-      before && { stages: before.stages.map((stage) => ({ ...stage, runs: false })), code: oldCode },
-      cache?.fresh ?? false,
-    );
-    process.stdout.write(
-      json ? dryJson(plan.name, named) : dryText(plan.name, named, widthOf(process.stdout), painter(wantsColor(process.stdout))),
-    );
+    tellDry(plan, program, params, home, typeof nats === "string" ? null : cache, json);
     return 0;
   }
   const record =
@@ -125,13 +74,14 @@ export async function execute(
       : startRecord(home.runs, {
           plan,
           code: program.code,
-          params: values,
+          params: open,
           argv,
           engine: typeof nats === "string" ? "nats" : "local",
-          stages: forecast(plan, all, null),
+          stages: forecast(plan, params, null),
         });
   const interruption = new AbortController();
   const stopListening = onInterrupt(() => interruption.abort());
+  signal?.addEventListener("abort", () => interruption.abort(), { once: true });
   const live = !json && process.stderr.isTTY === true && process.env.TERM !== "dumb";
   const view = createView(plan, {
     write: (text) => process.stderr.write(text),
@@ -145,12 +95,12 @@ export async function execute(
   const show = json ? (event: RunEvent) => process.stdout.write(eventLine(event)) : view.event;
   try {
     const result = await run(plan, program.code, {
-      params: all,
+      params,
       check: given.flags.has("check"),
       ...runtime,
       ...(cache ? { cache } : {}),
       ...(typeof nats === "string" ? { engine: { nats } } : {}),
-      ...(typeof slots === "number" ? { slots } : {}),
+      ...(slots === null ? {} : { slots }),
       onEvent: (event) => {
         record?.event(event);
         trace?.event(event);
@@ -200,13 +150,32 @@ function openTrace(path: string): Trace {
 }
 const TRACE_PIECE = 1 << 16;
 
-/** With the name in that folder that was likely meant. */
-function noFile(problem: FileProblem, params: ReturnType<typeof paramFlags>): Diagnostic {
-  const { param, path, beside } = problem;
-  const flag = `--${params.find((one) => one.param.name === param)!.flag.name}`;
-  const near = problem.what === "missing" ? nearest(basename(path), beside) : null;
-  const help = near === null ? {} : { help: `${flag} ${relative(process.cwd(), join(dirname(path), near))}` };
-  return report("HR610", { flag, trouble: fileTrouble(problem) }, [], help);
+/** With `--only`, the part of the plan that is asked for, or what is wrong with that. */
+function partOf({ plan, given }: Invocation): Plan | Diagnostic {
+  const wanted = given.flags.get("only");
+  return typeof wanted === "string" ? (onlyStage(plan, wanted) ?? noStage(plan, wanted, "--only ")) : plan;
+}
+
+function tellDry(
+  plan: Plan,
+  program: Program,
+  params: Invocation["params"],
+  home: Home,
+  cache: RunOptions["cache"] | null,
+  json: boolean,
+): void {
+  const before = home.runs === null ? null : lastRunOf(home.runs, plan);
+  const named = dryRun(
+    forecast(plan, params, cache ?? null),
+    { plan, code: (digest) => program.code[digest] ?? null },
+    before && {
+      stages: before.stages.map((stage) => ({ ...stage, runs: false })),
+      code: (digest) => readCode(home.runs!, digest),
+    },
+    cache?.fresh ?? false,
+  );
+  const text = () => dryText(plan.name, named, widthOf(process.stdout), painter(wantsColor(process.stdout)));
+  process.stdout.write(json ? dryJson(plan.name, named) : text());
 }
 
 function eventLine(event: RunEvent): string {

@@ -47,6 +47,7 @@ const verbs: readonly Verb[] = [
     summary: "write a program and all it needs into one file",
     load: () => import("./verbs/build.ts"),
   },
+  { name: "show", use: "FILE STAGE", summary: "what a stage gave: a table, a sample, its shape", load: () => import("./verbs/show.ts") },
   {
     name: "runs",
     brief: true,

@@ -14,9 +14,10 @@ export type { Origins } from "./engines/kept.ts";
 export { KeptResults } from "./engines/kept.ts";
 export type { Ingredients, Unkept } from "./engines/lineage.ts";
 export { localEngine } from "./engines/local/engine.ts";
+export { onlyStage } from "./engines/narrowing.ts";
 export { fileTrouble, ParamError } from "./engines/options.ts";
 export { startedAsHost } from "./hosts/roles.ts";
-export { pruneStore, type StoreSize, storeSize } from "./results/store.ts";
+export { pruneStore, storeSize } from "./results/store.ts";
 export { secretVariable } from "./secrets.ts";
 
 export interface RunOptions {

@@ -220,7 +220,7 @@ function gateCloses(state: State, consumer: Stage): void {
   if (consumer.tasks >= 0) loseReady(state, consumer, 0, consumer.tasks);
 }
 
-export function wholePresent(state: State, stage: Stage): void {
+function wholePresent(state: State, stage: Stage): void {
   stage.present = true;
   for (const consumer of stage.wholeConsumers) gateOpens(state, state.stages[consumer]!);
   for (const { stage: index, task } of stage.taskConsumers) {
@@ -259,7 +259,7 @@ export function lessUnfinished(state: State, instance: Instance): void {
   } else if (owner.control?.kind === "each") state.over.push(instance);
 }
 
-export function used(state: State, producer: Stage, first: number, last: number, commands: Command[]): void {
+function used(state: State, producer: Stage, first: number, last: number, commands: Command[]): void {
   for (let i = first; i < last; i++) producer.uses[i]!--;
   release(state, producer, first, last, commands);
 }
