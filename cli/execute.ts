@@ -1,6 +1,7 @@
 // Runs a compiled program for a person or a script: typed flags, progress, results, Ctrl-C, exit codes. `headrace run` and the
 // files that `headrace build` writes both end here, so both take the same flags. Knows nothing of sources and compilers.
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import type { Program } from "../compiler/bundle.ts";
 import type { Plan } from "../compiler/plan.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
@@ -14,8 +15,10 @@ import type { Home } from "./home.ts";
 import { NOWHERE } from "./home.ts";
 import type { Invocation } from "./invocation.ts";
 import { noStage, readInvocation } from "./invocation.ts";
+import { packageVersion } from "./package.ts";
 import { printProblems } from "./problems.ts";
 import { lastRunOf, readCode, startRecord } from "./records.ts";
+import type { ReportFacts } from "./report.ts";
 import { duration, plain, show } from "./show.ts";
 import { painter, wantsColor, widthOf } from "./terminal.ts";
 import type { Trace } from "./trace.ts";
@@ -35,6 +38,7 @@ export const runFlags: readonly Flag[] = [
   },
   { name: "dry", value: null, summary: "say what would run and which change makes it, and run nothing" },
   { name: "trace", value: "FILE", summary: "what ran when on which slot, for ui.perfetto.dev or chrome://tracing" },
+  { name: "report", value: "FILE.html", summary: "one page that shows the run: timeline, graph, curves, slowest tasks" },
   { name: "json", value: null, summary: "events on stdout, one a line; the last has the outputs" },
 ];
 
@@ -92,6 +96,10 @@ export async function execute(
   });
   const path = given.flags.get("trace");
   const trace = typeof path === "string" ? openTrace(path) : null;
+  const reportPath = given.flags.get("report");
+  const told: RunEvent[] = [];
+  // Where it can't be written is known before anything runs.
+  if (typeof reportPath === "string") writeFileSync(reportPath, "");
   const show = json ? (event: RunEvent) => process.stdout.write(eventLine(event)) : view.event;
   try {
     const result = await run(plan, program.code, {
@@ -104,6 +112,7 @@ export async function execute(
       onEvent: (event) => {
         record?.event(event);
         trace?.event(event);
+        if (typeof reportPath === "string") told.push(event);
         show(event);
       },
       signal: interruption.signal,
@@ -124,7 +133,27 @@ export async function execute(
     record?.close();
     if (home.results !== null) pruneStore(home.results, home.resultsLimitBytes);
     stopListening();
+    if (typeof reportPath === "string")
+      writeFileSync(reportPath, await reportOf({ plan, events: told, params: open, environment: environmentOf(plan, argv) }));
   }
+}
+
+/** What draws and lays out is loaded for those who ask for it. */
+async function reportOf(facts: Omit<ReportFacts, "draw">): Promise<string> {
+  const [{ reportHtml }, { drawSvg }] = await Promise.all([import("./report.ts"), import("./verbs/graph.ts")]);
+  return reportHtml({ ...facts, draw: drawSvg });
+}
+
+function environmentOf(plan: Plan, argv: readonly string[]): ReportFacts["environment"] {
+  return [
+    ["command", ["headrace run", plan.about.file, ...argv].join(" ")],
+    ["began", new Date().toISOString()],
+    ["schedule", plan.about.schedule ?? "auto"],
+    ["plan", plan.hash.slice(0, 12)],
+    ["Headrace", packageVersion()],
+    ["Node", process.versions.node],
+    ["machine", `${process.platform} ${process.arch}, ${availableParallelism()} processors`],
+  ];
 }
 
 /** Throws where the file can't be written, before anything runs. */

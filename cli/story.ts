@@ -1,4 +1,5 @@
 // What the events of a run say of each of its stages, gathered: for questions about a run and for its report. Knows events, not where they lie.
+import type { Plan, PlanStage } from "../compiler/plan.ts";
 import type { RunEvent, TaskError } from "../runtime/events/events.ts";
 
 export interface Batch {
@@ -44,9 +45,9 @@ export interface RunStory {
   readonly end: Extract<RunEvent, { type: "run.finished" }> | null;
 }
 
-/** `stages`: ids of the plan's. */
-export function storyOf(stages: readonly string[], events: readonly RunEvent[]): RunStory {
-  const found = new Map<string, StageStory>(stages.map((stage) => [stage, blank(stage)]));
+export function storyOf(plan: Plan, events: readonly RunEvent[]): RunStory {
+  const found = new Map<string, StageStory>(plan.stages.map(({ id }) => [id, blank(id)]));
+  const iterating = loopStages(plan);
   const of = (stage: string): StageStory => {
     const known = found.get(stage) ?? blank(stage);
     found.set(stage, known);
@@ -107,7 +108,10 @@ export function storyOf(stages: readonly string[], events: readonly RunEvent[]):
         of(event.stage).lost += event.blocks;
         break;
       case "metric": {
-        const name = `${event.instance === undefined ? event.stage : `${event.stage}[${event.instance}]`} ${event.name}`;
+        // The iterations of a loop are one curve; items of a `for` have one each.
+        const numbers = event.instance?.split(".").slice(0, iterating.has(event.stage) ? -1 : undefined) ?? [];
+        const stage = event.stage.endsWith(`.${event.name}`) ? event.stage.slice(0, -event.name.length - 1) : event.stage;
+        const name = `${stage}${numbers.length === 0 ? "" : `[${numbers.join(".")}]`} ${event.name}`;
         const curve = curves.get(name) ?? { name, steps: [], values: [] };
         curves.set(name, curve);
         for (let i = 0; i < event.steps.length; i++) {
@@ -127,6 +131,22 @@ export function storyOf(stages: readonly string[], events: readonly RunEvent[]):
     }
   }
   return { stages: found, batches, curves: [...curves.values()], workers, log, atMs: events.at(-1)?.atMs ?? 0, end };
+}
+
+/** Stages whose innermost instance is an iteration. */
+function loopStages(plan: Plan): ReadonlySet<string> {
+  const owners = new Map<number, PlanStage>();
+  for (const stage of plan.stages) {
+    const { tasks } = stage;
+    if (tasks.kind === "each" || tasks.kind === "loop") owners.set(tasks.region, stage);
+    if (tasks.kind === "branch") for (const region of [tasks.then, tasks.else]) owners.set(region, stage);
+  }
+  const kindOf = (region: number | undefined): "each" | "loop" | null => {
+    const owner = region === undefined ? undefined : owners.get(region);
+    if (!owner) return null;
+    return owner.tasks.kind === "each" || owner.tasks.kind === "loop" ? owner.tasks.kind : kindOf(owner.region);
+  };
+  return new Set(plan.stages.flatMap(({ id, region }) => (kindOf(region) === "loop" ? [id] : [])));
 }
 
 const blank = (stage: string): StageStory => ({

@@ -70,10 +70,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 function answerOf(name: string, record: RunRecord, runs: string): { readonly head: string; readonly lines: readonly string[] } {
   const { head, plan, stages } = record;
   const going = isGoing(head);
-  const story = storyOf(
-    stages.map(({ id }) => id),
-    readEvents(runs, head.id),
-  );
+  const story = storyOf(plan, readEvents(runs, head.id));
   const parts = stages.filter((stage) => stage.name === name || stage.id === name).map(({ id }) => story.stages.get(id)!);
   const ran = parts.filter(({ state }) => state !== "reused" && state !== "skipped");
   const where = `in ${head.id}${going ? ", which is going on" : ""}`;
