@@ -63,6 +63,12 @@ const verbs: readonly Verb[] = [
     load: () => import("./verbs/why.ts"),
   },
   {
+    name: "replay",
+    use: "RUN STAGE[n]",
+    summary: "one task of a run again, in process, under a debugger",
+    load: () => import("./verbs/replay.ts"),
+  },
+  {
     name: "cache",
     brief: true,
     use: "size | prune",

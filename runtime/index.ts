@@ -16,6 +16,7 @@ export type { Ingredients, Unkept } from "./engines/lineage.ts";
 export { localEngine } from "./engines/local/engine.ts";
 export { onlyStage } from "./engines/narrowing.ts";
 export { fileTrouble, ParamError } from "./engines/options.ts";
+export { replay } from "./engines/replay.ts";
 export { startedAsHost } from "./hosts/roles.ts";
 export { pruneStore, storeSize } from "./results/store.ts";
 export { secretVariable } from "./secrets.ts";

@@ -30,6 +30,8 @@ export interface DriverOptions {
   readonly signal: AbortSignal | undefined;
   /** What earlier runs left for the plan. */
   readonly recall: Recall;
+  /** Before a stage's tasks are sent to a worker; with the items and iterations around it. */
+  readonly onAssign?: (stage: number, path: string) => void;
 }
 
 export interface DriverResult {
@@ -439,6 +441,7 @@ class RunDriver implements RunListener {
     const stage = this.#state.stages[number]!;
     const planned = this.#planned(stage);
     const path = this.#telling.path(stage.instance);
+    this.#options.onAssign?.(number, path);
     const results = late ? null : this.#recall.keyOf(stage);
     const waits: Promise<boolean>[] = [];
     const inputs = planned.inputs.map((_, place) => this.#feeding.feed(worker, stage, place, first, count, waits));

@@ -21,10 +21,14 @@ export function neededStages(plan: Plan, isGiven: (index: number) => boolean): r
  */
 export function onlyStage(plan: Plan, id: string): Plan | null {
   const stage = plan.stages.findIndex((one) => one.id === id && one.region === undefined && !one.effect && one.output !== "partial");
-  if (stage < 0) return null;
+  return stage < 0 ? null : planOfStage(plan, stage);
+}
+
+/** The same of any stage of the run itself, whatever it gives. */
+export function planOfStage(plan: Plan, stage: number): Plan {
   const take = plan.stages[stage]!.output === "value" ? "value" : "blocks";
   const { onFailure: _onFailure, ...rest } = plan;
-  const outputs: Plan["outputs"] = [{ name: id, from: { kind: "stage", stage, take } }];
+  const outputs: Plan["outputs"] = [{ name: plan.stages[stage]!.id, from: { kind: "stage", stage, take } }];
   return narrowed(
     { ...rest, outputs },
     closure(

@@ -20,6 +20,8 @@ interface Kept {
   readonly keep: KeptResults | null;
   readonly store: ResultStore | null;
   readonly fresh: boolean;
+  /** A stage of the plan whose results are taken for gone. */
+  readonly again?: number;
 }
 
 type Params = { readonly [name: string]: Json };
@@ -40,17 +42,19 @@ export class Recall {
   readonly #keep: KeptResults | null;
   readonly #store: ResultStore | null;
   readonly #fresh: boolean;
+  readonly #again: string | null;
   /** Objects on disk, by stage of the state and block. */
   readonly #objects = new Map<number, Map<number, RecordPlace>>();
 
   /** `fresh`: results are put away and none is taken. */
-  constructor(plan: Plan, params: Params, { keep, store, fresh }: Kept) {
+  constructor(plan: Plan, params: Params, { keep, store, fresh, again = -1 }: Kept) {
     this.#keep = keep;
     this.#store = store;
     this.#fresh = fresh;
+    this.#again = plan.stages[again]?.id ?? null;
     const lineage = keep || store ? lineageOf(plan, params, (stage) => keep?.originOf(stage) ?? null) : [];
     const found = plan.stages.map((stage, index) => {
-      const there = lineage[index] ? this.#whole(stage, lineage[index]) : null;
+      const there = lineage[index] && index !== again ? this.#whole(stage, lineage[index]) : null;
       return there && isAlone(plan, index) ? there : null;
     });
     if (found.every((one) => one === null)) {
@@ -131,7 +135,7 @@ export class Recall {
   restored(stage: Stage, values: InlineValues): readonly Restored[] {
     const planned = this.plan.stages[stage.template.index]!;
     const lineage = this.#lineage[stage.template.index];
-    if (!lineage || planned.tasks.kind === "branch" || planned.tasks.kind === "loop") return [];
+    if (!lineage || planned.id === this.#again || planned.tasks.kind === "branch" || planned.tasks.kind === "loop") return [];
     const kept = stage.template.region === null && isKept(planned) ? (this.#keep?.get(lineage.key) ?? null) : null;
     if (kept) {
       values.add(0, kept);
