@@ -137,7 +137,7 @@ describe("asking about runs", () => {
     expect(headrace("why", "summ").stderr).toContain("main-2 has no stage `summ`\n  help: headrace why sum");
     expect(headrace("why", "sum", "--run", "main-9").stderr).toContain("there is no run `main-9`");
     write("numbers.csv", "1\n2\n");
-    write("stages.ts", STAGES.replace("return all.reduce", "throw new Error(\"no sum of \" + all.length);\n  return all.reduce"));
+    write("stages.ts", STAGES.replace("return all.reduce", 'throw new Error("no sum of " + all.length);\n  return all.reduce'));
     expect(headrace("run", "main.pipe").status).toBe(1);
     expect(headrace("why", "sum").stdout).toContain("failed in main-3");
     expect(headrace("why", "sum").stdout).toContain("block 0, attempt 1 failed: Error: no sum of 2");
