@@ -52,6 +52,7 @@ export function blankStage(index: number, plan: Plan, template: Template, instan
     slotsUsing: 0,
     failures: new Map(),
     deaths: new Map(),
+    starved: new Map(),
     late: new Set(),
     output: NO_BYTES,
     holder: NO_HOLDERS,

@@ -67,13 +67,13 @@ export type CoreEvent =
   | { readonly type: "workerLost"; readonly worker: number; readonly cause: unknown }
   /**
    * A slot's thread ended with all that was queued there; objects stay. `blame`: the running task failed by itself, counts a death, was
-   * ended for its `within` and evaluates what stands in its place next, or is innocent.
+   * ended for its `within` and evaluates what stands in its place next, used up the memory it had, or is innocent.
    */
   | {
       readonly type: "slotLost";
       readonly worker: number;
       readonly slot: number;
-      readonly blame: "failure" | "death" | "late" | "none";
+      readonly blame: "failure" | "death" | "late" | "memory" | "none";
       readonly cause: unknown;
       readonly jitter: number;
     }
@@ -210,6 +210,8 @@ export type Why =
   | { readonly kind: "failure"; readonly cause: unknown }
   /** Its worker or thread died that often while it ran. */
   | { readonly kind: "poisoned"; readonly deaths: number; readonly cause: unknown }
+  /** So often it used up what it had, the last time with nothing beside it and with more. */
+  | { readonly kind: "starved"; readonly times: number; readonly cause: unknown }
   /** Run again for a lost output, a stage cut its list into another number of blocks. */
   | { readonly kind: "nondeterministic"; readonly blocks: number; readonly before: number };
 
@@ -227,6 +229,8 @@ export interface Settings {
   readonly recallMs: number;
   /** Deaths of its worker while it ran that make a task fail. */
   readonly maxDeaths: number;
+  /** So often a task may use up its memory. */
+  readonly maxStarved: number;
   /** Attempts after the first that a transient failure gets where the schedule doesn't say. */
   readonly transientRetries: number;
   readonly backoffMs: number;
@@ -247,6 +251,7 @@ export const DEFAULTS: Settings = {
   batchTasks: 4096,
   recallMs: 2,
   maxDeaths: 3,
+  maxStarved: 2,
   transientRetries: 3,
   backoffMs: 100,
   maxBackoffMs: 30_000,
@@ -394,6 +399,7 @@ export interface Stage {
   /** Only tasks that failed, or whose worker died while they ran, stand here. */
   readonly failures: Map<number, number>;
   readonly deaths: Map<number, number>;
+  readonly starved: Map<number, number>;
   /** Tasks that took longer than the stage's `within`. */
   readonly late: Set<number>;
 
@@ -434,6 +440,8 @@ export interface Slot {
   readonly queue: Batch[];
   /** The batch whose end it has been asked to give back, until it answers. */
   recalling: Batch | null;
+  /** Its thread ended for lack of memory: the one in its place has more. */
+  roomy: boolean;
   /** Since when it has been seen at a task. */
   at: { readonly batch: Batch; readonly next: number; readonly sinceMs: number } | null;
 }

@@ -98,10 +98,11 @@ function scheduleSuspects(state: State, commands: Command[]): void {
     const stage = state.stages[suspect.stage];
     if (stage?.state[suspect.block] !== Ready) continue;
     const worker = idle[0];
-    if (worker && hasRoom(state, stage, worker.slots[0]!)) {
+    const slot = worker?.slots.find(({ roomy }) => roomy) ?? worker?.slots[0];
+    if (worker && slot && hasRoom(state, stage, slot)) {
       idle.shift();
       worker.alone = true;
-      send(state, worker.slots[0]!, stage, suspect.block, suspect.block + 1, commands);
+      send(state, slot, stage, suspect.block, suspect.block + 1, commands);
     } else state.suspects.push(suspect);
   }
   // While one waits, the least busy worker gets nothing new, so that it runs dry.

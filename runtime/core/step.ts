@@ -34,7 +34,7 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
     case "workerJoined": {
       const slots = Array.from(
         { length: event.slots },
-        (_, slot): Slot => ({ worker: event.worker, slot, queue: [], recalling: null, at: null }),
+        (_, slot): Slot => ({ worker: event.worker, slot, queue: [], recalling: null, roomy: false, at: null }),
       );
       state.workers.set(event.worker, { slots, alone: false });
       return;
@@ -180,7 +180,7 @@ function measure(state: State, stage: Stage, ms: number): void {
 
 function fail(state: State, stage: Stage, block: number, why: Why, commands: Command[]): void {
   // A task that took its slot with it has been given its next attempt by the time it is blamed.
-  const attempt = (stage.attempt[block] ?? 1) - (why.kind === "poisoned" ? 1 : 0);
+  const attempt = (stage.attempt[block] ?? 1) - (why.kind === "poisoned" || why.kind === "starved" ? 1 : 0);
   end(state, { status: "failed", stage: stage.index, block, attempt, why }, commands);
 }
 
@@ -307,6 +307,23 @@ function death(state: State, running: { readonly stage: number; readonly block: 
   if (deaths >= state.settings.maxDeaths) fail(state, stage, running.block, { kind: "poisoned", deaths, cause }, commands);
 }
 
+/** Once more, with nothing beside it. */
+function starved(
+  state: State,
+  { stage: index, block }: { readonly stage: number; readonly block: number },
+  cause: unknown,
+  commands: Command[],
+): void {
+  const stage = state.stages[index]!;
+  const times = (stage.starved.get(block) ?? 0) + 1;
+  stage.starved.set(block, times);
+  // Whoever stands here is run alone.
+  stage.deaths.set(block, stage.deaths.get(block) ?? 0);
+  const retried = times < state.settings.maxStarved;
+  commands.push({ type: "taskFailed", stage: index, block, attempt: stage.attempt[block]! - 1, retried, late: false, cause });
+  if (!retried) fail(state, stage, block, { kind: "starved", times, cause }, commands);
+}
+
 /** From now on the task evaluates what its stage puts in the place of the body. */
 function late(
   state: State,
@@ -323,6 +340,7 @@ function late(
 function slotLost(state: State, event: Extract<CoreEvent, { type: "slotLost" }>, commands: Command[]): void {
   const slot = state.workers.get(event.worker)?.slots[event.slot];
   if (!slot) return;
+  if (event.blame === "memory") slot.roomy = true;
   const head = slot.queue[0];
   const isFailure = event.blame === "failure" && head && !head.shadow && isTheirs(state.stages[head.stage]!, head, head.next);
   const failed = isFailure ? { stage: head.stage, block: head.next } : null;
@@ -331,6 +349,7 @@ function slotLost(state: State, event: Extract<CoreEvent, { type: "slotLost" }>,
   if (tasks > 0) commands.push({ type: "tasksReturned", worker: event.worker, tasks });
   if (failed) taskFailed(state, failed.stage, failed.block, { transient: false, cause: event.cause, jitter: event.jitter }, commands);
   else if (event.blame === "late" && running) late(state, running, event.cause, commands);
+  else if (event.blame === "memory" && running) starved(state, running, event.cause, commands);
   else if (event.blame === "death" && running) death(state, running, event.cause, commands);
   for (const { stage, next, end: last } of batches) readyAgain(state, state.stages[stage]!, next, last);
 }

@@ -321,8 +321,9 @@ class RunDriver implements RunListener {
   }
 
   /** Whose doing it is that a slot ended. */
-  #blame(worker: number, { slot, reason }: Extract<FromHost, { type: "slotLost" }>): "failure" | "death" | "late" | "none" {
+  #blame(worker: number, { slot, reason }: Extract<FromHost, { type: "slotLost" }>): "failure" | "death" | "late" | "memory" | "none" {
     if (reason.kind === "cancelled") return "none";
+    if (reason.kind === "memory") return "memory";
     if (reason.kind !== "timeout") return "death";
     const batch = this.#state.workers.get(worker)?.slots[slot]?.queue[0];
     const stage = batch ? this.#state.stages[batch.stage] : null;
@@ -577,6 +578,11 @@ class RunDriver implements RunListener {
     const cause = why.cause as TaskError;
     if (why.kind === "failure") {
       this.#finish("failed", {}, this.#located(cause, outcome));
+      return;
+    }
+    if (why.kind === "starved") {
+      const message = `${cause.message}, the last time with nothing beside it; it isn't tried again`;
+      this.#finish("failed", {}, this.#located({ ...cause, message }, outcome));
       return;
     }
     const message = `whatever ran this task ended ${why.deaths} times (${cause.message}), so it isn't tried again`;

@@ -6,7 +6,7 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import type { Server, Socket } from "node:net";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Json, Plan } from "../../compiler/plan.ts";
 import { withoutSecrets } from "../secrets.ts";
@@ -49,6 +49,30 @@ export async function startHost({ slots, entry = defaultEntry() }: HostOptions):
   }
   return host;
 }
+
+/**
+ * How much a host may have in all, with what it holds for others, and how much heap each of its slots: `HEADRACE_WORKER_MEMORY` and
+ * `HEADRACE_SLOT_MEMORY` say so in megabytes.
+ */
+function memoryLimits(slots: number): Pick<HostSettings, "slotHeapBytes" | "limitBytes"> {
+  // A container that has no limit of its own tells a number beyond all memory.
+  const machineBytes = Math.min(process.constrainedMemory?.() || totalmem(), totalmem());
+  const limitBytes = megabytes("HEADRACE_WORKER_MEMORY") ?? machineBytes * MACHINE_SHARE;
+  const heapBytes = Math.min(MOST_HEAP_BYTES, Math.max(LEAST_HEAP_BYTES, limitBytes / slots));
+  return { slotHeapBytes: megabytes("HEADRACE_SLOT_MEMORY") ?? heapBytes, limitBytes };
+}
+
+function megabytes(variable: string): number | null {
+  const told = process.env[variable];
+  if (told === undefined || told === "") return null;
+  const value = Number(told);
+  if (!(value > 0)) throw new RangeError(`${variable} is \`${told}\`, and has to be a number of megabytes`);
+  return value * MB;
+}
+const MB = 1024 * 1024;
+const MACHINE_SHARE = 0.85;
+const MOST_HEAP_BYTES = 4096 * MB;
+const LEAST_HEAP_BYTES = 256 * MB;
 
 /** What a slot must know of a run before it works for it. */
 interface KnownRun {
@@ -174,6 +198,7 @@ class Host implements WorkerLink {
       token: this.#token.toString("hex"),
       slots: this.slots,
       slotEntry: entry.slot,
+      ...memoryLimits(this.slots),
       folder: this.folder,
     };
     // A host that dies at once is reported by its exit, not by this pipe.

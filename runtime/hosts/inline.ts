@@ -1,5 +1,5 @@
 // A worker inside this very process, with one slot and no threads: for one task again, under a debugger, where a host would be in the way.
-// Speaks the same messages as any worker. Must not know why it is asked.
+// Speaks what all workers speak. Must not know why it is asked.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

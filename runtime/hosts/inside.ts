@@ -112,6 +112,10 @@ export interface HostSettings {
   readonly token: string;
   readonly slots: number;
   readonly slotEntry: string;
+  /** JavaScript heap that a slot may have. */
+  readonly slotHeapBytes: number;
+  /** Memory that the whole process may have. */
+  readonly limitBytes: number;
   readonly folder: string;
 }
 

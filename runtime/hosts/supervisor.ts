@@ -16,6 +16,11 @@ import { Collector, ObjectTable, ObjectWriter, sharedParts } from "./objects.ts"
 
 const BEAT_EVERY_MS = 1000;
 const WATCH_EVERY_MS = 20;
+const MEMORY_EVERY_MS = 200;
+const SHRINKS_MS = 2000;
+const MB = 1024 * 1024;
+/** So many times the memory has a thread in the place of one that used up its own. */
+const ROOMIER = 2;
 /** How long a task of a finished run may go on before its thread is ended. */
 const GRACE_MS = 100;
 /** How long an ended thread may take to be gone; one inside native code or `execSync` can't be stopped at all. */
@@ -60,7 +65,11 @@ interface Slot {
   readonly watch: Watch;
   readonly claims: Claims;
   /** Why this thread is being ended by us. */
-  ending: "timeout" | "cancelled" | null;
+  ending: "timeout" | "cancelled" | "memory" | null;
+  /** The task that it was last seen at, and how often. */
+  at: { readonly task: string; readonly looks: number } | null;
+  /** Its thread has more memory than the others. */
+  roomy: boolean;
   limitMs: number;
   /** What user code let escape, if that ended the thread. */
   escaped: unknown;
@@ -101,10 +110,12 @@ class Supervisor {
       const memory = new SharedArrayBuffer(SHARED_BYTES);
       const slot: Slot = {
         life: 0,
-        worker: this.#thread(index, 0, memory),
+        worker: this.#thread(index, 0, memory, false),
         watch: new Watch(memory),
         claims: new Claims(memory),
         ending: null,
+        at: null,
+        roomy: false,
         limitMs: 0,
         escaped: undefined,
         stillborn: 0,
@@ -115,14 +126,17 @@ class Supervisor {
     const beat = () => this.#send({ type: "beat", rssBytes: process.memoryUsage.rss() });
     beat();
     setInterval(beat, BEAT_EVERY_MS);
+    setInterval(() => this.#watchMemory(), MEMORY_EVERY_MS);
   }
 
   // --- Slots ---------------------------------------------------------------------------------------------------------------
 
-  #thread(index: number, life: number, shared: SharedArrayBuffer): Worker {
-    const { socket, token, folder, slotEntry } = this.#settings;
+  #thread(index: number, life: number, shared: SharedArrayBuffer, roomy: boolean): Worker {
+    const { socket, token, folder, slotEntry, slotHeapBytes } = this.#settings;
     const settings: SlotSettings = { socket, token, slot: index, life, folder, shared };
-    return new Worker(slotEntry, { workerData: { [SLOT_FIELD]: settings }, stdout: true, stderr: true, argv: [] });
+    const heapBytes = slotHeapBytes * (roomy ? ROOMIER : 1);
+    const resourceLimits = { maxOldGenerationSizeMb: Math.round(heapBytes / MB) };
+    return new Worker(slotEntry, { resourceLimits, workerData: { [SLOT_FIELD]: settings }, stdout: true, stderr: true, argv: [] });
   }
 
   #tend(index: number, slot: Slot, memory: SharedArrayBuffer): void {
@@ -152,15 +166,17 @@ class Supervisor {
       }
       this.#tellEnd(index, slot, code, false);
       slot.watch.end();
+      // What ran there is tried once more, with nothing beside it.
+      slot.roomy ||= isOutOfMemory(slot);
       slot.ending = null;
       slot.escaped = undefined;
       slot.life++;
-      slot.worker = this.#thread(index, slot.life, memory);
+      slot.worker = this.#thread(index, slot.life, memory, slot.roomy);
       this.#tend(index, slot, memory);
     });
   }
 
-  #end(slot: Slot, why: "timeout" | "cancelled", limitMs: number): void {
+  #end(slot: Slot, why: NonNullable<Slot["ending"]>, limitMs: number): void {
     if (slot.ending) return;
     slot.ending = why;
     slot.limitMs = limitMs;
@@ -180,11 +196,28 @@ class Supervisor {
       type: "slotEnded",
       slot: index,
       life: slot.life,
-      reason: endReason(slot, code, this.#settings.folder),
+      reason: endReason(slot, code, this.#settings),
       task: running && { run: running.run, planned: running.planned, block: running.block, attempt: running.attempt },
       stuck,
     });
   }
+
+  /** Arrays lie outside of any heap: nobody sees which thread has them. The longest at its task is ended; alone, it can't be another. */
+  #watchMemory(): void {
+    for (const slot of this.#slots) {
+      const running = slot.watch.read();
+      const task = running && `${running.run}.${running.planned}.${running.block}.${running.attempt}`;
+      slot.at = task === null ? null : slot.at?.task === task ? { task, looks: slot.at.looks + 1 } : { task, looks: 0 };
+    }
+    const nowMs = sharedNowMs();
+    if (process.memoryUsage.rss() < this.#settings.limitBytes || nowMs < this.#shrinksUntilMs) return;
+    const [longest] = this.#slots.filter(({ at, ending }) => at && !ending).sort((a, b) => b.at!.looks - a.at!.looks);
+    if (!longest) return;
+    this.#shrinksUntilMs = nowMs + SHRINKS_MS;
+    this.#end(longest, "memory", 0);
+  }
+  /** What a thread had goes back to the system a while after its end. */
+  #shrinksUntilMs = 0;
 
   #watchSlots(): void {
     const nowMs = sharedNowMs();
@@ -287,14 +320,30 @@ function asBytes(value: SharedValue): Uint8Array {
   return bytes;
 }
 
-function endReason(slot: Slot, code: number, folder: string): (FromSupervisor & { type: "slotEnded" })["reason"] {
+function isOutOfMemory({ ending, escaped }: Slot): boolean {
+  return ending === "memory" || (escaped as { code?: unknown } | undefined)?.code === "ERR_WORKER_OUT_OF_MEMORY";
+}
+
+const sizeText = (bytes: number): string => (bytes < 1024 * MB ? `${Math.round(bytes / MB)} MB` : `${(bytes / MB / 1024).toFixed(1)} GB`);
+
+function endReason(
+  slot: Slot,
+  code: number,
+  { folder, slotHeapBytes, limitBytes }: HostSettings,
+): (FromSupervisor & { type: "slotEnded" })["reason"] {
   if (slot.ending === "timeout")
     return { kind: "timeout", name: "Timeout", message: `ran longer than its limit of ${slot.limitMs} ms and was ended`, stack: [] };
   if (slot.ending === "cancelled") return { kind: "cancelled", name: "Cancelled", message: "its run is over", stack: [] };
+  if (slot.ending === "memory") {
+    const message = `the code was running when its worker had used up ${sizeText(limitBytes)} of memory`;
+    return { kind: "memory", name: "OutOfMemory", message, stack: [] };
+  }
   if (slot.escaped === undefined)
     return { kind: "lost", name: "Exit", message: `the code called process.exit(${code}), which ends its slot`, stack: [] };
-  if ((slot.escaped as { code?: unknown }).code === "ERR_WORKER_OUT_OF_MEMORY")
-    return { kind: "memory", name: "OutOfMemory", message: "the code used up the memory of its slot", stack: [] };
+  if (isOutOfMemory(slot)) {
+    const message = `the code used up the ${sizeText(slotHeapBytes * (slot.roomy ? ROOMIER : 1))} of memory that its slot has`;
+    return { kind: "memory", name: "OutOfMemory", message, stack: [] };
+  }
   const { name, message, stack } = thrownError(slot.escaped, folder);
   return {
     kind: "lost",

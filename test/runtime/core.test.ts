@@ -287,6 +287,16 @@ describe("losses", () => {
     expect(run.on({ type: "workerLost", worker: 2, cause: "crash" })).toEqual(["tasksReturned 1 of 2", "end failed a[0] #3 poisoned"]);
   });
 
+  it("a task that used up its memory is tried once more, where there is more, alone; then it fails", () => {
+    const run = scheduler([{ id: "a", tasks: 3, slots: null }]);
+    run.begin(2);
+    const starve = (slot: number) => run.on({ type: "slotLost", worker: 0, slot, blame: "memory", cause: "memory", jitter: 0 });
+    expect(starve(1)).toEqual(["tasksReturned 1 of 0", "taskFailed a[1] #1 retried"]);
+    // The other slot ends what it is at first.
+    expect(run.done("a", 0)).toEqual(["assign a[1+1] #2 to 0.1"]);
+    expect(starve(1)).toEqual(["tasksReturned 1 of 0", "taskFailed a[1] #2", "end failed a[1] #2 starved"]);
+  });
+
   it("an innocent neighbour of a killer isn't blamed: suspects run alone", () => {
     const run = scheduler([{ id: "a", tasks: 2, slots: null }]);
     run.begin(2);
