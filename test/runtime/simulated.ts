@@ -39,10 +39,12 @@ export interface Simulation {
   readonly settings?: Partial<Settings>;
   /** What an earlier run left: a part of it, as dice say. */
   readonly before?: ReadonlyMap<string, readonly number[]>;
+  /** Others join as long as there are fewer. */
+  readonly mostWorkers?: number;
   readonly turns?: number;
 }
 
-export function simulate({ plan, dice, settings = {}, before = new Map(), turns = 200_000 }: Simulation): Simulated {
+export function simulate({ plan, dice, settings = {}, before = new Map(), mostWorkers = 12, turns = 200_000 }: Simulation): Simulated {
   const lenient = { transientRetries: 1000, maxDeaths: 1000, recallMs: 0, speculateFrom: 2, speculateAt: 0.3, speculateAfterMs: 0 };
   const mayDouble = (stage: number) => !plan.stages[stage]!.effect;
   const left = new Map<string, number[]>();
@@ -84,11 +86,13 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), turns 
   const values = new Map<number, number[]>();
   /** Tasks of effects that have been done. */
   const acted = new Set<string>();
+  /** Batches of slots that are gone, whose answers may be on their way. */
+  const ghosts: Batch[] = [];
   const lose = (worker: number, slot?: number) => {
-    // What is lost takes along what it would have said.
-    for (const sent of [running, recalls])
-      for (let i = sent.length - 1; i >= 0; i--)
-        if (sent[i]!.worker === worker && (slot === undefined || sent[i]!.slot === slot)) sent.splice(i, 1);
+    const isLost = (one: { readonly worker: number; readonly slot: number }) =>
+      one.worker === worker && (slot === undefined || one.slot === slot);
+    for (let i = recalls.length - 1; i >= 0; i--) if (isLost(recalls[i]!)) recalls.splice(i, 1);
+    for (let i = running.length - 1; i >= 0; i--) if (isLost(running[i]!)) ghosts.push(...running.splice(i, 1));
   };
   const say = (event: CoreEvent) => {
     for (const command of step(state, event)) {
@@ -130,14 +134,24 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), turns 
       const worker = alive[luck % alive.length]!;
       lose(worker);
       say({ type: "workerLost", worker, cause: "lost" });
-    } else if ((luck < 60 && alive.length < 12) || alive.length === 0) join();
+    } else if ((luck < 60 && alive.length < mostWorkers) || alive.length === 0) join();
     else if (luck < 90 && running.length > 0) {
-      const { worker, slot } = running[luck % running.length]!;
+      // One of two copies as often as any other: they are few.
+      const overlaps = (a: Batch, b: Batch) => a !== b && a.stage === b.stage && a.first < b.first + b.count && b.first < a.first + a.count;
+      const copies = running.filter((one) => running.some((other) => overlaps(one, other)));
+      const from = copies.length > 0 && luck % 2 === 0 ? copies : running;
+      const { worker, slot } = from[luck % from.length]!;
       lose(worker, slot);
       say({ type: "slotLost", worker, slot, blame: luck % 2 ? "death" : "none", cause: "slot", jitter: 0.5 });
     } else if (luck < 96 && onDisk(luck)) {
       const { stage, block } = onDisk(luck)!;
       say({ type: "objectMissing", stage, block, from: DISK });
+    } else if (luck < 110 && heldBy(luck)) {
+      const { stage, block, holder } = heldBy(luck)!;
+      const to = alive[luck % alive.length]!;
+      if (to !== holder) say({ type: "copied", stage, block, to });
+    } else if (luck < 125 && ghosts.length > 0) {
+      haunt(ghosts.splice(luck % ghosts.length, 1)[0]!);
     } else if (recalls.length > 0 && luck % 3 === 0) {
       const recalled = giveBack(running, recalls.shift()!);
       if (recalled.count > 0) givenBack++;
@@ -148,10 +162,10 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), turns 
       const first = running.filter((one, i) => running.findIndex((other) => other.worker === one.worker && other.slot === one.slot) === i);
       const one = first[luck % first.length]!;
       const { worker, slot, stage, attempt } = one;
-      if (luck > 90 && luck < 130) {
+      if (luck > 125 && luck < 140) {
         say({ type: "failed", worker, slot, stage, block: one.first, attempt, transient: true, cause: "no", jitter: 0.5 });
         advance(running, one, 1);
-      } else if (luck < 150) {
+      } else if (luck < 160) {
         say({ type: "inputMissing", worker, slot, stage, block: one.first, attempt });
         advance(running, one, 1);
       } else {
@@ -162,6 +176,21 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), turns 
     } else if (recalls.length > 0) say(giveBack(running, recalls.shift()!));
     else if (inbox.length > 0) say(inbox.shift()!);
     else break;
+  }
+
+  /** An answer from before a loss changes nothing, whoever has the slot, and the task, by now. */
+  function haunt({ worker, slot, stage, attempt, first, count }: Batch): void {
+    const before = state.stages[stage];
+    const pending = before?.pending;
+    say({ type: "finished", worker, slot, stage, first, count, attempt, runMs: 1, held: "worker" });
+    if (state.stages[stage] === before && before?.pending !== pending) throw new Error(`${before?.id} took an answer from before a loss`);
+  }
+
+  function heldBy(luck: number): { readonly stage: number; readonly block: number; readonly holder: number } | undefined {
+    const found = state.stages.flatMap((stage) =>
+      stage ? [...stage.holder].flatMap((holder, block) => (holder >= 0 ? [{ stage: stage.index, block, holder }] : [])) : [],
+    );
+    return found[luck % found.length];
   }
 
   function onDisk(luck: number): { readonly stage: number; readonly block: number } | undefined {
