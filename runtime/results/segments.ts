@@ -11,6 +11,7 @@ import { crc32 } from "node:zlib";
 const MAGIC = Buffer.from("headrace results 1\n\0\0\0\0\0", "latin1");
 const MARK = 0x31525248;
 const HEADER_BYTES = 72;
+const KEY_BYTES = 32;
 /** So much is read at a time while a segment is looked through. */
 const WINDOW_BYTES = 256 * 1024;
 
@@ -49,7 +50,7 @@ export class SegmentWriter {
   /** Has reached the file's memory when it returns: it outlives this process, though not a loss of power. Throws what the system says. */
   append(head: RecordHead, body: Uint8Array): void {
     this.#file ??= this.#create();
-    const bytes = Buffer.alloc(HEADER_BYTES);
+    const bytes = this.#scratch;
     bytes.writeUInt32LE(MARK, 0);
     bytes.writeUInt32LE(KINDS.indexOf(head.kind), 4);
     bytes.write(head.key, 8, "hex");
@@ -59,27 +60,35 @@ export class SegmentWriter {
     bytes.writeUInt32LE(crc32(body), 52);
     bytes.writeDoubleLE(body.length, 56);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, 64)), 64);
+    const end = HEADER_BYTES + body.length;
+    const padded = end + padding(body.length);
     try {
-      if (body.length <= WINDOW_BYTES) this.#write(Buffer.concat([bytes, body, PADDING.subarray(0, padding(body.length))]));
-      else {
-        this.#write(bytes);
-        this.#write(body);
-        if (padding(body.length) > 0) this.#write(PADDING.subarray(0, padding(body.length)));
+      if (padded <= bytes.length) {
+        bytes.set(body, HEADER_BYTES);
+        bytes.fill(0, end, padded);
+        this.#write(bytes, padded);
+      } else {
+        this.#write(bytes, HEADER_BYTES);
+        this.#write(body, body.length);
+        this.#write(PADDING, padded - end);
       }
     } catch (error) {
       // What was written of it would hide all that comes behind.
       ftruncateSync(this.#file, this.#end);
+      this.#at = this.#end;
       throw error;
     }
-    this.#end += HEADER_BYTES + body.length + padding(body.length);
+    this.#end += padded;
   }
   #at = 0;
 
-  #write(bytes: Uint8Array): void {
-    if (this.#at < this.#end) this.#at = this.#end;
+  /** Small records are put together here, so that each is one write. */
+  readonly #scratch = Buffer.alloc(16 * 1024);
+
+  #write(bytes: Uint8Array, count: number): void {
     let done = 0;
-    while (done < bytes.length) {
-      const written = writeSync(this.#file!, bytes, done, bytes.length - done, this.#at);
+    while (done < count) {
+      const written = writeSync(this.#file!, bytes, done, count - done, this.#at);
       done += written;
       this.#at += written;
     }
@@ -89,7 +98,7 @@ export class SegmentWriter {
     mkdirSync(dirname(this.path), { recursive: true });
     const file = openSync(this.path, "wx");
     writeSync(file, MAGIC, 0, MAGIC.length, 0);
-    this.#end = MAGIC.length;
+    this.#at = this.#end = MAGIC.length;
     return file;
   }
 
@@ -108,21 +117,34 @@ export function scanSegment(path: string, found: (record: RecordPlace) => void):
   try {
     const window = new Window(file);
     if (!window.at(0, MAGIC.length)?.equals(MAGIC)) return;
+    // Records of one stage follow each other.
+    const lastKey = Buffer.alloc(KEY_BYTES);
+    let key = "";
     for (let from = MAGIC.length; ; ) {
       const head = window.at(from, HEADER_BYTES);
       if (!head || head.readUInt32LE(0) !== MARK || head.readUInt32LE(64) !== crc32(head.subarray(0, 64))) return;
       const kind = KINDS[head.readUInt32LE(4)];
-      const bytes = head.readDoubleLE(56);
-      const end = from + HEADER_BYTES + bytes + padding(bytes);
       if (kind === undefined) return;
+      if (key === "" || head.compare(lastKey, 0, KEY_BYTES, 8, 8 + KEY_BYTES) !== 0) {
+        head.copy(lastKey, 0, 8, 8 + KEY_BYTES);
+        key = lastKey.toString("hex");
+      }
+      const bytes = head.readDoubleLE(56);
       const record: RecordPlace = {
-        ...{ kind, key: head.toString("hex", 8, 40), first: head.readUInt32LE(40), count: head.readUInt32LE(44) },
-        ...{ tasks: head.readUInt32LE(48), segment: path, offset: from + HEADER_BYTES, bytes, crc: head.readUInt32LE(52) },
+        kind,
+        key,
+        first: head.readUInt32LE(40),
+        count: head.readUInt32LE(44),
+        tasks: head.readUInt32LE(48),
+        segment: path,
+        offset: from + HEADER_BYTES,
+        bytes,
+        crc: head.readUInt32LE(52),
       };
+      from += HEADER_BYTES + bytes + padding(bytes);
       // The end of its body may not be written yet, or never. To look there takes the header's bytes away.
-      if (bytes > 0 && !window.at(end - 1, 1)) return;
+      if (bytes > 0 && !window.at(from - 1, 1)) return;
       found(record);
-      from = end;
     }
   } finally {
     closeSync(file);

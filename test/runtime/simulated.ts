@@ -136,7 +136,7 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
       say({ type: "workerLost", worker, cause: "lost" });
     } else if ((luck < 60 && alive.length < mostWorkers) || alive.length === 0) join();
     else if (luck < 90 && running.length > 0) {
-      // One of two copies as often as any other: they are few.
+      // Every other time one of two copies: they are few.
       const overlaps = (a: Batch, b: Batch) => a !== b && a.stage === b.stage && a.first < b.first + b.count && b.first < a.first + a.count;
       const copies = running.filter((one) => running.some((other) => overlaps(one, other)));
       const from = copies.length > 0 && luck % 2 === 0 ? copies : running;
