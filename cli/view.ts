@@ -9,6 +9,13 @@ const REDRAW_MS = 80;
 /** Off a terminal a stage that goes on says so this often, by the run's clock. */
 const PLAIN_PROGRESS_MS = 10_000;
 
+/** From so many columns on there is room for bars. */
+const WIDE = 100;
+const BAR = 20;
+/** What is left out of a line that is too long, step by step; numbers that are tracked are cut short. */
+const LEFT_OUT = [[], ["strategy"], ["strategy", "reused"], ["strategy", "reused", "count"]] as readonly (readonly string[])[];
+const LEAST_METRICS = 10;
+
 export interface ViewTarget {
   write(text: string): void;
   /** Lines are redrawn in place. */
@@ -33,7 +40,7 @@ interface Line {
     /** An earlier run has done all of it. */
     | { readonly kind: "reused" };
   failed: boolean;
-  progress: string | null;
+  progress: { readonly done: number; readonly total: number; readonly unit: string } | null;
   /** When a plain line last told of it. */
   toldMs: number;
   readonly metrics: Map<string, number>;
@@ -74,52 +81,93 @@ export function createView(plan: Plan, target: ViewTarget): View {
   }
   const nameWidth = Math.max(0, ...[...lines.keys()].map((name) => name.length));
 
-  let drawn = 0;
+  /** Columns of each line that stands there. */
+  let drawn: readonly number[] = [];
   let closed = false;
   let timer: NodeJS.Timeout | null = null;
   /** Added to this process's clock, gives the run's. */
   let offsetMs = -performance.now();
   const nowMs = () => performance.now() + offsetMs;
 
-  function describe(line: Line): string {
+  /** What is known of a line, in parts. */
+  function partsOf(line: Line): Readonly<Record<"strategy" | "count" | "reused" | "time" | "metrics", string>> {
     const parts = [...line.parts.values()];
-    // What a stage gathers or combines in one task is no progress worth counting beside its blocks.
-    const counted = parts.some((part) => part.tasks > 1) ? parts.filter((part) => part.tasks > 1) : parts;
-    const tasks = counted.reduce((sum, part) => sum + part.tasks, 0);
-    const done = counted.reduce((sum, part) => sum + part.done, 0);
-    const count = line.progress ?? (tasks > 1 ? `${done}/${tasks}` : "");
-    const metrics = [...line.metrics].map(([name, value]) => `${name} ${show(value)}`).join("  ");
-    const time =
-      line.state.kind === "running"
-        ? `▸ ${duration(nowMs() - line.state.startMs)}`
-        : line.state.kind === "done"
-          ? duration(line.state.ms)
-          : "";
+    const { tasks, done } = countOf(line);
     const reused = [...line.reused.values()].reduce((sum, one) => sum + one, 0);
-    const before = reused === 0 ? "" : line.strategy === "" || tasks <= 1 ? "reused" : `${reused} reused`;
-    return [line.strategy, count, before, time, metrics].filter((text) => text !== "").join("  ");
+    const { state, progress } = line;
+    const counted = progress ? `${progress.done}/${progress.total} ${progress.unit}` : tasks > 1 ? `${done}/${tasks}` : "";
+    return {
+      strategy: line.strategy,
+      count: counted,
+      reused: reused === 0 ? "" : parts.length === 0 || tasks <= 1 ? "reused" : `${reused} reused`,
+      time: state.kind === "running" ? `▸ ${duration(nowMs() - state.startMs)}` : state.kind === "done" ? duration(state.ms) : "",
+      metrics: [...line.metrics].map(([name, value]) => `${name} ${show(value)}`).join("  "),
+    };
+  }
+
+  /** What a stage gathers or combines in one task is no progress worth counting beside its blocks. */
+  function countOf(line: Line): { readonly tasks: number; readonly done: number } {
+    const parts = [...line.parts.values()];
+    const counted = parts.some((part) => part.tasks > 1) ? parts.filter((part) => part.tasks > 1) : parts;
+    return { tasks: counted.reduce((sum, part) => sum + part.tasks, 0), done: counted.reduce((sum, part) => sum + part.done, 0) };
+  }
+
+  function describe(line: Line, width = Number.POSITIVE_INFINITY): string {
+    const { metrics, ...parts } = partsOf(line);
+    for (const left of LEFT_OUT) {
+      const text = (["strategy", "count", "reused", "time"] as const)
+        .filter((part) => !left.includes(part) && parts[part] !== "")
+        .map((part) => parts[part])
+        .join("  ");
+      const room = width - text.length - 2;
+      if (metrics.length <= room && metrics !== "") return `${text}  ${metrics}`;
+      if (metrics !== "" && room >= LEAST_METRICS && left.length > 0) return `${text}  ${metrics.slice(0, room - 1)}…`;
+      if (text.length <= width && (metrics === "" || left.length > 0)) return text;
+    }
+    return "";
+  }
+
+  /** How much of a stage is done, where there is room to draw it; null: nothing to count. */
+  function bar(line: Line): string | null {
+    const { tasks, done } = line.progress ? { tasks: line.progress.total, done: line.progress.done } : countOf(line);
+    if (tasks <= 1 || line.state.kind === "reused") return null;
+    const full = Math.round((BAR * Math.min(done, tasks)) / tasks);
+    return paint(line.state.kind === "done" ? "green" : "cyan", "━".repeat(full)) + paint("dim", "─".repeat(BAR - full));
   }
 
   function draw(): void {
     const { columns, rows } = target.size();
-    const shown = [...lines.values()].filter((line) => line.state.kind !== "waiting").slice(-Math.max(1, rows - 1));
-    const text = shown.map((line) => {
+    const begun = [...lines.values()].filter((line) => line.state.kind !== "waiting");
+    const shown = mostWorthShowing(begun, Math.max(1, rows - 1));
+    const names = Math.min(nameWidth, Math.max(8, Math.floor(columns / 3)));
+    const bars = columns >= WIDE && shown.some((line) => bar(line) !== null);
+    const room = Math.max(0, columns - names - 5 - (bars ? BAR + 2 : 0));
+    const drawnLines = shown.map((line) => {
       const mark = line.failed
         ? paint("red", "✗")
         : line.state.kind === "done" || line.state.kind === "reused"
           ? paint("green", "✓")
           : paint("cyan", "·");
-      const name = line.name.slice(0, columns - 4).padEnd(nameWidth);
-      return `${mark} ${paint("bold", name)}  ${describe(line).slice(0, Math.max(0, columns - nameWidth - 5))}\n`;
+      const name = (line.name.length <= names ? line.name : `${line.name.slice(0, names - 1)}…`).padEnd(names);
+      const text = describe(line, room);
+      const drawing = bars ? `${bar(line) ?? " ".repeat(BAR)}  ` : "";
+      return { text: `${mark} ${paint("bold", name)}  ${drawing}${text}`, columns: names + 4 + (bars ? BAR + 2 : 0) + text.length };
     });
-    target.write(erase() + text.join(""));
-    drawn = shown.length;
+    if (shown.length < begun.length) {
+      const done = begun.filter(({ state }) => state.kind !== "running").length;
+      const text = `  ${done} of ${lines.size} stages are done`.slice(0, columns - 1);
+      drawnLines.push({ text: paint("dim", text), columns: text.length });
+    }
+    target.write(erase() + drawnLines.map(({ text }) => `${text}\n`).join(""));
+    drawn = drawnLines.map((one) => one.columns);
   }
 
+  /** A terminal that became narrower since has broken lines in two. */
   function erase(): string {
-    const up = drawn > 0 ? `\x1b[${drawn}A\r\x1b[J` : "";
-    drawn = 0;
-    return up;
+    const { columns } = target.size();
+    const up = drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / Math.max(1, columns))), 0);
+    drawn = [];
+    return up > 0 ? `\x1b[${up}A\r\x1b[J` : "";
   }
 
   function changed(): void {
@@ -190,7 +238,7 @@ export function createView(plan: Plan, target: ViewTarget): View {
       case "stage.progress": {
         const line = lineOf.get(event.stage);
         if (!line) return;
-        line.progress = `${event.done}/${event.total} ${event.unit}`;
+        line.progress = { done: event.done, total: event.total, unit: event.unit };
         plainProgress(line, event.atMs);
         break;
       }
@@ -264,6 +312,15 @@ export function createView(plan: Plan, target: ViewTarget): View {
       if (target.live) draw();
     },
   };
+}
+
+/** All that is being worked on, as far as there are rows, and what was done last; one row is for the sum. In the order of the plan. */
+function mostWorthShowing(begun: readonly Line[], rows: number): readonly Line[] {
+  if (begun.length <= rows) return begun;
+  const places = new Map(begun.map((line, place) => [line, place]));
+  const rank = ({ state, failed }: Line) => (failed ? 0 : state.kind === "running" ? 1 : 2);
+  const chosen = [...begun].sort((a, b) => rank(a) - rank(b) || places.get(b)! - places.get(a)!).slice(0, Math.max(0, rows - 1));
+  return chosen.sort((a, b) => places.get(a)! - places.get(b)!);
 }
 
 function titleOf({ name, instance }: { readonly name: string; readonly instance?: string }): string {

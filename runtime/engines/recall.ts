@@ -6,7 +6,7 @@ import type { Instance, Restored, Stage, State } from "../core/model.ts";
 import { DISK, ENGINE } from "../core/model.ts";
 import { lookUp } from "../core/regions.ts";
 import type { Column, OutputFeed } from "../hosts/link.ts";
-import { columnReader, decode, encode } from "../objects/codec.ts";
+import { columnBytes, columnFrom, columnReader, encode } from "../objects/codec.ts";
 import type { RecordPlace } from "../results/segments.ts";
 import type { ResultStore, StoredTasks } from "../results/store.ts";
 import { StoreError } from "../results/store.ts";
@@ -179,7 +179,7 @@ export class Recall {
   }
 
   #column(stage: string, record: RecordPlace): Column {
-    return decode(this.#body(stage, record), { share: true }) as Column;
+    return columnFrom(this.#body(stage, record));
   }
 
   #body(stage: string, record: RecordPlace): Uint8Array {
@@ -208,9 +208,9 @@ export class Recall {
     const key = this.keyOf(stage);
     if (key === null || stage.late.has(first)) return;
     const { tasks } = stage;
-    if (outputs.kind === "column") this.#store!.append({ kind: "column", key, first, count, tasks }, encode(outputs.column));
+    if (outputs.kind === "column") this.#store!.append({ kind: "column", key, first, count, tasks }, columnBytes(outputs.column));
     else {
-      const body = outputs.inline ? encode(outputs.inline) : new Uint8Array(0);
+      const body = outputs.inline ? columnBytes(outputs.inline) : new Uint8Array(0);
       this.#store!.append({ kind: "list", key, first: 0, count: outputs.count, tasks }, body);
     }
   }

@@ -475,3 +475,48 @@ function joinLengths(parts: readonly Uint32Array[]): Uint32Array {
   }
   return joined;
 }
+
+// --- Columns as bytes ------------------------------------------------------------------------------------------------------------
+
+const COLUMN_KINDS = ["numbers", "packed", "rows"] as const;
+
+/** A column by itself. Numbers and single values, which are the many, without a detour: kind, count, and then what it holds. */
+export function columnBytes(column: Column): Uint8Array {
+  const kind = COLUMN_KINDS.indexOf(column.kind);
+  const body =
+    column.kind === "numbers"
+      ? new Uint8Array(column.values.buffer, column.values.byteOffset, column.values.byteLength)
+      : column.kind === "packed"
+        ? column.bytes
+        : encode(column);
+  const lengths = column.kind === "packed" ? column.lengths : NO_LENGTHS;
+  const start = 8 + padded(lengths.byteLength);
+  const bytes = new Uint8Array(start + body.length);
+  const head = new DataView(bytes.buffer);
+  head.setUint32(0, kind, true);
+  head.setUint32(4, lengths.length, true);
+  bytes.set(new Uint8Array(lengths.buffer, lengths.byteOffset, lengths.byteLength), 8);
+  bytes.set(body, start);
+  return bytes;
+}
+
+const NO_LENGTHS = new Uint32Array(0);
+
+/** What `columnBytes` wrote, in memory of its own. */
+export function columnFrom(bytes: Uint8Array): Column {
+  const head = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const kind = COLUMN_KINDS[head.getUint32(0, true)];
+  const count = head.getUint32(4, true);
+  const start = 8 + padded(count * 4);
+  const body = bytes.slice(start);
+  switch (kind) {
+    case "numbers":
+      return { kind, values: new Float64Array(body.buffer, 0, body.length / 8) };
+    case "packed":
+      return { kind, lengths: new Uint32Array(bytes.slice(8, 8 + count * 4).buffer), bytes: body };
+    case "rows":
+      return decode(body, { share: true }) as Column;
+    default:
+      throw new Error("corrupt value: no such column");
+  }
+}

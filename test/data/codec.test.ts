@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  columnBytes,
+  columnFrom,
   columnLength,
   columnReader,
   columnValues,
@@ -134,6 +136,11 @@ describe("columns", () => {
         const column = writeColumn(list);
         expect(columnLength(column)).toBe(list.length);
         expect(columnValues(column, { share: true })).toEqual(list);
+        // By itself, as it is kept on disk: from memory that begins anywhere.
+        const bytes = columnBytes(column);
+        const moved = new Uint8Array(bytes.length + 3);
+        moved.set(bytes, 3);
+        expect(columnValues(columnFrom(moved.subarray(3)), { share: false })).toEqual(list);
         const from = Math.min(a, b, list.length);
         const to = Math.min(Math.max(a, b), list.length);
         const slice = sliceColumn(column, from, to);
