@@ -12,7 +12,7 @@ import { checkFailed } from "./checked.ts";
 import { dryJson, dryRun, dryText } from "./dry.ts";
 import type { Flag } from "./flags.ts";
 import type { Home } from "./home.ts";
-import { NOWHERE } from "./home.ts";
+import { NOWHERE, writable } from "./home.ts";
 import type { Invocation } from "./invocation.ts";
 import { noStage, readInvocation } from "./invocation.ts";
 import { packageVersion } from "./package.ts";
@@ -55,7 +55,7 @@ export interface Execution extends Pick<RunOptions, "engine" | "folder"> {
 export async function execute(
   program: Program,
   argv: readonly string[],
-  { home = NOWHERE, signal, ...runtime }: Execution = {},
+  { home: wanted = NOWHERE, signal, ...runtime }: Execution = {},
 ): Promise<number> {
   const read = await readInvocation(program, argv, runFlags, runtime.folder);
   const plan = "problems" in read ? null : partOf(read);
@@ -65,6 +65,8 @@ export async function execute(
     return 3;
   }
   const { given, params, open, slots } = read;
+  const { home, trouble } = given.flags.has("dry") ? { home: wanted, trouble: null } : writable(wanted);
+  if (trouble !== null) process.stderr.write(`nothing of this run is kept: ${trouble}\n`);
   const cache = home.results === null ? null : { folder: home.results, fresh: given.flags.has("fresh") };
   const json = given.flags.has("json");
   const nats = given.flags.get("nats");

@@ -35,8 +35,14 @@ const refusals: Readonly<Record<string, string>> = {
   EMFILE: "too many open files",
 };
 
-function refusal(error: unknown): string | null {
+/** What is asked for can't be done, for the reason that stands in the message: nobody's bug. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+}
+
+export function refusal(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
+  if (error instanceof Refused) return error.message;
   const { code = "", path } = error as NodeJS.ErrnoException;
   return path !== undefined && Object.hasOwn(refusals, code) ? `${path}: ${refusals[code]}` : null;
 }

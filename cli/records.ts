@@ -108,11 +108,25 @@ export function startRecord(runs: string, { plan, code, params, argv, engine, st
   let timer: NodeJS.Timeout | null = null;
   let [ran, reused] = [0, 0];
   let end: RunEnd | null = null;
+  let broken = false;
+  /** What goes wrong with the record is told once, and is no reason to end the run. */
+  const put = (write: () => void) => {
+    if (broken) return;
+    try {
+      write();
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === undefined) throw error;
+      broken = true;
+      process.stderr.write(`the record of this run, ${id}, ends here: ${message}\n`);
+    }
+  };
   const flush = () => {
     if (timer) clearTimeout(timer);
     timer = null;
-    if (waiting !== "") writeSync(file, waiting);
+    const text = waiting;
     waiting = "";
+    if (text !== "") put(() => writeSync(file, text));
   };
   return {
     id,
@@ -129,7 +143,7 @@ export function startRecord(runs: string, { plan, code, params, argv, engine, st
     close() {
       flush();
       closeSync(file);
-      if (end) writeJson(join(folder, "run.json"), { ...head, end });
+      if (end) put(() => writeJson(join(folder, "run.json"), { ...head, end }));
     },
   };
 }

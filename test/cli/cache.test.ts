@@ -329,8 +329,8 @@ describe("the folder of results", () => {
     const { outputs } = run("main.pipe");
     for (const segment of segments()) {
       const bytes = readFileSync(segment);
-      // The last byte of the last body that isn't padding.
-      for (let at = bytes.length - 1; at > bytes.length - 40; at--) bytes[at]! ^= 0xff;
+      // The last value.
+      bytes[bytes.length - 1]! ^= 0xff;
       writeFileSync(segment, bytes);
     }
     const damaged = run("main.pipe");
@@ -343,23 +343,47 @@ describe("the folder of results", () => {
     "that is full ends the run, loses nothing, and the next goes on",
     () => {
       write(SLOW);
-      mkdirSync(results(), { recursive: true });
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", results()]);
-      let room = 2;
+      const home = join(folder, ".headrace");
+      mkdirSync(home);
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", home]);
       try {
         const full = run("main.pipe");
         expect(full.code).toBe(2);
         expect(full.stderr).toContain("there is no room left for results in");
         expect(full.stderr).toContain("headrace cache prune");
-        execFileSync("mount", ["-o", `remount,size=${(room = 64)}m`, results()]);
+        expect(full.stderr).not.toContain("bug of Headrace");
+        execFileSync("mount", ["-o", "remount,size=64m", home]);
         const next = run("main.pipe");
         expect(next).toMatchObject({ code: 0, stderr: "", outputs: { sum: 30 * 20_000 + 90, count: 60 } });
         expect(Object.values(next.reused).some((tasks) => tasks > 5)).toBe(true);
       } finally {
-        execFileSync("umount", [results()]);
+        execFileSync("umount", [home]);
       }
-      expect(room).toBe(64);
     },
     60_000,
   );
+
+  it("that can't be made is said, and the run goes on without", () => {
+    write(SLOW);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [cli, "run", "main.pipe", "--json"], {
+      cwd: folder,
+      encoding: "utf8",
+      env: { ...env, HEADRACE_CACHE: join(folder, "main.pipe", "results") },
+    });
+    expect(stderr).toMatch(/^nothing of this run is kept: .*main\.pipe\/results: a folder in this path is a file\n$/);
+    expect({ status, outputs: read(stdout).outputs }).toEqual({ status: 0, outputs: { sum: 30 * 20_000 + 90, count: 60 } });
+  }, 60_000);
+
+  it("whose limit can't be read is said", () => {
+    write(SLOW);
+    const { status, stderr } = spawnSync(process.execPath, [cli, "run", "main.pipe"], {
+      cwd: folder,
+      encoding: "utf8",
+      env: { ...env, HEADRACE_CACHE_LIMIT: "plenty" },
+    });
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: "headrace: HEADRACE_CACHE_LIMIT is `plenty`, and has to be a size such as `10GB`\n",
+    });
+  }, 60_000);
 });
