@@ -7,7 +7,7 @@ import type { Plan } from "../compiler/plan.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
 import type { RunEvent, RunStatus, TaskError } from "../runtime/events/events.ts";
 import type { RunOptions } from "../runtime/index.ts";
-import { forecast, onlyStage, pruneStore, run } from "../runtime/index.ts";
+import { forecast, onlyStage, pruneStore, run, tidyStore } from "../runtime/index.ts";
 import { checkFailed } from "./checked.ts";
 import { dryJson, dryRun, dryText } from "./dry.ts";
 import type { Flag } from "./flags.ts";
@@ -133,7 +133,10 @@ export async function execute(
     view.close();
     trace?.close();
     record?.close();
-    if (home.results !== null) pruneStore(home.results, home.resultsLimitBytes);
+    if (home.results !== null) {
+      pruneStore(home.results, home.resultsLimitBytes);
+      tidyStore(home.results, Date.now());
+    }
     stopListening();
     if (typeof reportPath === "string")
       writeFileSync(reportPath, await reportOf({ plan, events: told, params: open, environment: environmentOf(plan, argv) }));

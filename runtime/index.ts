@@ -18,7 +18,7 @@ export { onlyStage } from "./engines/narrowing.ts";
 export { fileTrouble, ParamError } from "./engines/options.ts";
 export { replay } from "./engines/replay.ts";
 export { startedAsHost } from "./hosts/roles.ts";
-export { pruneStore, storeSize } from "./results/store.ts";
+export { pruneStore, storeSize, tidyStore } from "./results/store.ts";
 export { secretVariable } from "./secrets.ts";
 
 export interface RunOptions {

@@ -1,8 +1,8 @@
 // Results that outlive their run, on disk: a folder of segments, and in memory where each record lies. Any number of processes may read and
 // write one folder. Must not know plans: a key says all that a result was made from.
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { RecordHead, RecordPlace } from "./segments.ts";
 import { readBody, SegmentWriter, scanSegment } from "./segments.ts";
 
@@ -87,14 +87,9 @@ export class ResultStore {
   #open(segment: string): number | null {
     const known = this.#files.get(segment);
     if (known !== undefined) return known;
-    try {
-      const file = openSync(segment, "r");
-      this.#files.set(segment, file);
-      return file;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-      throw error;
-    }
+    const file = openOrNull(segment);
+    if (file !== null) this.#files.set(segment, file);
+    return file;
   }
 
   /** It outlives this process when this returns. Throws `StoreError`, with nothing half written. */
@@ -162,6 +157,58 @@ function statOf(path: string): { readonly path: string; readonly bytes: number; 
   try {
     const { size: bytes, mtimeMs: usedMs } = statSync(path);
     return { path, bytes, usedMs };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/** From so many on, small ones are put together. */
+const MANY_SEGMENTS = 100;
+const SMALL_BYTES = 4 * 1024 * 1024;
+/** Whoever wrote to a segment so long ago, and isn't there any more, won't again. */
+const SETTLED_MS = 60 * 60 * 1000;
+
+/**
+ * Puts small segments together that nobody writes to any more, where there are many: each run leaves some, and each takes time to open. Runs
+ * that read them meanwhile keep what they have found.
+ */
+export function tidyStore(folder: string, nowMs: number, many = MANY_SEGMENTS, settledMs = SETTLED_MS): void {
+  const all = segmentsIn(folder).flatMap((path) => statOf(path) ?? []);
+  if (all.length <= many) return;
+  const small = all.filter((one) => one.bytes < SMALL_BYTES && nowMs - one.usedMs > settledMs && !isWriting(one.path));
+  if (small.length < 2) return;
+  const whole = newSegment(folder);
+  // Nobody sees it before it is whole.
+  const writer = new SegmentWriter(`${whole.path}.part`);
+  for (const { path } of small) {
+    const file = openOrNull(path);
+    if (file === null) continue;
+    scanSegment(path, (record) => {
+      const body = readBody(file, record);
+      if (body) appendTo(writer, record, body);
+    });
+    closeSync(file);
+  }
+  writer.close();
+  if (existsSync(writer.path)) renameSync(writer.path, whole.path);
+  for (const { path } of small) rmSync(path, { force: true });
+}
+
+/** Its name has the process that made it. */
+function isWriting(path: string): boolean {
+  const pid = Number(basename(path).split("-")[1]);
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function openOrNull(path: string): number | null {
+  try {
+    return openSync(path, "r");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
