@@ -16,10 +16,13 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const key = (n: number) => n.toString(16).padStart(64, "0");
 const column = (n: number, first = 0, count = 1, tasks = count): RecordHead => ({ kind: "column", key: key(n), first, count, tasks });
-const put = (...records: (readonly [RecordHead, Uint8Array])[]) => {
+/** In a segment of its own, whose path it gives. */
+const put = (...records: (readonly [RecordHead, Uint8Array])[]): string => {
+  const before = new Set(files());
   const store = new ResultStore(folder);
   for (const [head, body] of records) store.append(head, body);
   store.close();
+  return files().find((file) => !before.has(file))!;
 };
 const files = () => readdirSync(folder).map((name) => join(folder, name));
 
@@ -80,8 +83,7 @@ describe("a store", () => {
   });
 
   it("prunes what was used least recently", () => {
-    for (const n of [1, 2, 3]) put([column(n), new Uint8Array(1000)]);
-    for (const [place, file] of files().entries()) utimesSync(file, place, place);
+    for (const n of [1, 2, 3]) utimesSync(put([column(n), new Uint8Array(1000)]), n, n);
     const store = new ResultStore(folder);
     // Used now.
     store.find(key(1));
@@ -93,14 +95,14 @@ describe("a store", () => {
   });
 
   it("puts small segments together, and loses nothing of them but what is damaged", () => {
-    for (let n = 1; n <= 6; n++) put([column(n), Uint8Array.of(n)], [column(n + 100), Uint8Array.of(n + 100)]);
-    const damaged = files()[0]!;
-    const bytes = readFileSync(damaged);
+    const made = [1, 2, 3, 4, 5, 6].map((n) => put([column(n), Uint8Array.of(n)], [column(n + 100), Uint8Array.of(n + 100)]));
+    const [damaged, torn] = made;
+    const bytes = readFileSync(damaged!);
     bytes[bytes.length - 8]! ^= 0xff;
-    writeFileSync(damaged, bytes);
-    appendFileSync(files()[1]!, "what was torn off");
+    writeFileSync(damaged!, bytes);
+    appendFileSync(torn!, "what was torn off");
     // Those of processes that are there may still grow: none of these is, but for what this one wrote last.
-    for (const file of files().slice(0, 5)) {
+    for (const file of made.slice(0, 5)) {
       const gone = file.replace(`-${process.pid}-`, "-999999999-");
       writeFileSync(gone, readFileSync(file));
       rmSync(file);
