@@ -74,17 +74,6 @@ export async function execute(
     tellDry(plan, program, params, home, typeof nats === "string" ? null : cache, json);
     return 0;
   }
-  const record =
-    home.runs === null
-      ? null
-      : startRecord(home.runs, {
-          plan,
-          code: program.code,
-          params: open,
-          argv,
-          engine: typeof nats === "string" ? "nats" : "local",
-          stages: forecast(plan, params, null),
-        });
   const interruption = new AbortController();
   const stopListening = onInterrupt(() => interruption.abort());
   signal?.addEventListener("abort", () => interruption.abort(), { once: true });
@@ -102,6 +91,17 @@ export async function execute(
   const told: RunEvent[] = [];
   // Where it can't be written is known before anything runs.
   if (typeof reportPath === "string") writeFileSync(reportPath, "");
+  const record =
+    home.runs === null
+      ? null
+      : startRecord(home.runs, {
+          plan,
+          code: program.code,
+          params: open,
+          argv,
+          engine: typeof nats === "string" ? "nats" : "local",
+          stages: forecast(plan, params, null),
+        });
   const show = json ? (event: RunEvent) => process.stdout.write(eventLine(event)) : view.event;
   try {
     const result = await run(plan, program.code, {
