@@ -164,7 +164,7 @@ function timesOf(parts: readonly StageStory[], record: RunRecord, story: RunStor
   const busyMs = parts.reduce((sum, one) => sum + one.busyMs, 0);
   if (batches.length > 0)
     lines.push(
-      `it took ${duration(endMs - startMs)} on ${slots.size} ${slots.size === 1 ? "slot" : "slots"}, ${duration(busyMs)} of their time`,
+      `it ${parts.some(({ state }) => state === "running") ? "has taken" : "took"} ${duration(endMs - startMs)} on ${slots.size} ${slots.size === 1 ? "slot" : "slots"}, ${duration(busyMs)} of their time`,
     );
   return lines;
 }

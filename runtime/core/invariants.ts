@@ -3,6 +3,7 @@ import type { Instance, Stage, State } from "./model.ts";
 import { Committed, DISK, ENGINE, Inside, Live, NOBODY, Ready, Sent, Waiting } from "./model.ts";
 import { isBusy } from "./regions.ts";
 import { fresh } from "./speculation.ts";
+import { isOpen } from "./tasks.ts";
 
 type Fail = (what: string) => never;
 
@@ -136,15 +137,14 @@ function checkConsumers(state: State, stages: readonly Stage[], fail: Fail): voi
     for (const consumer of stage.oneToOneConsumers) known.add("blocks", consumer, index);
     for (const one of stage.taskConsumers) known.add("task", one.stage, one.task, index);
     for (const [block, consumers] of stage.pointConsumers) for (const consumer of consumers) known.add("point", consumer, index, block);
-    const isOpen = stage.tasks < 0 || stage.pending > 0;
     for (const producer of stage.whole) {
       reads.add("whole", index, producer);
-      if (isOpen) claims.add(producer);
+      if (isOpen(stage)) claims.add(producer);
     }
     for (const producer of stage.oneToOne) reads.add("blocks", index, producer);
     for (const { producer, block } of stage.points) {
       reads.add("point", index, producer, block);
-      if (isOpen) claims.add(producer, block);
+      if (isOpen(stage)) claims.add(producer, block);
     }
     for (const { task, detached, reads: inside } of instancesOf(stage)) {
       if (detached) continue;

@@ -59,8 +59,8 @@ export function iterationOf(stage: Stage, region: number): number {
 
 // --- Coming to life ---------------------------------------------------------------------------------------------------------------
 
-/** Stages of the plan that share a region come to life together. */
-export function addStages(state: State, planned: readonly number[], instance: Instance | null, commands: Command[]): void {
+/** Stages of the plan that share a region come to life together. Gives those whose tasks are known: they are to be opened. */
+export function addStages(state: State, planned: readonly number[], instance: Instance | null, commands: Command[]): readonly Stage[] {
   const first = state.stages.length;
   for (const index of planned) {
     const stage = blankStage(state.stages.length, state.plan, state.templates[index]!, instance);
@@ -84,15 +84,14 @@ export function addStages(state: State, planned: readonly number[], instance: In
       if (blocks >= 0) allocateTasks(stage, blocks);
     }
   }
-  if (!state.begun) return;
-  const sized = added.filter((stage) => stage.tasks >= 0 && !stage.present);
-  for (const stage of sized) opened(state, stage, commands);
+  return added.filter((stage) => stage.tasks >= 0 && !stage.present);
 }
 
 /** It acted on the world when this instance was there before, and isn't to do so twice. */
 function hadEffect(stage: Stage): void {
   allocateTasks(stage, 0);
   stage.present = true;
+  stage.opened = true;
   stage.started = true;
 }
 
@@ -156,6 +155,8 @@ interface Wanted {
   readonly reads: readonly number[];
   /** Before its stages begin: what its `given` stand for. */
   readonly bind: readonly { readonly given: number; readonly to: Stage }[];
+  /** Before its stages begin, some of which may have been done by an earlier run: whoever needs them says so. */
+  readonly claim?: (instance: Instance) => void;
 }
 
 /** The owner has counted what it is about to wait for as missing. */
@@ -177,13 +178,15 @@ function instantiate(state: State, owner: Stage, wanted: Wanted, commands: Comma
     detached: false,
     again: again || (owner.instance?.again ?? false),
   };
-  addStages(state, planned, instance, commands);
+  const sized = addStages(state, planned, instance, commands);
   for (const { given, to } of wanted.bind) bind(state, named(state, instance, given), to, commands);
   for (const read of wanted.reads) {
     const producer = lookUp(state, instance, read);
     instance.reads.push(producer.index);
     readByTask(state, owner, task, producer, commands);
   }
+  wanted.claim?.(instance);
+  for (const stage of sized) if (!stage.opened) opened(state, stage, commands);
   lessUnfinished(state, instance);
   return instance;
 }
@@ -227,6 +230,8 @@ function bind(state: State, given: Stage, to: Stage, commands: Command[]): void 
       continue;
     }
     checkBlocks(consumer, to);
+    // One that isn't opened yet counts what it lacks then.
+    if (!consumer.opened) continue;
     for (let i = 0; i < to.blocks; i++) if (to.output[i] === Live) consumer.missing[i]!--;
     makeReady(state, consumer, 0, consumer.tasks);
   }
@@ -331,10 +336,12 @@ function enterBranch(state: State, stage: Stage, control: Control & { kind: "bra
   const { gives, then, else: otherwise } = control.tasks;
   const met = decided(state.stages[stage.producers[0]!]!) !== 0;
   stage.missing[0] = 1;
-  const wanted: Wanted = { region: met ? then : otherwise, task: 0, number: 0, again: false, reads: [], bind: [] };
-  const instance = (control.instance = instantiate(state, stage, wanted, commands));
-  for (const one of gives)
-    bind(state, named(state, stage.instance, one.given), lookUp(state, instance, met ? one.then : one.else), commands);
+  const claim = (instance: Instance) => {
+    for (const one of gives)
+      bind(state, named(state, stage.instance, one.given), lookUp(state, instance, met ? one.then : one.else), commands);
+  };
+  const wanted: Wanted = { region: met ? then : otherwise, task: 0, number: 0, again: false, reads: [], bind: [], claim };
+  control.instance = instantiate(state, stage, wanted, commands);
 }
 
 function enterLoop(state: State, stage: Stage, control: Control & { kind: "loop" }, commands: Command[]): void {

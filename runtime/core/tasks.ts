@@ -113,7 +113,7 @@ function loseReady(state: State, stage: Stage, first: number, last: number): voi
 // --- Who waits for what -----------------------------------------------------------------------------------------------------------
 
 /** What a stage lacks is counted until it is finished; when it runs again it is counted anew. */
-export const isOpen = (stage: Stage) => stage.tasks < 0 || stage.pending > 0;
+export const isOpen = (stage: Stage) => !stage.opened || stage.tasks < 0 || stage.pending > 0;
 
 /** The stage reads the whole of another from now on. */
 export function readWhole(state: State, stage: Stage, producer: Stage, commands: Command[]): void {

@@ -43,6 +43,8 @@ export class Recall {
   readonly #store: ResultStore | null;
   readonly #fresh: boolean;
   readonly #again: string | null;
+  /** Stages of this plan whose tasks wait for what acts: there is no going without them. */
+  readonly #acting: ReadonlySet<number>;
   /** Objects on disk, by stage of the state and block. */
   readonly #objects = new Map<number, Map<number, RecordPlace>>();
 
@@ -61,6 +63,7 @@ export class Recall {
       this.plan = plan;
       this.reused = this.skipped = [];
       this.#lineage = lineage;
+      this.#acting = actingIn(plan);
       return;
     }
     const order = neededStages(plan, (index) => found[index] !== null);
@@ -70,6 +73,7 @@ export class Recall {
     };
     this.plan = narrowed(given, order);
     this.#lineage = order.map((old) => lineage[old]!);
+    this.#acting = actingIn(this.plan);
     const isNeeded = new Set(order);
     this.reused = order.flatMap((old) => (found[old] ? [plan.stages[old]!] : []));
     this.skipped = plan.stages.filter((_, index) => !isNeeded.has(index));
@@ -99,7 +103,7 @@ export class Recall {
   /** The key under which results of that stage's tasks are put away; null: they aren't. */
   keyOf({ template, instance }: Stage): string | null {
     const lineage = this.#lineage[template.index];
-    if (!this.#store || !lineage || lineage.unkept) return null;
+    if (!this.#store || !lineage || lineage.unkept || this.#acting.has(template.index)) return null;
     return template.region === null ? lineage.key : instanceKey(lineage, this.#around(instance));
   }
 
@@ -142,7 +146,7 @@ export class Recall {
       return [{ first: 0, count: 1, holder: ENGINE, ...(stage.template.decides ? { value: numberIn(kept)! } : {}) }];
     }
     const key = this.#fresh ? null : this.keyOf(stage);
-    if (key === null || (planned.tasks.kind === "each" && acts(this.plan, stage.template.index))) return [];
+    if (key === null) return [];
     const stored = this.#store!.find(key);
     // Of a stage in a region the number of tasks is known only now.
     if (!stored || stored.tasks !== stage.tasks) return [];
@@ -233,6 +237,10 @@ export class Recall {
 function isAlone(plan: Plan, index: number): boolean {
   const { tasks } = plan.stages[index]!;
   return tasks.kind !== "given" && tasks.kind !== "branch" && tasks.kind !== "loop" && !(tasks.kind === "each" && acts(plan, index));
+}
+
+function actingIn(plan: Plan): ReadonlySet<number> {
+  return new Set(plan.stages.flatMap(({ tasks }, index) => (tasks.kind === "each" && acts(plan, index) ? [index] : [])));
 }
 
 function isWhole({ tasks, records }: StoredTasks): boolean {

@@ -51,12 +51,19 @@ export interface Trial {
   readonly run: Simulated;
 }
 
+/** A plan and numbers to go wrong by. Null: a plan that is left out. */
+export function randomTrial(seed: number): { readonly plan: Plan; readonly dice: readonly number[]; readonly calm: Simulated } | null {
+  const [[plan, dice]] = fc.sample(trials, { seed, numRuns: 1 }) as [[Plan, number[]]];
+  const calm = simulate({ plan, dice: [], settings: SETTINGS, turns: MOST_TURNS });
+  return calm.ended === null ? null : { plan, dice, calm };
+}
+
 /** Null: a plan that is left out. */
 export function trial(seed: number): Trial | null {
-  const [[plan, dice]] = fc.sample(trials, { seed, numRuns: 1 }) as [[Plan, number[]]];
+  const random = randomTrial(seed);
+  if (!random) return null;
+  const { plan, dice, calm } = random;
   const kind = seed % 4;
-  const calm = simulate({ plan, dice: [], settings: SETTINGS, turns: MOST_TURNS });
-  if (calm.ended === null) return null;
   // One in four begins with what an earlier run left, in another one far more is lost, and in a third slots are few and batches large.
   const before = kind === 0 ? { before: calm.left } : {};
   const storm = kind === 1 ? dice.map((one) => (one < 400 ? one % 125 : one)) : dice;
