@@ -25,7 +25,10 @@ export interface Slice extends SliceRequest {
   readonly module: string;
   /** Source map; its sources are file names. Packages have none. */
   readonly map: string;
-  /** Packages with native addons, and `.node` files, that the slice loads from the project's folder when it runs. */
+  /**
+   * Packages with native addons, and `.node` files, that the slice loads from the project's folder when it runs: `sharp@0.33.1`,
+   * `./own.node@` and the beginning of its digest.
+   */
   readonly native: readonly string[];
 }
 
@@ -101,7 +104,7 @@ async function build(file: string, names: readonly string[], sources: Sources, r
       module,
       map,
       native: Object.keys(inputs)
-        .flatMap((input) => (input.startsWith(`${NATIVE}:`) ? [input.slice(NATIVE.length + 1)] : []))
+        .flatMap((input) => (input.startsWith(`${NATIVE}:`) ? [modules.nativeName(input.slice(NATIVE.length + 1))] : []))
         .sort(),
     };
   });
@@ -226,6 +229,28 @@ class Modules {
     return canonical.startsWith(PACKAGE);
   }
 
+  /** What the slice loads by that name isn't part of it, so its version is part of the name. */
+  nativeName(specifier: string): string {
+    const version = this.#nativeVersions.get(specifier);
+    return version === undefined ? specifier : `${specifier}@${version}`;
+  }
+  readonly #nativeVersions = new Map<string, string>();
+
+  noteNativePackage(specifier: string, path: string): void {
+    const manifest = packageManifest(fileName(this.#sources.root, path));
+    if (manifest === null) return;
+    this.#read.add(manifest);
+    const { version } = readManifest(manifest, this.#sources) ?? {};
+    if (version !== undefined) this.#nativeVersions.set(specifier, version);
+  }
+
+  noteNativeFile(path: string): void {
+    const file = fileName(this.#sources.root, path);
+    this.#read.add(file);
+    const text = this.#sources.read(file);
+    if (text !== null) this.#nativeVersions.set(path, contentKey(text).slice(0, 12));
+  }
+
   isNativePackage(path: string): boolean {
     const manifest = packageManifest(fileName(this.#sources.root, path));
     const found = manifest === null ? null : readManifest(manifest, this.#sources);
@@ -328,7 +353,9 @@ async function resolveImport(build: PluginBuild, modules: Modules, args: OnResol
   const fromPackage = modules.isPackage(args.importer);
   const relative = /^\.\.?(\/|$)/.test(args.path);
   if (relative && args.path.endsWith(".node")) {
-    return { path: `./${posix.join(posix.dirname(modules.path(args.importer)), args.path)}`, namespace: NATIVE, sideEffects: false };
+    const path = `./${posix.join(posix.dirname(modules.path(args.importer)), args.path)}`;
+    modules.noteNativeFile(path);
+    return { path, namespace: NATIVE, sideEffects: false };
   }
   // What the user's own files import and a function doesn't use stays out of its slice: stage functions are pure, and
   // `import "x"` says it when a module is wanted for what it does.
@@ -346,7 +373,10 @@ async function resolveImport(build: PluginBuild, modules: Modules, args: OnResol
   });
   if (found.errors.length > 0) return { errors: found.errors, warnings: found.warnings };
   if (found.external || found.namespace !== "file") return found;
-  if (modules.isNativePackage(found.path) && !fromPackage) return { path: args.path, namespace: NATIVE, sideEffects };
+  if (modules.isNativePackage(found.path) && !fromPackage) {
+    modules.noteNativePackage(args.path, found.path);
+    return { path: args.path, namespace: NATIVE, sideEffects };
+  }
   const local = packageManifest(found.path) === null && !fromPackage;
   return { path: modules.canonical(found.path, local), namespace: MODULE, sideEffects: found.sideEffects && sideEffects };
 }

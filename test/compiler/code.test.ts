@@ -126,7 +126,7 @@ test("a package with a native addon stays outside and is named", async () => {
     "node_modules/fastpack/index.js": `exports.fast = () => require("./build/x.node");`,
   });
   const built = await slice(sources, "stage.ts", "f");
-  expect(built.native).toEqual(["./own.node", "fastpack"]);
+  expect(built.native).toEqual(["./own.node", "fastpack@1.0.0"]);
   expect(built.module).toContain('require("fastpack")');
   expect((await slice(sources, "stage.ts", "pure")).native).toEqual([]);
 });
