@@ -4,6 +4,7 @@ import type { Json, Plan } from "../../compiler/plan.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import { nearest } from "../../lang/suggest.ts";
+import type { RunEvent } from "../../runtime/events/events.ts";
 import { replay, secretVariable } from "../../runtime/index.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments, readCount } from "../flags.ts";
@@ -75,7 +76,15 @@ export async function run(argv: readonly string[]): Promise<number> {
     }),
   );
   const params = { ...record.head.params, ...secretsOf(record.plan) };
-  const done = await replay({ plan: record.plan, code, params, results, ...task, print: (text) => process.stderr.write(text) });
+  const done = await replay({
+    plan: record.plan,
+    code,
+    params,
+    results,
+    ...task,
+    inputs: keptInputs(record, runs, task),
+    print: (text) => process.stderr.write(text),
+  });
   close();
   if ("missing" in done) {
     process.stderr.write(`${done.missing}\n`);
@@ -116,11 +125,25 @@ function secretsOf({ params }: Plan): { readonly [name: string]: Json } {
   );
 }
 
+/** The key of what a task read, where it is the one that made the run fail and that couldn't be made again. */
+function keptInputs({ head }: RunRecord, runs: string, task: Task): string | null {
+  const events = readEvents(runs, head.id);
+  const finished = events.findLast((event) => event.type === "run.finished");
+  const failed = lastFailure(events);
+  const same = failed?.stage === task.stage && failed.instance === task.instance && failed.block === task.block;
+  return same && finished?.type === "run.finished" ? (finished.inputs ?? null) : null;
+}
+
+function lastFailure(events: readonly RunEvent[]): Task | null {
+  const failed = events.findLast((event) => event.type === "task.failed" && !event.retried);
+  return failed?.type === "task.failed" ? { stage: failed.stage, instance: failed.instance ?? null, block: failed.block } : null;
+}
+
 function failedTask({ head }: RunRecord, runs: string): Task | Diagnostic {
-  const failed = readEvents(runs, head.id).findLast((event) => event.type === "task.failed" && !event.retried);
-  if (failed?.type !== "task.failed")
-    return report("HR605", { what: `no task of ${head.id} failed: say which STAGE` }, [], { help: `headrace replay ${head.id} STAGE[0]` });
-  return { stage: failed.stage, instance: failed.instance ?? null, block: failed.block };
+  return (
+    lastFailure(readEvents(runs, head.id)) ??
+    report("HR605", { what: `no task of ${head.id} failed: say which STAGE` }, [], { help: `headrace replay ${head.id} STAGE[0]` })
+  );
 }
 
 /** `accuracy/blocks[17]`, `model[3.1]`, `model[3.1][2]`, `model` */

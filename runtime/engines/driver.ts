@@ -8,16 +8,15 @@ import { lookUp } from "../core/regions.ts";
 import { fresh } from "../core/speculation.ts";
 import { createState, StartError } from "../core/state.ts";
 import { step } from "../core/step.ts";
-import type { StoredBlock } from "../data/stage.ts";
-import { isRepeatable, storedRows } from "../data/stage.ts";
+import { isRepeatable } from "../data/stage.ts";
 import type { RunEvent, RunStatus, TaskError, Unstamped } from "../events/events.ts";
 import { EVENTS_FORMAT } from "../events/events.ts";
 import type { FromHost, OutputFeed } from "../hosts/link.ts";
-import { columnValues, decode } from "../objects/codec.ts";
 import { StoreError } from "../results/store.ts";
 import { redactor } from "../secrets.ts";
 import { Feeding } from "./feeding.ts";
 import type { PoolWorker, RunListener, WorkerPool } from "./pool.ts";
+import { MISSING, Reading } from "./reading.ts";
 import { isKept, numberIn, Recall } from "./recall.ts";
 import { Telling } from "./telling.ts";
 
@@ -51,7 +50,7 @@ export async function drive(pool: WorkerPool, plan: Plan, code: CodeStore, optio
   const redact = redactor(plan, params);
   const log: Log = { startMs, tell: (event) => onEvent(redact({ atMs: performance.now() - startMs, ...event } as RunEvent)) };
   log.tell({ type: "run.started", format: EVENTS_FORMAT, run, plan: plan.name, hash: plan.hash, engine, params });
-  const { status, outputs, error } = redact(await driveOne(pool, code, options, log));
+  const { status, outputs, error, inputs } = redact(await driveOne(pool, code, options, log));
   const after = status === "failed" && error && plan.onFailure ? failurePlan(plan, plan.onFailure) : null;
   const known = after && {
     ...options,
@@ -66,6 +65,7 @@ export async function drive(pool: WorkerPool, plan: Plan, code: CodeStore, optio
     ms,
     ...(status === "ok" ? { outputs } : {}),
     ...(error ? { error } : {}),
+    ...(inputs === null ? {} : { inputs }),
     ...(onFailure ? { onFailure } : {}),
   });
   return { status, outputs, error, onFailure, ms };
@@ -90,7 +90,10 @@ function mayBeDoubled(plan: Plan, index: number): boolean {
 /** So often it is seen to that no slot idles while another takes too long. */
 const LOOK_EVERY_MS = 50;
 
-type Ended = Pick<DriverResult, "status" | "outputs" | "error">;
+interface Ended extends Pick<DriverResult, "status" | "outputs" | "error"> {
+  /** Where the inputs of the task that failed are kept. */
+  readonly inputs: string | null;
+}
 
 /** A run's events, stamped by its clock. */
 interface Log {
@@ -114,6 +117,7 @@ function neverStarted({ message, stage }: StartError): Ended {
   return {
     status: "failed",
     outputs: {},
+    inputs: null,
     error: { kind: "thrown", name: "RangeError", message, stack: [], stage, block: null, attempt: null },
   };
 }
@@ -131,6 +135,7 @@ class RunDriver implements RunListener {
   readonly #state: State;
   readonly #telling: Telling;
   readonly #feeding: Feeding;
+  readonly #reading: Reading;
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Names this run among all there are. */
   readonly #uuid = randomUUID();
@@ -167,6 +172,14 @@ class RunDriver implements RunListener {
       onDisk: (stage, block) => this.#recall.object(stage, block),
       step: (event) => this.#step(event),
       over: () => this.#over,
+    });
+    this.#reading = new Reading({
+      plan: this.#plan,
+      state: this.#state,
+      params: options.params,
+      valuesOf: (stage) => this.#feeding.valuesOf(stage),
+      onDisk: (stage, block) => this.#recall.object(stage, block),
+      fetch: (holder, stage, block) => this.#fetch(holder, stage, block),
     });
     this.#recall.knows((stage) => this.#feeding.valuesOf(stage), this.#state);
     this.#telling = new Telling(this.#plan, this.#state, (event) => this.#event(event));
@@ -492,7 +505,7 @@ class RunDriver implements RunListener {
         else if (from.kind === "const") outputs[name] = from.value;
         else {
           const { index } = lookUp(this.#state, null, from.stage);
-          const found = from.take === "value" ? await this.#read(index, 0) : await this.#readRows(index);
+          const found = from.take === "value" ? await this.#reading.value(index, 0) : await this.#reading.rows(index);
           // Lost meanwhile: the core makes it again, and will say `collect` once more.
           if (found === MISSING) return;
           outputs[name] = found;
@@ -508,40 +521,25 @@ class RunDriver implements RunListener {
   }
   #outputs: { readonly [name: string]: unknown } = {};
 
-  async #read(stage: number, block: number): Promise<unknown> {
-    const { holder, output } = this.#state.stages[stage]!;
-    if (output[block] !== Live) return MISSING;
-    const at = holder[block]!;
-    if (at === ENGINE) return this.#feeding.valuesOf(stage).value(block);
-    if (at === DISK) return decode(this.#recall.object(this.#state.stages[stage]!, block), { share: false });
-    const bytes = (await this.#pool.workers.get(at)?.fetch({ run: this.#run, stage, block, bytes: 0 })) ?? null;
-    if (this.#over) return MISSING;
-    if (bytes === null) {
-      this.#step({ type: "objectMissing", stage, block, from: at });
-      return MISSING;
-    }
-    return decode(bytes, { share: false });
+  async #fetch(holder: number, stage: number, block: number): Promise<Uint8Array | null> {
+    const bytes = (await this.#pool.workers.get(holder)?.fetch({ run: this.#run, stage, block, bytes: 0 })) ?? null;
+    if (bytes === null) this.#step({ type: "objectMissing", stage, block, from: holder });
+    return bytes;
   }
 
-  async #readRows(stage: number): Promise<unknown> {
-    const { holder, blocks } = this.#state.stages[stage]!;
-    const rows: unknown[] = [];
-    let block = 0;
-    while (block < blocks) {
-      if (holder[block] !== ENGINE) {
-        const stored = await this.#read(stage, block++);
-        if (stored === MISSING) return MISSING;
-        append(rows, storedRows(stored as StoredBlock));
-        continue;
-      }
-      const first = block;
-      while (block < blocks && holder[block] === ENGINE) block++;
-      for (const { column } of this.#feeding.valuesOf(stage).runs(first, block - first)) {
-        if (column.kind === "rows") append(rows, column.values);
-        else for (const stored of columnValues(column, { share: false })) append(rows, storedRows(stored as StoredBlock));
-      }
-    }
-    return rows;
+  /**
+   * What a task that failed for good read, put away for `replay` where it can't be had again: some of it was made by what nobody keeps.
+   */
+  async #keepInputs(number: number, block: number): Promise<string | null> {
+    const stage = this.#state.stages[number]!;
+    const planned = this.#planned(stage);
+    const unkept = planned.inputs.some(
+      (input, place) =>
+        "stage" in input && input.kind !== "after" && this.#recall.keyOf(this.#state.stages[stage.producers[place]!]!) === null,
+    );
+    if (!unkept || this.#recall.folder === null) return null;
+    const inputs = await this.#reading.inputs(stage, block);
+    return inputs === MISSING ? null : this.#recall.putInputs(inputs);
   }
 
   #keepValues(): void {
@@ -575,18 +573,11 @@ class RunDriver implements RunListener {
       this.#finish("failed", {}, this.#located({ ...lostError(message), kind: "thrown", name: "NondeterministicStage" }, outcome));
       return;
     }
-    const cause = why.cause as TaskError;
-    if (why.kind === "failure") {
-      this.#finish("failed", {}, this.#located(cause, outcome));
-      return;
-    }
-    if (why.kind === "starved") {
-      const message = `${cause.message}, the last time with nothing beside it; it isn't tried again`;
-      this.#finish("failed", {}, this.#located({ ...cause, message }, outcome));
-      return;
-    }
-    const message = `whatever ran this task ended ${why.deaths} times (${cause.message}), so it isn't tried again`;
-    this.#finish("failed", {}, this.#located({ ...cause, kind: "lost", name: "WorkerLost", message }, outcome));
+    const error = this.#located(finalError(why, why.cause as TaskError), outcome);
+    void this.#keepInputs(outcome.stage, outcome.block).then(
+      (inputs) => this.#finish("failed", {}, error, inputs),
+      (failure: unknown) => this.#broken(failure),
+    );
   }
 
   #located(
@@ -596,10 +587,10 @@ class RunDriver implements RunListener {
     return { ...error, stage: this.#telling.title(stage), block, attempt };
   }
 
-  #finish(status: RunStatus, outputs: { readonly [name: string]: unknown }, error: TaskError | null): void {
+  #finish(status: RunStatus, outputs: { readonly [name: string]: unknown }, error: TaskError | null, inputs: string | null = null): void {
     if (this.#over) return;
     this.#leave();
-    this.#resolve({ status, outputs, error });
+    this.#resolve({ status, outputs, error, inputs });
   }
 
   #leave(): void {
@@ -611,11 +602,20 @@ class RunDriver implements RunListener {
   }
 }
 
-const MISSING = Symbol("missing");
-
-/** Spread would overflow the stack with very many. */
-function append(rows: unknown[], more: ArrayLike<unknown>): void {
-  for (let i = 0; i < more.length; i++) rows.push(more[i]);
+function finalError(
+  why: Exclude<Extract<Outcome, { readonly status: "failed" }>["why"], { readonly kind: "nondeterministic" }>,
+  cause: TaskError,
+): TaskError {
+  switch (why.kind) {
+    case "failure":
+      return cause;
+    case "starved":
+      return { ...cause, message: `${cause.message}, the last time with nothing beside it; it isn't tried again` };
+    case "poisoned": {
+      const message = `whatever ran this task ended ${why.deaths} times (${cause.message}), so it isn't tried again`;
+      return { ...cause, kind: "lost", name: "WorkerLost", message };
+    }
+  }
 }
 
 function lostError(message: string): TaskError {

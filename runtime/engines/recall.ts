@@ -219,6 +219,14 @@ export class Recall {
     }
   }
 
+  /** Of one task, by what they are; gives the key. */
+  putInputs(inputs: readonly unknown[]): string {
+    const body = encode(inputs);
+    const key = createHash("sha256").update(body).digest("hex");
+    this.#store!.append({ kind: "object", key, first: 0, count: 1, tasks: 1 }, body);
+    return key;
+  }
+
   /** Keeps in memory what it may. */
   keep(index: number, value: Column): void {
     if (isKept(this.plan.stages[index]!)) this.#keep?.put(this.#lineage[index]!.key, value);

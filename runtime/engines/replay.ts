@@ -1,7 +1,9 @@
-// One task of an earlier run again, in this process, from the inputs that the run left. What it reads and nobody kept is made again first.
+// One task of an earlier run again, in this process, from the inputs that the run left: those of a task that failed, or kept results. What it
+// reads and nobody kept is made again first.
 import type { CodeStore, Json, Plan } from "../../compiler/plan.ts";
 import type { TaskError } from "../events/events.ts";
 import { InlineWorker } from "../hosts/inline.ts";
+import { decode } from "../objects/codec.ts";
 import { ResultStore } from "../results/store.ts";
 import { drive } from "./driver.ts";
 import { planOfStage } from "./narrowing.ts";
@@ -19,6 +21,8 @@ export interface Replay {
   readonly stage: string;
   readonly instance: string | null;
   readonly block: number;
+  /** The key of what the task read, where the run kept that; null: it is taken from kept results or made again. */
+  readonly inputs: string | null;
   readonly print: (text: string) => void;
 }
 
@@ -66,13 +70,18 @@ export async function replay(wanted: Replay): Promise<Replayed | { readonly miss
     print,
   });
   const pool = new WorkerPool();
-  pool.add(worker);
-  let error: TaskError | null;
+  const only = pool.add(worker);
+  let error: TaskError | null = null;
   try {
-    ({ error } = await drive(pool, plan, wanted.code, {
-      ...{ engine: "local", run: "replay", params, check: false, signal: found.signal, recall, onEvent: () => {} },
-      onAssign: (number, path) => paths.set(number, path),
-    }));
+    const kept = wanted.inputs === null ? null : inputsIn(store, wanted.inputs);
+    if (kept) {
+      only.prepare(0, plan, wanted.code, { params, check: false, results: null });
+      await worker.again(0, again, block, kept);
+    } else
+      ({ error } = await drive(pool, plan, wanted.code, {
+        ...{ engine: "local", run: "replay", params, check: false, signal: found.signal, recall, onEvent: () => {} },
+        onAssign: (number, path) => paths.set(number, path),
+      }));
     if (ended !== null) {
       const how = ended as { readonly value: unknown } | { readonly error: unknown };
       return { inputs, remade: [...remade], ended: "error" in how ? { error: worker.stackOf(how.error) } : how };
@@ -85,4 +94,10 @@ export async function replay(wanted: Replay): Promise<Replayed | { readonly miss
   return {
     missing: error ? `what \`${where}\` reads can't be made again: ${error.message}` : `the run has no task \`${where}\``,
   };
+}
+
+function inputsIn(store: ResultStore | null, key: string): readonly unknown[] | null {
+  const [record] = store?.find(key)?.records ?? [];
+  const body = record ? store!.read(record) : null;
+  return body ? (decode(body, { share: false }) as readonly unknown[]) : null;
 }

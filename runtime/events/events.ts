@@ -102,6 +102,8 @@ export type RunEvent = { /** Milliseconds since the run started. */ readonly atM
       readonly ms: number;
       readonly outputs?: { readonly [name: string]: unknown };
       readonly error?: TaskError;
+      /** The key, among kept results, of what the task that failed read; only where that can't be made again from what is kept. */
+      readonly inputs?: string;
       /** What went wrong in what was to be done on failure, besides. */
       readonly onFailure?: TaskError;
     }

@@ -86,6 +86,17 @@ export class InlineWorker implements WorkerLink {
     }
   }
 
+  /** One task of a prepared run, with the inputs that it had. */
+  async again(number: number, planned: number, block: number, inputs: readonly unknown[]): Promise<void> {
+    const run = this.#runs.get(number)!;
+    try {
+      const runner = await this.#runner(run, planned, false, true);
+      this.#options.after(inputs, { value: await runner.run(block, inputs, run.params, run.context) });
+    } catch (error) {
+      this.#options.after(inputs, { error });
+    }
+  }
+
   async #work(assign: Assign): Promise<void> {
     const { run: number, slot, stage, planned, first, count, attempt, late = false } = assign;
     const run = this.#runs.get(number)!;

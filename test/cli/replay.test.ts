@@ -23,6 +23,9 @@ export function boom(x: number, at: number): number {
 }
 /** @volatile */
 export function limit(): number { return 100 + (Date.now() % 2); }
+/** @volatile */
+export function now(): string { return process.hrtime.bigint() + "/" + "x".repeat(20_000); }
+export function refuse(x: number, when: string): number { throw new Error("at " + when.split("/")[0]); }
 /** @effect */
 export function note(x: number): void { appendFileSync("NOTES", x + "\\n"); }
 `;
@@ -79,6 +82,24 @@ describe("replay", () => {
     expect(item.stdout).toMatch(/5\n$/);
     expect(item.stderr).toContain("made again, since it wasn't there any more: `most`");
     expect(readFileSync(join(folder, "notes.txt"), "utf8")).toBe(notes);
+  }, 60_000);
+
+  it("what the task that failed read of the world is what it reads again", () => {
+    writeFileSync(
+      join(folder, "volatile.pipe"),
+      `import { now, refuse } from "./stages.ts"
+pipeline volatile() -> float {
+  let when = now()
+  range(3, blocks: 3) |> map(x => refuse(x, when)) |> sum
+}
+`,
+    );
+    const run = headrace("run", "volatile.pipe");
+    const [, when] = /at (\d+)/.exec(run.stderr)!;
+    const { status, stderr } = headrace("replay", "volatile-1");
+    expect(status).toBe(1);
+    expect(stderr).toContain(`Error: at ${when}\n`);
+    expect(stderr).not.toContain("made again");
   }, 60_000);
 
   it("says what is there where a run, a stage or a task isn't", () => {
