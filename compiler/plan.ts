@@ -86,7 +86,12 @@ export interface PlanStage {
   /** Blocks are stored with their rows' keys (places in the source), since a later stage reads these: `split`, `shuffle`, `withIndex`, `sample`. */
   readonly keyed?: true;
   readonly strategy: Strategy;
-  readonly options: { readonly timeoutMs?: number; readonly memoryBytes?: number; readonly retries?: number };
+  readonly options: {
+    readonly timeoutMs?: number;
+    readonly memoryBytes?: number;
+    readonly retries?: number;
+    readonly checkpointSteps?: number;
+  };
 }
 
 export type TaskCount =
@@ -134,7 +139,26 @@ export type Strategy =
   | { readonly kind: "task" }
   /** `slots: null` is all there are. */
   | { readonly kind: "data"; readonly slots: number | null }
-  | { readonly kind: "fit"; readonly architecture: "sequential" };
+  | ({ readonly kind: "fit" } & Architecture);
+
+/** How a `fit` is trained. All but the first have `members` that run side by side, each in a slot of its own. */
+export type Architecture =
+  | { readonly architecture: "sequential" }
+  /** Each batch in parts, one a member; all update alike. `perWorker`: each member has a batch of its own in each step instead. */
+  | { readonly architecture: "allreduce"; readonly members: number; readonly perWorker: boolean }
+  /** Each member folds its share of the batches alone; what can be averaged is, every so many of its steps or (null) once at the end. */
+  | { readonly architecture: "average"; readonly members: number; readonly everySteps: number | null }
+  /** One shared state that all members write without locks; `atomic`: number by number, so that no update is lost. */
+  | { readonly architecture: "hogwild"; readonly members: number; readonly atomic: boolean }
+  /** Members push what they gathered, which is applied on arrival, and fetch what is there, every so many of their steps. */
+  | { readonly architecture: "downpour"; readonly members: number; readonly pushSteps: number; readonly fetchSteps: number }
+  /** Each batch in parts; a member may be `staleness` batches ahead of the slowest (null: any number). The state is in so many ranges. */
+  | { readonly architecture: "parameterServer"; readonly members: number; readonly servers: number; readonly staleness: number | null };
+
+/** Slots that a task of a stage takes at once. */
+export function membersOf(strategy: Strategy): number {
+  return strategy.kind === "fit" && strategy.architecture !== "sequential" ? strategy.members : 1;
+}
 
 export type PlanInput =
   /** The whole value of a stage whose output is `value`. */

@@ -570,7 +570,8 @@ function once has nothing to split. Without \`!\` it falls back to \`task\`.`,
     severity: "error",
     title: "a stage option that there isn't",
     message: (p) => `there is no option \`${p.name}\``,
-    explain: `Options stand in braces after the strategy: \`timeout\` (\`10m\`), \`memory\` (\`2gb\`), \`retries\` (a number).
+    explain: `Options stand in braces after the strategy: \`timeout\` (\`10m\`), \`memory\` (\`2gb\`), \`retries\` (a number), and of a \`fit\` \`checkpoint\` (steps
+after which it can go on from where it was).
 
     features: data(4) { timeout: 10m, retries: 3 }`,
   }),
@@ -578,7 +579,7 @@ function once has nothing to split. Without \`!\` it falls back to \`task\`.`,
     severity: "error",
     title: "a stage option of the wrong kind",
     message: (p) => `\`${p.name}\` is ${p.wants}`,
-    explain: `\`timeout\` is a time (\`20ms 5s 10m 2h\`), \`memory\` a size (\`512mb 2gb\`), \`retries\` a whole number.`,
+    explain: `\`timeout\` is a time (\`20ms 5s 10m 2h\`), \`memory\` a size (\`512mb 2gb\`), \`retries\` a whole number, \`checkpoint\` a number of steps.`,
   }),
   HR408: entry<{ path: string }>({
     severity: "error",
@@ -610,6 +611,22 @@ what they speak of.
     let total = a + b + … + z                     too deep
     let total = [a, b, …, z] |> sum`,
   }),
+  HR411: entry<{ stage: string; architecture: string; why: string }>({
+    severity: "error",
+    title: "a `fit` that an architecture can't train",
+    message: (p) => `\`${p.stage}\` can't be trained by \`${p.architecture}\`: ${p.why}`,
+    explain: `An architecture says how a \`fit\` is spread over members. What it can't carry is an error, never replaced by another way: most of them change the
+arithmetic.
+
+    model: data(2) allreduce                       each batch, a list of rows, in 2 parts; what the fold gives, to rounding
+    model: data(2) allreduce(batch: perWorker)     2 batches a step
+    model: data(2) average(every: 8)               2 folds side by side, averaged every 8 steps; without \`every\` once at the end
+    model: data(2) hogwild                         2 members write one state without locks; \`atomic: true\` loses no update
+    model: data(2) downpour(push: 4, fetch: 4)     2 replicas that push what they gathered and fetch what is there
+    model: data(2) parameterServer(servers: 2, staleness: 1)
+
+A parameter server updates key ranges alone: the functions that get what is carried or combined say by \`@elementwise\` that they work number by number.`,
+  }),
   ...outside,
   // --- Not built yet ---
   HR901: entry<{ form: string }>({
@@ -622,7 +639,8 @@ what they speak of.
     severity: "error",
     title: "a training architecture that isn't built yet",
     message: (p) => `the training architecture \`${p.architecture}\` isn't built yet`,
-    explain: `A \`fit\` runs sequentially for now. Naming an architecture is a demand, since most of them change the arithmetic; so it never falls back.`,
+    explain: `\`pipelined\` and \`tensor\` belong to the language and can't be run by this version. Naming an architecture is a demand, since most of them change the
+arithmetic; so it never falls back.`,
   }),
 } as const;
 

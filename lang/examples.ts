@@ -152,6 +152,7 @@ export const examples: Readonly<Record<Code, Example | Untested>> = {
     right: `${main(sum)}\nschedule lab for main {\n  *: task\n}`,
   },
   HR410: { untested: "takes an expression of hundreds of levels, which no page should show" },
+  HR411: whenChosen,
   HR501: {
     wrong: `import { load } from "./stagse.ts"\n${main(sum)}`,
     right: `import { load } from "./stages.ts"\n${main(sum)}`,

@@ -1,10 +1,12 @@
 // Stages while they are being made: objects that refer to each other, inputs that aren't settled yet, regions that are still open. `finish`
 // turns what is needed into the stages and regions of a `Flow`.
+
 import type { Span } from "../../lang/ast.ts";
 import type { Type } from "../../lang/types.ts";
 import { print } from "../../lang/types.ts";
 import { GraphIndex } from "../graph.ts";
 import type { Expr, PlanRegion, Scalar } from "../plan.ts";
+import type { FitFacts } from "./fit-facts.ts";
 import type { FlowInput, FlowStage, FlowWork, RowSource } from "./flow.ts";
 
 export type DraftSource =
@@ -55,7 +57,8 @@ interface Give {
 }
 
 export type DraftWork =
-  | { readonly kind: "value" | "source" | "fit" }
+  | { readonly kind: "value" | "source" }
+  | { readonly kind: "fit"; readonly facts: FitFacts }
   | { readonly kind: "rows" | "fold"; readonly over: DraftSource }
   /** `rows`: what is combined is a list of rows, which is cut into blocks. */
   | { readonly kind: "combine"; readonly of: Draft; readonly rows: boolean }
@@ -266,7 +269,7 @@ function settledWork(draft: Draft, indexOf: (draft: Draft) => number, number: (r
         decision: indexOf(work.decision!),
       };
     default:
-      return { kind: work.kind };
+      return work;
   }
 }
 

@@ -1,8 +1,10 @@
 // The flow: a program as stages over blocks and values, before anybody has said how they run. Plain JSON. Made by `3-lower`, read by
 // `4-plan`, which adds strategies and a hash.
+
 import type { Span } from "../../lang/ast.ts";
 import type { Reached } from "../module.ts";
 import type { ControlTasks, Expr, Json, PlanInput, PlanParam, PlanRegion, PlanStage, Scalar } from "../plan.ts";
+import type { FitFacts } from "./fit-facts.ts";
 
 export interface Flow {
   readonly name: string;
@@ -61,7 +63,7 @@ export type FlowWork =
   | { readonly kind: "fold"; readonly over: RowSource }
   /** `rows`: these give a list, which is cut into blocks. */
   | { readonly kind: "combine"; readonly of: number; readonly rows: boolean }
-  | { readonly kind: "fit" }
+  | { readonly kind: "fit"; readonly facts: FitFacts }
   /** Stands for another stage; `rows`: for one in blocks. */
   | { readonly kind: "given"; readonly rows: boolean }
   /** Control stages, as the plan has them. */

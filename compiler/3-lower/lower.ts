@@ -14,8 +14,9 @@ import type { Binding, CheckedProgram, StageFunction, Typed, TypedBlock, TypedLa
 import type { Expr, Scalar } from "../plan.ts";
 import { eachChild, someChild } from "../walk.ts";
 import { crossing } from "./crossing.ts";
-import type { DraftSource } from "./draft.ts";
+import type { DraftSource, DraftWork } from "./draft.ts";
 import { Draft, finish, Region } from "./draft.ts";
+import { fitFacts } from "./fit-facts.ts";
 import type { Flow, FlowFunction, FlowOutput, FlowStage } from "./flow.ts";
 import { lowerAggregate } from "./grouping.ts";
 import { join, labelOf, sourceName } from "./names.ts";
@@ -475,8 +476,9 @@ export class Lowering {
   /** A stage of one task. */
   private task(typed: Typed, env: Env, name: string, helper: string | null): Draft {
     // A call that gives a data set may give an iterator, which is cut into blocks where it is made.
-    const kind = typed.kind === "fit" ? "fit" : typed.type.kind === "dataset" ? "source" : "value";
-    const draft = this.draft(name, helper, typed.span, typed.type, { kind });
+    const work: DraftWork =
+      typed.kind === "fit" ? { kind: "fit", facts: fitFacts(typed) } : { kind: typed.type.kind === "dataset" ? "source" : "value" };
+    const draft = this.draft(name, helper, typed.span, typed.type, work);
     draft.body = new TaskWriter(this, draft).write(typed, env);
     return draft;
   }

@@ -218,7 +218,7 @@ function planStage(stage: Gathered, choice: Choice): PlanStage {
   const split = over !== null || work.kind === "each";
   const strategy: Strategy =
     work.kind === "fit"
-      ? { kind: "fit", architecture: "sequential" }
+      ? { kind: "fit", ...(choice.architecture ?? { architecture: "sequential" }) }
       : split && choice.strategy.kind === "data"
         ? choice.strategy
         : { kind: "task" };

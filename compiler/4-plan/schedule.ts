@@ -6,13 +6,16 @@ import type { Unread } from "../../lang/recover.ts";
 import { nearest } from "../../lang/suggest.ts";
 import type { Flow, FlowStage } from "../3-lower/flow.ts";
 import type { Expr, Module, Program, Schedule, ScheduleEntry } from "../module.ts";
-import type { PlanStage } from "../plan.ts";
+import type { Architecture, PlanStage } from "../plan.ts";
 import { bytesOf, millisecondsOf } from "../units.ts";
+import { architectureReason, architectures, readArchitecture, unfitFor } from "./architectures.ts";
 
 /** How one named stage, with its helpers, runs. */
 export interface Choice {
   /** `task` gathers the stage's blocks in one task. */
   readonly strategy: { readonly kind: "task" } | { readonly kind: "data"; readonly slots: number | null };
+  /** Of a fit. */
+  readonly architecture?: Architecture;
   readonly options: PlanStage["options"];
   /** Null where nobody asked. */
   readonly why: string | null;
@@ -146,7 +149,7 @@ export function choose(schedule: Schedule | null, flow: Flow, chosen = true): Ch
   const names = [...named.keys(), ...flow.onTheWay];
   for (const entry of entries) checkSelectors(entry, names, diagnostics);
   const choices = new Map(
-    [...named].map(([name, stages]) => [name, choiceOf(name, stages, bestEntry(entries, name), chosen, diagnostics)]),
+    [...named].map(([name, stages]) => [name, choiceOf(name, stages, bestEntry(entries, name), flow, chosen, diagnostics)]),
   );
   return { choices, diagnostics };
 }
@@ -215,6 +218,7 @@ function choiceOf(
   name: string,
   stages: readonly FlowStage[],
   entry: ScheduleEntry | null,
+  flow: Flow,
   chosen: boolean,
   diagnostics: Diagnostic[],
 ): Choice {
@@ -226,11 +230,38 @@ function choiceOf(
     diagnostics.push(diagnostic);
     return { ...AUTO, options };
   };
-  const architecture = strategy.architecture?.name;
-  if (architecture) {
-    const wrong = architectureProblem(architecture, name, stages, chosen);
-    if (wrong) return problem(wrong);
-    return { ...AUTO, options, why: "by the schedule" };
+  const named = strategy.architecture?.name;
+  if (named) {
+    const fit = stages.find(isFit);
+    if (fit?.work.kind !== "fit")
+      return problem(
+        report("HR403", { what: `\`${name}\` isn't a \`fit\`, so it has no training architecture` }, [at(named.span, "for a `fit`")], {
+          help: `${name}: data(2)`,
+        }),
+      );
+    const architecture = readArchitecture(strategy, name);
+    // Of `data` it has been told.
+    if (architecture && "code" in architecture) return strategy.name.text === "data" ? { ...AUTO, options } : problem(architecture);
+    if (!architecture) {
+      // A demand that this version can't meet; a schedule that isn't chosen may name it.
+      if (named.text === "sequential" || !chosen) return { ...AUTO, options, why: "by the schedule" };
+      return problem(
+        report("HR902", { architecture: named.text }, [at(named.span, "not built yet")], {
+          help: "without an architecture `fit` runs sequentially",
+        }),
+      );
+    }
+    const unfit = unfitFor(architecture, name, fit.body, fit.work.facts, flow.functions);
+    if (unfit)
+      return problem(
+        report(
+          "HR411",
+          { stage: name, architecture: named.text, why: unfit.why },
+          [at(strategy.span, "named here"), { span: fit.span, label: "trained so", role: "secondary" }],
+          { help: unfit.help },
+        ),
+      );
+    return { ...AUTO, options, architecture, why: architectureReason(architecture, fit.work.facts) };
   }
   switch (strategy.name.text) {
     case "task":
@@ -258,7 +289,7 @@ type Strategy = NonNullable<ScheduleEntry["strategy"]>;
 const strategies: readonly string[] = ["task", "data", "auto", "model", "sequential"];
 
 /** What is wrong with a strategy whatever the stage is. */
-function wrongWords({ name, args, architecture, span }: Strategy, stage: string): Diagnostic | null {
+function wrongWords({ name, args, architecture, span, demanded }: Strategy, stage: string): Diagnostic | null {
   if (!strategies.includes(name.text)) {
     const near = nearest(name.text, strategies);
     return report("HR403", { what: `there is no strategy \`${name.text}\`` }, [at(name.span, "no such strategy")], {
@@ -275,6 +306,8 @@ function wrongWords({ name, args, architecture, span }: Strategy, stage: string)
     });
   }
   const [arg] = args;
+  const trained = readArchitecture({ name, args, architecture, span, demanded }, stage);
+  if (name.text === "data" && trained && "code" in trained) return trained;
   if (name.text === "data" && (args.length > 1 || (arg && count(arg.value) === null)))
     return report("HR403", { what: "`data(n)` takes a number of slots, from 1" }, [at(arg?.span ?? span, "not such a number")], {
       help: `${stage}: data(2)`,
@@ -309,28 +342,6 @@ function unsplittable(stages: readonly FlowStage[]): string | null {
   return rows ? "its rows are one list" : "it computes one value";
 }
 
-/** Every training architecture that there is; most change the arithmetic, so naming one is a demand. */
-const architectures: readonly string[] = [
-  "sequential",
-  "allreduce",
-  "parameterServer",
-  "average",
-  "hogwild",
-  "downpour",
-  "pipelined",
-  "tensor",
-];
-
-function architectureProblem({ text, span }: Name, stage: string, stages: readonly FlowStage[], chosen: boolean): Diagnostic | null {
-  if (!stages.some(isFit))
-    return report("HR403", { what: `\`${stage}\` isn't a \`fit\`, so it has no training architecture` }, [at(span, "for a `fit`")], {
-      help: `${stage}: data(2)`,
-    });
-  // A demand that this version can't meet; a schedule that isn't chosen may name it.
-  if (text === "sequential" || !chosen) return null;
-  return report("HR902", { architecture: text }, [at(span, "not built yet")], { help: "without an architecture `fit` runs sequentially" });
-}
-
 function count(value: Expr): number | null {
   return value.kind === "number" && Number.isInteger(value.value) && value.value >= 1 ? value.value : null;
 }
@@ -338,7 +349,7 @@ function count(value: Expr): number | null {
 // --- Options -------------------------------------------------------------------------------------------------------------------
 
 function readOptions(entry: ScheduleEntry, diagnostics: Diagnostic[]): PlanStage["options"] {
-  const found: { timeoutMs?: number; memoryBytes?: number; retries?: number } = {};
+  const found: { timeoutMs?: number; memoryBytes?: number; retries?: number; checkpointSteps?: number } = {};
   for (const { name, value } of entry.options) {
     const wrong = (wants: string) => diagnostics.push(report("HR407", { name: name.text, wants }, [at(value.span, "not that")]));
     // A unit that there isn't has been told.
@@ -356,15 +367,19 @@ function readOptions(entry: ScheduleEntry, diagnostics: Diagnostic[]): PlanStage
         else found.memoryBytes = bytes;
         break;
       }
+      case "checkpoint":
+        if (value.kind === "number" && Number.isInteger(value.value) && value.value >= 1) found.checkpointSteps = value.value;
+        else wrong("a number of steps, such as `200`");
+        break;
       case "retries":
         if (value.kind === "number" && Number.isInteger(value.value) && value.value >= 0) found.retries = value.value;
         else wrong("a whole number, such as `3`");
         break;
       default: {
-        const near = nearest(name.text, ["timeout", "memory", "retries"]);
+        const near = nearest(name.text, ["timeout", "memory", "retries", "checkpoint"]);
         diagnostics.push(
           report("HR406", { name: name.text }, [at(name.span, "no such option")], {
-            help: near ? `did you mean \`${near}\`?` : "options: `timeout`, `memory`, `retries`",
+            help: near ? `did you mean \`${near}\`?` : "options: `timeout`, `memory`, `retries`, `checkpoint`",
             ...(near ? { fix: { span: name.span, text: near } } : {}),
           }),
         );

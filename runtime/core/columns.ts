@@ -34,7 +34,12 @@ export function blankStage(index: number, plan: Plan, template: Template, instan
     cutsList: planned.output === "blocks",
     // What an effect gives, and a control stage, is nothing that could be lost: it is kept, so that it never seems to be.
     pinned: template.isEffect || (control !== null && control.kind !== "each"),
-    slotLimit: strategy.kind === "data" ? (template.limit ? Number.POSITIVE_INFINITY : (strategy.slots ?? Number.POSITIVE_INFINITY)) : 1,
+    slotLimit:
+      strategy.kind === "data"
+        ? template.limit
+          ? Number.POSITIVE_INFINITY
+          : (strategy.slots ?? Number.POSITIVE_INFINITY)
+        : template.members,
     single: within !== undefined || (control?.kind === "each" && control.inside),
     retries: planned.options.retries ?? null,
     tasks: -1,

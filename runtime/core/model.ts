@@ -162,7 +162,10 @@ export type Command =
       readonly count: number;
       readonly attempt: number;
       readonly late: boolean;
+      readonly rank: number | null;
     }
+  /** This attempt of a gang's task won't be finished: its members may stop waiting for each other. */
+  | { readonly type: "abort"; readonly worker: number; readonly stage: number; readonly attempt: number }
   /** Give back what hasn't begun of these, which end their batch: another slot is idle. One at a time a slot; answered by `recalled`. */
   | {
       readonly type: "recall";
@@ -278,6 +281,8 @@ export interface Template {
   readonly tasks: number;
   /** Its value is one by which a `branch` or `loop` decides. */
   readonly decides: boolean;
+  /** Slots that its one task takes, all of one worker and all at once: more than 1 for a gang. */
+  readonly members: number;
   /** Its value is null, and known to the engine: it is never made again. */
   readonly isEffect: boolean;
   /** Slots that may have its tasks at a time, where the schedule says so: of all instances together. */
@@ -431,6 +436,8 @@ export interface Batch {
   /** Another slot has the same tasks; `shadow`: and had them first. */
   doubled: boolean;
   readonly shadow: boolean;
+  /** Which member of a gang this is; the first one's answer counts. Null: no gang. */
+  readonly rank: number | null;
 }
 
 export interface Slot {
@@ -482,6 +489,8 @@ export interface State {
   readonly due: Stage[];
   /** Instances that nobody needs any more. */
   readonly over: Instance[];
+  /** Members of gangs at slots. */
+  readonly gangs: { readonly slot: Slot; readonly batch: Batch; aborted: boolean }[];
   /** Ready tasks that run alone on a worker. */
   readonly suspects: { readonly stage: number; readonly block: number }[];
   /** Batches at slots of each stage of the run itself, those of its instances among them; by `priority`. */

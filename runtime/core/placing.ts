@@ -14,6 +14,7 @@ export function schedule(state: State, commands: Command[]): void {
   if (state.suspects.length === 0)
     for (const worker of state.workers.values())
       if (worker.alone && worker.slots.every(({ queue }) => queue.length === 0)) worker.alone = false;
+  scheduleGangs(state, commands);
   const slots: Slot[] = [];
   for (const worker of state.workers.values()) if (!worker.alone) slots.push(...worker.slots);
   // Emptiest first, and round after round, so that no slot is filled while another is idle.
@@ -97,12 +98,14 @@ function scheduleSuspects(state: State, commands: Command[]): void {
   for (const suspect of waiting) {
     const stage = state.stages[suspect.stage];
     if (stage?.state[suspect.block] !== Ready) continue;
-    const worker = idle[0];
+    const { members } = stage.template;
+    const worker = idle.find(({ slots }) => slots.length >= members);
     const slot = worker?.slots.find(({ roomy }) => roomy) ?? worker?.slots[0];
     if (worker && slot && hasRoom(state, stage, slot)) {
-      idle.shift();
+      idle.splice(idle.indexOf(worker), 1);
       worker.alone = true;
-      send(state, slot, stage, suspect.block, suspect.block + 1, commands);
+      if (members > 1) sendGang(state, worker.slots.slice(0, members), stage, commands);
+      else send(state, slot, stage, suspect.block, suspect.block + 1, commands);
     } else state.suspects.push(suspect);
   }
   // While one waits, the least busy worker gets nothing new, so that it runs dry.
@@ -110,6 +113,27 @@ function scheduleSuspects(state: State, commands: Command[]): void {
     const queued = (worker: Worker) => worker.slots.reduce((sum, { queue }) => sum + queue.length, 0);
     const least = [...state.workers.values()].sort((a, b) => queued(a) - queued(b))[0];
     if (least) least.alone = true;
+  }
+}
+
+/**
+ * A gang begins on all its slots at once, which have nothing else to do: one that waited for a member would keep the others idle. Where there
+ * are none, the least busy worker gets nothing new, so that it runs dry.
+ */
+function scheduleGangs(state: State, commands: Command[]): void {
+  const waiting = state.ready.filter(({ template, readyCount }) => template.members > 1 && readyCount > 0);
+  for (const stage of waiting) {
+    skipStale(stage);
+    if (stage.ready.length === 0) continue;
+    const { members } = stage.template;
+    const free = ({ slots }: Worker) => slots.filter(({ queue }) => queue.length === 0);
+    const large = [...state.workers.values()].filter(({ slots }) => slots.length >= members);
+    const worker = large.find((one) => free(one).length >= (one.alone ? one.slots.length : members));
+    if (worker) {
+      stage.ready.take(0, 0, 1);
+      sendGang(state, free(worker).slice(0, members), stage, commands);
+    } else if (large.length > 0 && !large.some(({ alone }) => alone))
+      large.reduce((a, b) => (free(b).length > free(a).length ? b : a)).alone = true;
   }
 }
 
@@ -132,8 +156,12 @@ function fill(state: State, slot: Slot, slots: number, commands: Command[]): "gi
       stage.listed = false;
       continue;
     }
-    if ((crowded && !isSingle(stage)) || !hasRoom(state, stage, slot)) continue;
-    const fair = fairest(state, place, (other) => (!crowded || isSingle(other)) && hasRoom(state, other, slot));
+    if (stage.template.members > 1 || (crowded && !isSingle(stage)) || !hasRoom(state, stage, slot)) continue;
+    const fair = fairest(
+      state,
+      place,
+      (other) => other.template.members === 1 && (!crowded || isSingle(other)) && hasRoom(state, other, slot),
+    );
     for (const one of new Set([fair, stage])) {
       const range = nextReady(state, one, slot, batchSize(state, one, queuedMs, slots));
       if (!range) continue;
@@ -259,8 +287,31 @@ function send(state: State, slot: Slot, stage: Stage, first: number, last: numbe
   move(state, stage, first, last, "assigned");
   stage.readyCount -= last - first;
   const attempt = stage.attempt[first]!;
-  const batch = { stage: stage.index, attempt, next: first, end: last, reportedMs: 0, kept: false, doubled: false, shadow: false };
+  const batch = {
+    stage: stage.index,
+    attempt,
+    next: first,
+    end: last,
+    reportedMs: 0,
+    kept: false,
+    doubled: false,
+    shadow: false,
+    rank: null,
+  };
   enqueue(state, slot, stage, batch, commands);
+}
+
+/** One task for several slots; its batches can't be taken back or copied. */
+function sendGang(state: State, slots: readonly Slot[], stage: Stage, commands: Command[]): void {
+  if (!stage.started) started(stage, commands);
+  move(state, stage, 0, 1, "assigned");
+  stage.readyCount--;
+  const attempt = stage.attempt[0]!;
+  slots.forEach((slot, rank) => {
+    const batch = { stage: stage.index, attempt, next: 0, end: 1, reportedMs: 0, kept: true, doubled: false, shadow: false, rank };
+    state.gangs.push({ slot, batch, aborted: false });
+    enqueue(state, slot, stage, batch, commands);
+  });
 }
 
 function enqueue(state: State, slot: Slot, stage: Stage, batch: Batch, commands: Command[]): void {
@@ -279,5 +330,6 @@ function enqueue(state: State, slot: Slot, stage: Stage, batch: Batch, commands:
     count: last - first,
     attempt,
     late: stage.late.has(first),
+    rank: batch.rank,
   });
 }

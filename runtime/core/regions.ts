@@ -305,10 +305,12 @@ export function settle(state: State, commands: Command[]): void {
   state.over.push(...busy);
 }
 
-/** Of two copies of a task, one may still be at work when all is over. */
-export function isBusy({ workers }: State, { base, stages }: Instance): boolean {
+/** Of two copies of a task, or members of a gang, one may still be at work when all is over: here, or in an instance inside this one. */
+export function isBusy({ workers, stages }: State, instance: Instance): boolean {
   for (const { slots } of workers.values())
-    for (const { queue } of slots) if (queue.some(({ doubled, stage }) => doubled && base <= stage && stage < base + stages)) return true;
+    for (const { queue } of slots)
+      for (const { doubled, rank, stage } of queue)
+        if (doubled || rank !== null) for (let at = stages[stage]!.instance; at; at = at.around) if (at === instance) return true;
   return false;
 }
 

@@ -17,7 +17,7 @@ export function remember({ template, tasks, instance }: Stage, ms: number): void
 
 /** What of a batch's blocks nobody else has committed or been given, in runs. */
 export function fresh(stage: Stage, batch: Batch, first: number, last: number): readonly (readonly [first: number, last: number])[] {
-  if (!batch.doubled) return [[first, last]];
+  if (!batch.doubled && batch.rank === null) return [[first, last]];
   const runs: [number, number][] = [];
   for (let block = first; block < last; block++) {
     if (!isTheirs(stage, batch, block)) continue;
@@ -52,7 +52,7 @@ export function straggler(state: State, nowMs: number): Straggler | null {
       if (slot.at?.batch !== batch || slot.at.next !== batch.next) slot.at = { batch, next: batch.next, sinceMs: nowMs };
       const spentMs = nowMs - slot.at.sinceMs;
       const stage = state.stages[batch.stage]!;
-      if (spentMs <= worstMs || batch.doubled || slot.recalling || spentMs < limitMs(state, stage)) continue;
+      if (spentMs <= worstMs || batch.doubled || batch.rank !== null || slot.recalling || spentMs < limitMs(state, stage)) continue;
       if (!hasInputs(stage, batch)) continue;
       worst = { slot, batch, stage };
       worstMs = spentMs;

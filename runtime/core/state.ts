@@ -31,6 +31,7 @@ export function createState({ plan, params, settings, restored = () => [], mayDo
     expandable: [],
     due: [],
     over: [],
+    gangs: [],
     suspects: [],
     shares: new Int32Array(plan.stages.length),
     guessMs: Number.NaN,

@@ -12,10 +12,13 @@ export function step(state: State, event: CoreEvent): Command[] {
   const commands: Command[] = [];
   if (state.status !== "running" && state.status !== "collecting") return commands;
   apply(state, event, commands);
+  const { status } = state as { readonly status: State["status"] };
+  // While results are collected a copy or a member may still come to its end, and let an instance go.
+  if (state.begun && (status === "running" || status === "collecting")) settle(state, commands);
   if (state.begun && (state.status as State["status"]) === "running") {
-    settle(state, commands);
     schedule(state, commands);
     if (event.type === "looked") speculate(state, event.nowMs, commands);
+    abortGangs(state, commands);
     if (state.unfinished === 0) {
       state.status = "collecting";
       commands.push({ type: "collect" });
@@ -111,6 +114,17 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
   }
 }
 
+/** Members of a gang whose task has gone back, or to another attempt, wait for nobody any more. */
+function abortGangs(state: State, commands: Command[]): void {
+  for (const gang of state.gangs) {
+    const { slot, batch, aborted } = gang;
+    const { stage, attempt } = batch;
+    if (aborted || state.stages[stage]!.attempt[0] === attempt) continue;
+    for (const one of state.gangs) if (one.batch.stage === stage && one.batch.attempt === attempt) one.aborted = true;
+    commands.push({ type: "abort", worker: slot.worker, stage, attempt });
+  }
+}
+
 function end(state: State, outcome: Extract<Command, { type: "end" }>["outcome"], commands: Command[]): void {
   state.status = outcome.status;
   commands.push({ type: "end", outcome });
@@ -127,7 +141,8 @@ function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>,
   const last = event.first + event.count;
   const spentMs = Math.max(0, event.runMs - batch.reportedMs);
   batch.reportedMs = event.runMs;
-  const theirs = fresh(stage, batch, event.first, last);
+  // What the other members of a gang give is nobody's.
+  const theirs = (batch.rank ?? 0) > 0 ? [] : fresh(stage, batch, event.first, last);
   if (theirs.length > 0) measure(state, stage, spentMs / event.count);
   if (event.value !== undefined) stage.value = event.value;
   batch.next = last;
@@ -269,6 +284,11 @@ function dequeue(state: State, slot: Slot): void {
 
 function takeBatch(state: State, slot: Slot, place: number): void {
   const [batch] = slot.queue.splice(place, 1) as [Batch];
+  if (batch.rank !== null)
+    state.gangs.splice(
+      state.gangs.findIndex((one) => one.batch === batch),
+      1,
+    );
   const stage = state.stages[batch.stage]!;
   state.shares[stage.key[0]!]!--;
   if (!slot.queue.some((other) => other.stage === batch.stage)) stage.slotsUsing--;
@@ -288,6 +308,10 @@ function emptySlot(
   readonly tasks: number;
 } {
   const batches = [...slot.queue];
+  const head = batches[0];
+  // Who is to blame for the end of one of two copies would be hard to say; of a gang whoever ends first is.
+  const blamed = head && !head.doubled && (head.rank === null || isTheirs(state.stages[head.stage]!, head, head.next));
+  const running = blamed ? { stage: head.stage, block: head.next } : null;
   let tasks = 0;
   while (slot.queue.length > 0) dequeue(state, slot);
   slot.recalling = null;
@@ -295,9 +319,7 @@ function emptySlot(
     giveBack(state, state.stages[batch.stage]!, batch);
     tasks += batch.shadow ? 0 : batch.end - batch.next;
   }
-  const head = batches[0];
-  // Who is to blame for the end of one of two copies would be hard to say.
-  return { batches, running: head && !head.doubled ? { stage: head.stage, block: head.next } : null, tasks };
+  return { batches, running, tasks };
 }
 
 function death(state: State, running: { readonly stage: number; readonly block: number }, cause: unknown, commands: Command[]): void {

@@ -43,6 +43,8 @@ function restore(state: State, stage: Stage, commands: Command[]): boolean {
     stage.pending -= count;
     done(state, stage, first, first + count, blocks, holder, commands);
   }
+  // What is all there may have come without what it was made from: there would be no making it again.
+  stage.pinned ||= stage.pending === 0;
   return stage.pending === 0;
 }
 

@@ -1,5 +1,6 @@
 // What is known of a plan's stages before the run starts, the same for all their instances. Must not know what runs.
 import type { Plan, PlanStage, Scalar } from "../../compiler/plan.ts";
+import { membersOf } from "../../compiler/plan.ts";
 import type { Template } from "./model.ts";
 import { priorities } from "./order.ts";
 
@@ -42,6 +43,7 @@ export function templatesOf(plan: Plan, params: Params): Template[] {
       height: heights[index]!,
       tasks: knownTasks(plan, index, params),
       decides: decides.has(index),
+      members: membersOf(strategy),
       isEffect: stage.effect ?? false,
       limit: limited === null ? null : { slots: limited, using: 0 },
       taskMs: Number.NaN,

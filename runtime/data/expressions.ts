@@ -1,19 +1,13 @@
 // A plan's expressions as JavaScript: one generated function a stage. Asynchronous only where a called function is, and a value
 // is copied only where the plan says that its callee may change it and somebody else may still see it. Must not know hosts,
 // sockets or how inputs came here.
-import type {
-  AggregateExpr,
-  EpochStatement,
-  Expr,
-  FitExpr,
-  FitStatement,
-  LoopExpr,
-  Plan,
-  PlanFunction,
-  PlanInput,
-} from "../../compiler/plan.ts";
+import type { AggregateExpr, Expr, LoopExpr, Plan, PlanFunction, PlanInput, PlanStage } from "../../compiler/plan.ts";
+import type { Collective } from "../training/collective.ts";
+import type { Checkpoints } from "../training/fit.ts";
 import { isSettled } from "./called.ts";
 import type { Watched } from "./checks.ts";
+import type { OpenPhase } from "./fits.ts";
+import { FitWriter } from "./fits.ts";
 import { helpers } from "./helpers.ts";
 import { reductionNames } from "./reductions.ts";
 import { builtins } from "./scalars.ts";
@@ -24,6 +18,12 @@ export interface TaskContext {
   progress(done: number, total: number, unit: string): void;
   /** A resource of this slot, made by the first who asks: what its factory gave, which may be a promise. */
   resource(name: string, args: readonly unknown[], make: UserFunction): unknown;
+  /** Of a `fit`: whom it is trained with, and where it goes on after a loss. */
+  readonly training?: {
+    readonly members: Collective | null;
+    readonly checkpoints: Checkpoints | null;
+    readonly checkpointSteps: number | undefined;
+  };
 }
 
 // biome-ignore lint/complexity/noBannedTypes: the user's own functions; their types were checked by the compiler
@@ -36,21 +36,21 @@ export type Body = (inputs: readonly unknown[], block: number, params: Params, c
 export type Params = { readonly [name: string]: unknown };
 
 /** A name that is bound around an expression. `own`: nothing outside this task sees its memory. */
-interface Local {
+export interface Local {
   readonly js: string;
   readonly own: boolean;
 }
-type Scope = ReadonlyMap<string, Local>;
+export type Scope = ReadonlyMap<string, Local>;
 
 /** One JavaScript function being written. */
-interface Frame {
+export interface Frame {
   async: boolean;
   /** Variables of `let` expressions, declared at its top. */
   readonly hoisted: string[];
 }
 
-const quote = (value: unknown): string => JSON.stringify(value);
-const bug = (what: string): Error => new Error(`bug: ${what}`);
+export const quote = (value: unknown): string => JSON.stringify(value);
+export const bug = (what: string): Error => new Error(`bug: ${what}`);
 
 /** `check`: watches what functions do with arguments that others may see. */
 export function compileBody(
@@ -62,7 +62,7 @@ export function compileBody(
 ): Body {
   const stage = plan.stages[stageIndex];
   if (!stage) throw bug(`the plan has no stage ${stageIndex}`);
-  const writer = new Writer(plan, stage.inputs, functions, check);
+  const writer = new Writer(plan, stage, functions, check);
   const frame: Frame = { async: false, hoisted: [] };
   const inputs = stage.inputs.map((input, i) => `const i${i} = ${writer.input(input, i)};`);
   const body = writer.expression(expression, new Map(), frame);
@@ -81,31 +81,35 @@ export function compileBody(
   return new Function("h", "functions", source)(helpers, functions) as Body;
 }
 
-function declarations(frame: Frame): string[] {
+export function declarations(frame: Frame): string[] {
   return frame.hoisted.length > 0 ? [`let ${frame.hoisted.join(", ")};`] : [];
 }
 
-class Writer {
+export class Writer {
   /** Functions that are called, in the order in which they got names. */
   readonly callees: string[] = [];
   private readonly plan: Plan;
   private readonly inputs: readonly PlanInput[];
   private readonly functions: ReadonlyMap<string, UserFunction>;
   private names = 0;
-  /** Inside a fit's body `combine` marks where parts of a batch come together; run sequentially a batch is one part. */
-  private inFit = false;
+  /** Inside a fit's body `combine` marks where parts of a batch come together; where batches aren't cut, a batch is one part. */
+  inFit = false;
   private readonly check: boolean;
   /** The fit that is written carries one value. */
-  private alone = true;
+  alone = true;
+  /** Of a fit whose batches are cut: what is being written of a step. */
+  phase: OpenPhase | null = null;
+  readonly stage: PlanStage;
   /** Writing what may not run: a branch, the right side of `&&`. */
   private maybe = 0;
   /** Resources that are asked for once a task, by their expression. */
   private readonly first = new Map<string, { readonly js: string; readonly expr: Expr & { op: "resource" } }>();
 
-  constructor(plan: Plan, inputs: readonly PlanInput[], functions: ReadonlyMap<string, UserFunction>, check: boolean) {
+  constructor(plan: Plan, stage: PlanStage, functions: ReadonlyMap<string, UserFunction>, check: boolean) {
     this.check = check;
     this.plan = plan;
-    this.inputs = inputs;
+    this.stage = stage;
+    this.inputs = stage.inputs;
     this.functions = functions;
   }
 
@@ -130,12 +134,12 @@ class Writer {
     }
   }
 
-  private fresh(): string {
+  fresh(): string {
     return `v${this.names++}`;
   }
 
   /** Whether nobody outside this task can see the value's memory. */
-  private own(expr: Expr, scope: Scope): boolean {
+  own(expr: Expr, scope: Scope): boolean {
     switch (expr.op) {
       case "input":
         return this.inputs[expr.index]?.kind === "range";
@@ -186,7 +190,7 @@ class Writer {
   }
 
   /** Whether nothing else in this task holds the value's memory either, under another name. */
-  private sole(expr: Expr, scope: Scope): boolean {
+  sole(expr: Expr, scope: Scope): boolean {
     switch (expr.op) {
       case "local":
       case "field":
@@ -256,6 +260,12 @@ class Writer {
       case "fold":
         return `h.fold(${quote(this.reduction(expr.name))}, ${this.reduced(expr, scope, frame, (values) => `${values}.flat()`)}, ${this.combiner(expr, scope, frame)})`;
       case "combine":
+        if (this.inFit && this.phase) {
+          // Computed at every worker, whether or not this place comes to need it.
+          const { parts, partials, combined, member } = this.phase;
+          const js = this.expression(expr.partials, new Map([...scope, ...member]), parts);
+          return `${combined}[${partials.push({ name: expr.name, js }) - 1}]`;
+        }
         if (this.inFit) return write(expr.partials);
         return `h.combine(${quote(this.reduction(expr.name))}, ${write(expr.partials)}, ${this.combiner(expr, scope, frame)})`;
       case "reduce": {
@@ -284,11 +294,11 @@ class Writer {
         return `h.${expr.step === "places" ? "placed" : "readRows"}(${source}, ${how})`;
       }
       case "fit":
-        return this.fit(expr, scope, frame);
+        return new FitWriter(this).write(expr, scope, frame);
     }
   }
 
-  private expectation(expr: { readonly condition: Expr; readonly message: Expr }, scope: Scope, frame: Frame): string {
+  expectation(expr: { readonly condition: Expr; readonly message: Expr }, scope: Scope, frame: Frame): string {
     const condition = this.expression(expr.condition, scope, frame);
     const own: Frame = { async: false, hoisted: frame.hoisted };
     const message = this.expression(expr.message, scope, own);
@@ -504,7 +514,7 @@ class Writer {
   }
 
   /** Statements in a function of their own, asynchronous where one of them is. */
-  private called(code: readonly string[], own: Frame, frame: Frame): string {
+  called(code: readonly string[], own: Frame, frame: Frame): string {
     const body = [...declarations(own), ...code].join("\n");
     if (!own.async) return `(() => {\n${body}\n})()`;
     frame.async = true;
@@ -512,7 +522,7 @@ class Writer {
   }
 
   /** Starts as this task's own: what a round may change nobody else sees. */
-  private starts(carried: readonly { readonly name: string; readonly init: Expr }[], scope: Scope, own: Frame) {
+  starts(carried: readonly { readonly name: string; readonly init: Expr }[], scope: Scope, own: Frame) {
     const names = carried.map(() => this.fresh());
     const code = carried.map(({ init }, i) => {
       const js = this.expression(init, scope, own);
@@ -522,7 +532,7 @@ class Writer {
     return { names, code, locals };
   }
 
-  private ends(carried: readonly { readonly field: string }[], names: readonly string[]): string {
+  ends(carried: readonly { readonly field: string }[], names: readonly string[]): string {
     if (carried.length === 1) return names[0]!;
     return `{${carried.map(({ field }, i) => `[${quote(field)}]: ${names[i]}`).join(", ")}}`;
   }
@@ -544,116 +554,5 @@ class Writer {
       `return ${this.ends(expr.carried, names)};`,
     ];
     return this.called(lines, own, frame);
-  }
-
-  /** One batch after another, each one part: the meaning that every other architecture is measured against. */
-  private fit(expr: FitExpr, scope: Scope, frame: Frame): string {
-    const [batch, epoch, step, epochs] = [this.fresh(), this.fresh(), this.fresh(), this.fresh()];
-    const own: Frame = { async: false, hoisted: [] };
-    const { names, code: starts, locals } = this.starts(expr.carried, scope, own);
-    const count = this.expression(expr.epochs, scope, own);
-    const inEpoch: Scope = new Map([...scope, ["epoch", { js: epoch, own: true }], ["step", { js: step, own: true }]]);
-    const over = this.expression(expr.over, inEpoch, own);
-    const outer = this.inFit;
-    this.inFit = true;
-    const [outerAlone, alone] = [this.alone, expr.carried.length === 1];
-    this.alone = alone;
-    const statements = this.statements(expr.body, step, new Map([...inEpoch, ...locals, [expr.batch, { js: batch, own: false }]]), own);
-    this.inFit = outer;
-    this.alone = outerAlone;
-    const after = this.eachEpoch(expr.eachEpoch, step, new Map([...inEpoch, ...locals]), own);
-    const code = [
-      ...starts,
-      `let ${step} = 0;`,
-      ...after.before,
-      `const ${epochs} = h.epochs(${count});`,
-      `for (let ${epoch} = 0; ${epoch} < ${epochs}; ${epoch}++) {`,
-      `for (const ${batch} of h.allRows(${over})) {`,
-      ...statements,
-      `${step}++;`,
-      "}",
-      ...after.statements,
-      `context.progress(${epoch} + 1, ${epochs}, "epochs");`,
-      ...after.last,
-      "}",
-      `return ${after.kept ?? this.ends(expr.carried, names)};`,
-    ];
-    return this.called(code, own, frame);
-  }
-
-  /** What follows each epoch: what is kept, and when it is time to stop. */
-  private eachEpoch(statements: readonly EpochStatement[], step: string, scope: Scope, frame: Frame) {
-    const metrics = new Map<string, string>();
-    const before: string[] = [];
-    const code: string[] = [];
-    const last: string[] = [];
-    let kept: string | null = null;
-    let inner = scope;
-    for (const statement of statements) {
-      if (statement.kind === "track") {
-        const js = this.fresh();
-        metrics.set(statement.name, js);
-        code.push(`const ${js} = h.metricValue(${quote(statement.name)}, ${this.expression(statement.value, inner, frame)});`);
-        code.push(`context.metric(${quote(statement.name)}, ${step}, ${js});`);
-      } else if (statement.kind === "keep" || statement.kind === "stop") {
-        const metric = metrics.get(statement.metric);
-        if (metric === undefined) throw bug(`nothing tracks ${statement.metric}`);
-        const best = this.fresh();
-        const sign = statement.direction === "minimizing" ? "" : "-";
-        before.push(`let ${best} = Infinity;`);
-        if (statement.kind === "keep") {
-          kept = this.fresh();
-          const set = `${kept}_set`;
-          before.push(`let ${kept} = null, ${set} = false;`);
-          // Later epochs change what is carried, so what is kept is a copy.
-          const value = `h.copy(${this.expression(statement.value, inner, frame)})`;
-          code.push(
-            `if (!${set} || ${sign}${metric} < ${best}) { if (${sign}${metric} < ${best}) ${best} = ${sign}${metric}; ${kept} = ${value}; ${set} = true; }`,
-          );
-        } else {
-          const count = this.fresh();
-          before.push(`let ${count} = 0;`);
-          code.push(`if (${sign}${metric} < ${best}) { ${best} = ${sign}${metric}; ${count} = 0; } else ${count}++;`);
-          last.push(`if (${count} >= ${this.expression(statement.after, inner, frame)}) break;`);
-        }
-      } else {
-        const { js, scope: next } = this.fitStatement(statement, step, inner, frame);
-        code.push(js);
-        inner = next;
-      }
-    }
-    return { before, statements: code, last, kept };
-  }
-
-  private statements(statements: readonly FitStatement[], step: string, scope: Scope, frame: Frame): string[] {
-    let inner = scope;
-    return statements.map((statement) => {
-      const { js, scope: next } = this.fitStatement(statement, step, inner, frame);
-      inner = next;
-      return js;
-    });
-  }
-
-  private fitStatement(statement: FitStatement, step: string, scope: Scope, frame: Frame): { js: string; scope: Scope } {
-    if (statement.kind === "expect") return { js: `${this.expectation(statement, scope, frame)};`, scope };
-    const value = this.expression(statement.value, scope, frame);
-    switch (statement.kind) {
-      case "let": {
-        const js = this.fresh();
-        return {
-          js: `const ${js} = ${value};`,
-          scope: new Map([...scope, [statement.name, { js, own: this.own(statement.value, scope) }]]),
-        };
-      }
-      case "track":
-        return { js: `context.metric(${quote(statement.name)}, ${step}, h.metricValue(${quote(statement.name)}, ${value}));`, scope };
-      case "next": {
-        const carried = scope.get(statement.name);
-        if (!carried) throw bug(`the plan gives ${statement.name}, which nothing carries`);
-        // Of several carried values, none may be another name for the memory of one that is changed in place.
-        const mine = this.alone ? this.own(statement.value, scope) : this.sole(statement.value, scope);
-        return { js: `${carried.js} = ${mine ? value : `h.copy(${value})`};`, scope };
-      }
-    }
   }
 }

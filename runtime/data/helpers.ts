@@ -1,5 +1,9 @@
 // What the JavaScript that `expressions.ts` writes calls, under one name. Must not know expressions.
+import type { Architecture } from "../../compiler/plan.ts";
+import type { FitProgram, Surroundings } from "../training/fit.ts";
+import { train } from "../training/fit.ts";
 import { callWatched } from "./checks.ts";
+import type { TaskContext } from "./expressions.ts";
 import * as groups from "./groups.ts";
 import * as operations from "./operations.ts";
 import { fileRanges, placed, readRows, scanned } from "./readers.ts";
@@ -8,6 +12,9 @@ import type { StoredBlock } from "./rows.ts";
 import { allRows, DataSet, fromAsyncIterable, fromIterable, rangeBlock, rangeSet, readBlock, storedRows } from "./rows.ts";
 import { builtins, copy, equal, index, int, text } from "./scalars.ts";
 import { writeRows } from "./writers.ts";
+
+/** A fit in a place that isn't told of any surroundings. */
+const ALONE: Omit<Surroundings, "metric" | "progress"> = { members: null, checkpoints: null, checkpointSteps: undefined };
 
 /** What was expected of values isn't so. */
 class ExpectationError extends Error {
@@ -29,6 +36,8 @@ export const helpers: Readonly<Record<string, unknown>> = {
   combine,
   copy,
   equal,
+  train: (program: FitProgram, architecture: Architecture, { metric, progress, training }: TaskContext) =>
+    train(program, architecture, { ...(training ?? ALONE), metric, progress }),
   fold,
   fromAsyncIterable,
   fromIterable,

@@ -2,6 +2,7 @@
 // story as events. The only place where the core meets clocks, randomness and links; shared by all engines.
 import { randomUUID } from "node:crypto";
 import type { CodeStore, Json, Plan, PlanStage } from "../../compiler/plan.ts";
+import { membersOf } from "../../compiler/plan.ts";
 import type { Command, CoreEvent, Outcome, Stage, State } from "../core/model.ts";
 import { DISK, ENGINE, Live } from "../core/model.ts";
 import { lookUp } from "../core/regions.ts";
@@ -199,11 +200,26 @@ class RunDriver implements RunListener {
       return;
     }
     signal?.addEventListener("abort", this.#onAbort, { once: true });
+    const tooLarge = this.#tooLarge();
+    if (tooLarge) {
+      this.#finish("infrastructure", {}, tooLarge);
+      return;
+    }
     for (const worker of this.#pool.workers.values()) this.joined(worker);
     this.#step({ type: "begin" });
     if (!this.#over) this.#looking = setInterval(() => this.#step({ type: "looked", nowMs: performance.now() }), LOOK_EVERY_MS);
   }
   #looking: NodeJS.Timeout | null = null;
+
+  /** A gang that no worker has the slots for would wait for ever. */
+  #tooLarge(): TaskError | null {
+    const most = Math.max(0, ...[...this.#pool.workers.values()].map(({ link }) => link.slots));
+    const stage = this.#plan.stages.find(({ strategy }) => membersOf(strategy) > most);
+    if (!stage || most === 0) return null;
+    const wanted = membersOf(stage.strategy);
+    const message = `its ${wanted} members run side by side, and there ${most === 1 ? "is 1 slot" : `are ${most} slots`} on a machine: run it with --slots ${wanted}, or give it fewer in its schedule`;
+    return { ...lostError(message), kind: "infrastructure", name: "InfrastructureError", stage: stage.id };
+  }
 
   readonly #onAbort = () => this.#step({ type: "cancel" });
 
@@ -251,6 +267,10 @@ class RunDriver implements RunListener {
         const { slot, stage, first, count, attempt, runMs, outputs } = message;
         const batch = this.#state.workers.get(worker.index)?.slots[slot]?.queue[0];
         if (!batch || batch.stage !== stage || batch.attempt !== attempt || batch.next !== first) return;
+        if ((batch.rank ?? 0) > 0) {
+          this.#step({ type: "finished", worker: worker.index, slot, stage, first, count, attempt, runMs, held: "engine" });
+          return;
+        }
         const made = this.#state.stages[stage]!;
         const counted = fresh(made, batch, first, first + count).reduce((sum, [from, to]) => sum + to - from, 0);
         if (outputs.kind === "column") this.#feeding.valuesOf(stage).add(first, outputs.column);
@@ -388,6 +408,11 @@ class RunDriver implements RunListener {
         this.#pool.workers.get(worker)?.link.send({ type: "recall", run: this.#run, slot, stage, first, count, attempt });
         return;
       }
+      case "abort": {
+        const { stage, attempt } = command;
+        this.#pool.workers.get(command.worker)?.link.send({ type: "abort", run: this.#run, stage, attempt });
+        return;
+      }
       case "free":
         if (command.holder !== ENGINE && command.holder !== DISK)
           this.#pool.workers
@@ -448,7 +473,7 @@ class RunDriver implements RunListener {
     }
   }
 
-  #assign({ worker: index, slot, stage: number, first, count, attempt, late }: Extract<Command, { type: "assign" }>): void {
+  #assign({ worker: index, slot, stage: number, first, count, attempt, late, rank }: Extract<Command, { type: "assign" }>): void {
     const worker = this.#pool.workers.get(index);
     // Its loss is on its way to the core.
     if (!worker) return;
@@ -474,6 +499,7 @@ class RunDriver implements RunListener {
         attempt,
         inputs,
         ...(late ? { late } : {}),
+        ...(rank === null ? {} : { rank }),
         ...(planned.effect ? { key: `${this.#uuid}/${planned.id}/${path}` } : {}),
         ...(results === null ? {} : { results: { key: results, tasks: stage.tasks } }),
       });

@@ -7,6 +7,7 @@ import { DISK, ENGINE } from "../core/model.ts";
 import { lookUp } from "../core/regions.ts";
 import type { Column, OutputFeed } from "../hosts/link.ts";
 import { columnBytes, columnFrom, columnReader, encode } from "../objects/codec.ts";
+import { dropCheckpoint } from "../results/checkpoints.ts";
 import type { RecordPlace } from "../results/segments.ts";
 import type { ResultStore, StoredTasks } from "../results/store.ts";
 import { StoreError } from "../results/store.ts";
@@ -208,9 +209,15 @@ export class Recall {
 
   /** Puts small results away before anybody is told of them; larger ones have been by their slot. */
   put(stage: Stage, first: number, count: number, outputs: OutputFeed): void {
-    if (outputs.kind === "objects") return;
+    const isFit = this.plan.stages[stage.template.index]!.strategy.kind === "fit";
+    if (outputs.kind === "objects" && !isFit) return;
     const key = this.keyOf(stage);
     if (key === null || stage.late.has(first)) return;
+    if (outputs.kind !== "objects") this.#append(stage, key, first, count, outputs);
+    if (isFit) dropCheckpoint(this.#store!.folder, key);
+  }
+
+  #append(stage: Stage, key: string, first: number, count: number, outputs: Exclude<OutputFeed, { kind: "objects" }>): void {
     const { tasks } = stage;
     if (outputs.kind === "column") this.#store!.append({ kind: "column", key, first, count, tasks }, columnBytes(outputs.column));
     else {

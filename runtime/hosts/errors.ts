@@ -3,6 +3,8 @@ import { inspect } from "node:util";
 import { CheckFailed } from "../data/stage.ts";
 import type { TaskError } from "../events/events.ts";
 import { Unsendable } from "../objects/codec.ts";
+import { StoreError } from "../results/store.ts";
+import { GangAborted } from "../training/collective.ts";
 
 /** An input that this host doesn't hold (any more): not the user's failure. */
 export class GoneError extends Error {
@@ -38,7 +40,9 @@ function stackLines(error: Error, folder: string): string[] {
 }
 
 export function thrownError(thrown: unknown, folder: string): ThrownError {
-  if (thrown instanceof GoneError) return { kind: "lost", name: thrown.name, message: thrown.message, stack: [] };
+  if (thrown instanceof StoreError) return { kind: "infrastructure", name: thrown.name, message: thrown.message, stack: [] };
+  if (thrown instanceof GoneError || thrown instanceof GangAborted)
+    return { kind: "lost", name: thrown.name, message: thrown.message, stack: [] };
   if (!(thrown instanceof Error)) {
     return { kind: "thrown", name: "Thrown", message: typeof thrown === "string" ? thrown : inspect(thrown, { depth: 3 }), stack: [] };
   }

@@ -353,6 +353,7 @@ class Host implements WorkerLink {
         break;
       case "fetch":
       case "place":
+      case "abort":
         this.#toSupervisor(message);
         break;
     }

@@ -1,5 +1,6 @@
 // What the parts of one host say among themselves: the engine's side (`host.ts`), the host's own thread (`supervisor.ts`) and its
 // slots (`slot.ts`). Data only. What engines see of hosts is in `link.ts`.
+import type { MessagePort } from "node:worker_threads";
 import type { Json, Plan } from "../../compiler/plan.ts";
 import type { TaskError } from "../events/events.ts";
 import type { FromHost, ToHost } from "./link.ts";
@@ -34,7 +35,7 @@ export type Hello =
 
 /** Engine's side → the host's own thread. */
 export type ToSupervisor =
-  | Extract<ToHost, { type: "free" | "fetch" | "place" | "finish" }>
+  | Extract<ToHost, { type: "free" | "fetch" | "place" | "finish" | "abort" }>
   /** A run begins; `timeouts`: some of its stages have one. */
   | { readonly type: "watch"; readonly run: number; readonly timeouts: boolean }
   /** Take an assignment back that the slot hasn't begun. */
@@ -60,7 +61,7 @@ export type FromSupervisor =
 
 /** Engine's side → a slot. */
 export type ToSlot =
-  | Exclude<ToHost, { type: "fetch" | "place" | "prepare" | "assign" }>
+  | Exclude<ToHost, { type: "fetch" | "place" | "prepare" | "assign" | "abort" }>
   /** `order` numbers what a slot was ever assigned. */
   | (Extract<ToHost, { type: "assign" }> & { readonly order: number })
   /** In this order. One frame costs less than several. */
@@ -81,8 +82,19 @@ export type ToSlot =
  */
 export type SlotAnswer = FromHost | { readonly type: "dropped"; readonly order: number };
 
+/** A member of a gang, as its host's own thread knows it. */
+export interface Member {
+  readonly run: number;
+  readonly stage: number;
+  readonly attempt: number;
+  readonly rank: number;
+  readonly members: number;
+}
+
 /** Slot → the host's own thread. */
 export type FromSlot =
+  /** Answered by `joined` once all members are there, or the gang is given up. */
+  | ({ readonly type: "join" } & Member)
   /** The thread runs. */
   | { readonly type: "begun" }
   | { readonly type: "stored"; readonly values: readonly StoredValue[] }
@@ -90,7 +102,16 @@ export type FromSlot =
   | { readonly type: "wanted"; readonly request: number; readonly run: number; readonly stage: number; readonly blocks: readonly number[] };
 
 /** The host's own thread → slot. `null`: nobody holds it any more. */
-export type SupervisorToSlot = { readonly type: "values"; readonly request: number; readonly values: readonly (SharedValue | null)[] };
+export type SupervisorToSlot =
+  /** `control` as `SharedCollective` lays it out, and a port to each other member by rank; null: the gang was given up. */
+  | {
+      readonly type: "joined";
+      readonly run: number;
+      readonly stage: number;
+      readonly attempt: number;
+      readonly gang: { readonly control: SharedArrayBuffer; readonly ports: readonly (MessagePort | null)[] } | null;
+    }
+  | { readonly type: "values"; readonly request: number; readonly values: readonly (SharedValue | null)[] };
 
 /** What a slot thread is started with. */
 export interface SlotSettings {

@@ -84,6 +84,8 @@ export type ToHost =
       readonly late?: true;
       /** Under which key results are put away, and how many tasks the stage has. */
       readonly results?: { readonly key: string; readonly tasks: number };
+      /** Of a stage whose task is a gang's: which member this is. The first one's result is the task's. */
+      readonly rank?: number;
       /** Of an effect: names these tasks, with the block, among all of all runs. */
       readonly key?: string;
     }
@@ -97,6 +99,8 @@ export type ToHost =
       readonly count: number;
       readonly attempt: number;
     }
+  /** A gang's attempt won't be finished: its members that wait for each other fail, as if something they read were gone. */
+  | { readonly type: "abort"; readonly run: number; readonly stage: number; readonly attempt: number }
   | {
       readonly type: "free";
       readonly run: number;

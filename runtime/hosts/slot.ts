@@ -9,12 +9,15 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Json, Plan, PlanStage } from "../../compiler/plan.ts";
+import { membersOf } from "../../compiler/plan.ts";
 import type { StageRunner, TaskContext, UserFunction } from "../data/stage.ts";
 import { neededFunctions, prepareStage } from "../data/stage.ts";
 import type { TaskError } from "../events/events.ts";
 import { columnReader, columnValues, decode, partsBytes, writeParts } from "../objects/codec.ts";
+import { CheckpointFile } from "../results/checkpoints.ts";
 import type { SegmentWriter } from "../results/segments.ts";
 import { appendTo, newSegment, StoreError } from "../results/store.ts";
+import { GangAborted, SharedCollective } from "../training/collective.ts";
 import { SLOT_FIELD } from "./entry.ts";
 import { GoneError, inUserTerms, isTransient, thrownError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
@@ -47,6 +50,7 @@ export function startSlot(): void {
 }
 
 type Assign = Extract<ToSlot, { type: "assign" }>;
+type Joined = Extract<SupervisorToSlot, { type: "joined" }>;
 type ReadInput = (block: number) => unknown;
 
 /** Part of an assignment: blocks `next … end - 1` haven't begun. */
@@ -124,9 +128,15 @@ class Slot {
       reader.push(chunk);
       if (!this.#working) void this.#work();
     });
-    this.#port.on("message", ({ request, values }: SupervisorToSlot) => {
-      this.#requests.get(request)?.(values);
-      this.#requests.delete(request);
+    this.#port.on("message", (message: SupervisorToSlot) => {
+      if (message.type === "joined") {
+        const key = `${message.run}:${message.stage}:${message.attempt}`;
+        this.#joining.get(key)?.(message.gang);
+        this.#joining.delete(key);
+        return;
+      }
+      this.#requests.get(message.request)?.(message.values);
+      this.#requests.delete(message.request);
     });
     (globalThis as { [key: symbol]: unknown })[Symbol.for("headrace.allocate")] = this.#tensors.allocate;
     capturePrinting((stream, text) => this.#reports.text(stream, inUserTerms(text, folder)));
@@ -135,6 +145,36 @@ class Slot {
       this.#flush();
     });
     this.#tell({ type: "begun" });
+  }
+
+  // --- Gangs -----------------------------------------------------------------------------------------------------------------
+
+  readonly #joining = new Map<string, (gang: Joined["gang"]) => void>();
+
+  /** With the other members of its gang, once all are there. */
+  async #join({ run, stage, attempt, rank = 0 }: Assign, members: number): Promise<SharedCollective> {
+    const gang = await new Promise<Joined["gang"]>((resolve) => {
+      this.#joining.set(`${run}:${stage}:${attempt}`, resolve);
+      this.#tell({ type: "join", run, stage, attempt, rank, members });
+    });
+    if (!gang) throw new GangAborted("another member of the gang is gone");
+    return new SharedCollective(gang.control, gang.ports, rank);
+  }
+
+  /** Of a fit: with whom it is trained, and where it goes on after a loss. */
+  async #training(assign: Assign, stage: PlanStage, context: TaskContext): Promise<TaskContext> {
+    if (stage.strategy.kind !== "fit") return context;
+    const size = membersOf(stage.strategy);
+    const { results: folder } = this.#run(assign.run);
+    const key = assign.results?.key;
+    return {
+      ...context,
+      training: {
+        members: size > 1 ? await this.#join(assign, size) : null,
+        checkpoints: folder !== null && key !== undefined ? new CheckpointFile(folder, key) : null,
+        checkpointSteps: stage.options.checkpointSteps,
+      },
+    };
   }
 
   // --- Messages ------------------------------------------------------------------------------------------------------------
@@ -342,12 +382,14 @@ class Slot {
     const limitMs = timeLimit(this.#runs.get(run)?.plan.stages[planned], late);
     let prepared: PreparedStage;
     let inputs: readonly ReadInput[];
+    let context: TaskContext;
     try {
       const known = this.#runs.get(run)?.[late ? "late" : "stages"].get(planned);
       this.#watch.begin(run, planned, work.next, attempt, Math.max(limitMs, LOAD_LIMIT_MS));
       prepared = known ?? (await this.#prepare(run, planned, late));
       const reading = this.#inputs(work.assign, prepared.stage);
       inputs = reading instanceof Promise ? await reading : reading;
+      context = await this.#training(work.assign, prepared.stage, this.#run(run).context);
     } catch (error) {
       // Nothing of this can run: not the code, or not its inputs.
       for (; work.next < work.end; work.next++) failed(work.next, isTransient(error), thrownError(error, this.#settings.folder));
@@ -357,7 +399,8 @@ class Slot {
     }
 
     const { runner } = prepared;
-    const { params, context } = this.#run(run);
+    const { params } = this.#run(run);
+    const isLeader = (work.assign.rank ?? 0) === 0;
     const { cut } = prepared.stage;
     const cutsIntoBlocks = prepared.stage.output === "blocks";
     const outputs = new Outputs(run, stage, this.#writer, work.next);
@@ -378,7 +421,7 @@ class Slot {
           const whole = blocksAnswer({ run, stage, task: block, items: cut === "rows" }, value as readonly unknown[], this.#writer);
           answer(outputs.skip());
           answer(whole);
-        } else answer(outputs.add(value));
+        } else answer(outputs.add(isLeader ? value : null));
         if (outputs.full) answer(outputs.take());
       } catch (error) {
         answer(outputs.skip());

@@ -7,6 +7,7 @@ import type { RecordHead, RecordPlace } from "./segments.ts";
 import { readBody, SegmentWriter, scanSegment } from "./segments.ts";
 
 const ENDING = ".results";
+export const CHECKPOINT_ENDING = ".checkpoint";
 
 /** Results can't be put away, or aren't what was put away. For whoever runs it, with what to do. */
 export class StoreError extends Error {
@@ -118,15 +119,19 @@ export function appendTo(writer: SegmentWriter, head: RecordHead, body: Uint8Arr
   try {
     writer.append(head, body);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    const folder = dirname(writer.path);
-    throw new StoreError(
-      code === "ENOSPC" || code === "EDQUOT"
-        ? `there is no room left for results in ${folder}: make some, with \`headrace cache prune\` for one, and run again; all that was finished is kept`
-        : `results can't be kept in ${folder}: ${message}`,
-    );
+    throw storeProblem(error, dirname(writer.path));
   }
+}
+
+/** What the file system said, for whoever runs it; anything else as it is. */
+export function storeProblem(error: unknown, folder: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === undefined) return error;
+  return new StoreError(
+    code === "ENOSPC" || code === "EDQUOT"
+      ? `there is no room left for results in ${folder}: make some, with \`headrace cache prune\` for one, and run again; all that was finished is kept`
+      : `results can't be kept in ${folder}: ${message}`,
+  );
 }
 
 /** A segment of one's own. */
@@ -134,7 +139,9 @@ export function newSegment(folder: string): SegmentWriter {
   return new SegmentWriter(join(folder, `${Date.now().toString(36)}-${process.pid}-${randomBytes(4).toString("hex")}${ENDING}`));
 }
 
-function segmentsIn(folder: string): string[] {
+const segmentsIn = (folder: string): string[] => filesIn(folder, [ENDING]);
+
+function filesIn(folder: string, endings: readonly string[]): string[] {
   let names: string[];
   try {
     names = readdirSync(folder);
@@ -143,13 +150,13 @@ function segmentsIn(folder: string): string[] {
     return [];
   }
   return names
-    .filter((name) => name.endsWith(ENDING))
+    .filter((name) => endings.some((ending) => name.endsWith(ending)))
     .sort()
     .map((name) => join(folder, name));
 }
 
 export function storeSize(folder: string): StoreSize {
-  const sizes = segmentsIn(folder).flatMap((path) => statOf(path) ?? []);
+  const sizes = filesIn(folder, [ENDING, CHECKPOINT_ENDING]).flatMap((path) => statOf(path) ?? []);
   return { segments: sizes.length, bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
@@ -218,7 +225,7 @@ function openOrNull(path: string): number | null {
 /** Removes the segments that were used least recently until no more than `keepBytes` are left. Runs that use them now keep what they found. */
 export function pruneStore(folder: string, keepBytes: number): StoreSize {
   mkdirSync(folder, { recursive: true });
-  const all = segmentsIn(folder)
+  const all = filesIn(folder, [ENDING, CHECKPOINT_ENDING])
     .flatMap((path) => statOf(path) ?? [])
     .sort((a, b) => a.usedMs - b.usedMs);
   let left = all.reduce((sum, { bytes }) => sum + bytes, 0);

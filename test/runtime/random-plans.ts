@@ -78,7 +78,7 @@ class Writer {
         // What it gives is nothing; those that it comes before say so.
         const act = this.#add("act", region, { inputs: reads });
         names = { ...names, reads: [...names.reads, { kind: "after", stage: act }] };
-      } else if (kind === 4) gave({ values: [this.#add("value", region, { inputs: reads })] });
+      } else if (kind === 4) gave({ values: [this.#add("value", region, { inputs: reads, ...this.#gang() })] });
       else if (kind < 7) gave({ sets: [this.#each(region, names, depth)] });
       else if (kind === 7) gave({ values: this.#branch(region, names, depth) });
       else gave({ values: this.#loop(region, names, depth) });
@@ -90,6 +90,12 @@ class Writer {
 
   #data(): Written["strategy"] {
     return { kind: "data", slots: this.roll(4) === 0 ? 1 + this.roll(2) : null };
+  }
+
+  /** Some values are made by two members together. */
+  #gang(): Partial<Written> {
+    if (this.roll(3) > 0) return {};
+    return { strategy: { kind: "fit", architecture: "allreduce", members: 2, perWorker: false } };
   }
 
   /** Stages around that are read inside stand among a control stage's inputs. */

@@ -17,7 +17,9 @@ export function schedulerOf(plan: Plan, settings: Partial<Settings> = {}, mayDou
     const stage = "stage" in command ? names[command.stage]! : "";
     switch (command.type) {
       case "assign":
-        return `assign ${stage}[${command.first}+${command.count}] #${command.attempt} to ${command.worker}.${command.slot}${command.late ? " late" : ""}`;
+        return `assign ${stage}[${command.first}+${command.count}] #${command.attempt} to ${command.worker}.${command.slot}${command.late ? " late" : ""}${command.rank === null ? "" : ` as ${command.rank}`}`;
+      case "abort":
+        return `abort ${stage} #${command.attempt} at ${command.worker}`;
       case "recall":
         return `recall ${stage}[${command.first}+${command.count}] #${command.attempt} of ${command.worker}.${command.slot}`;
       case "free":

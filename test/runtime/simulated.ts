@@ -88,11 +88,20 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
   const acted = new Set<string>();
   /** Batches of slots that are gone, whose answers may be on their way. */
   const ghosts: Batch[] = [];
+  /** Attempts of gangs that have lost a member, so that the others can't come to an end. */
+  const broken = new Set<string>();
+  /** Whose members know. */
+  const aborted = new Set<string>();
+  const gangOf = ({ stage, attempt }: Pick<Batch, "stage" | "attempt">) => `${stage}#${attempt}`;
   const lose = (worker: number, slot?: number) => {
     const isLost = (one: { readonly worker: number; readonly slot: number }) =>
       one.worker === worker && (slot === undefined || one.slot === slot);
     for (let i = recalls.length - 1; i >= 0; i--) if (isLost(recalls[i]!)) recalls.splice(i, 1);
-    for (let i = running.length - 1; i >= 0; i--) if (isLost(running[i]!)) ghosts.push(...running.splice(i, 1));
+    for (let i = running.length - 1; i >= 0; i--) {
+      if (!isLost(running[i]!)) continue;
+      if (running[i]!.rank !== null) broken.add(gangOf(running[i]!));
+      ghosts.push(...running.splice(i, 1));
+    }
   };
   const say = (event: CoreEvent) => {
     for (const command of step(state, event)) {
@@ -101,13 +110,15 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
         const stage = state.stages[command.stage]!;
         for (const task of tasks) if (acted.has(nameOf(stage, task))) throw new Error(`${nameOf(stage, task)} acts twice`);
         if (
+          command.rank === null &&
           running.some(
             (one) => one.stage === command.stage && one.first < command.first + command.count && command.first < one.first + one.count,
           )
         )
           doubled++;
         running.push({ ...command, gives: tasks.map((task) => madeFrom(state, values, stage, task)) });
-      } else if (command.type === "free") {
+      } else if (command.type === "abort") aborted.add(gangOf(command));
+      else if (command.type === "free") {
         const here = values.get(command.stage)!;
         for (let block = command.first; block < command.first + command.count; block++)
           if (state.stages[command.stage]?.output[block] !== Live) delete here[block];
@@ -162,10 +173,18 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
       const first = running.filter((one, i) => running.findIndex((other) => other.worker === one.worker && other.slot === one.slot) === i);
       const one = first[luck % first.length]!;
       const { worker, slot, stage, attempt } = one;
-      if (luck > 125 && luck < 140) {
+      const isGang = one.rank !== null;
+      if (isGang && aborted.has(gangOf(one))) {
+        say({ type: "inputMissing", worker, slot, stage, block: one.first, attempt });
+        advance(running, one, 1);
+      } else if (isGang && broken.has(gangOf(one))) {
+        // It waits for a member that won't come.
+      } else if (luck > 125 && luck < 140) {
+        if (isGang) broken.add(gangOf(one));
         say({ type: "failed", worker, slot, stage, block: one.first, attempt, transient: true, cause: "no", jitter: 0.5 });
         advance(running, one, 1);
       } else if (luck < 160) {
+        if (isGang) broken.add(gangOf(one));
         say({ type: "inputMissing", worker, slot, stage, block: one.first, attempt });
         advance(running, one, 1);
       } else {
@@ -175,6 +194,8 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
       }
     } else if (recalls.length > 0) say(giveBack(running, recalls.shift()!));
     else if (inbox.length > 0) say(inbox.shift()!);
+    // Workers are too small for a gang.
+    else if (state.ready.some(({ template }) => template.members > 1)) join();
     else break;
   }
 
@@ -203,6 +224,10 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
   function finish(one: Batch, count: number, luck: number): void {
     const { worker, slot, stage: index, attempt, first, gives } = one;
     const stage = state.stages[index]!;
+    if ((one.rank ?? 0) > 0) {
+      say({ type: "finished", worker, slot, stage: index, first, count, attempt, runMs: luck / 100, held: "engine" });
+      return;
+    }
     const here = values.get(index) ?? [];
     values.set(index, here);
     const { output, effect } = plan.stages[stage.template.index]!;

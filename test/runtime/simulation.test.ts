@@ -80,8 +80,8 @@ const PLANTED: readonly { readonly what: string; readonly file: string; readonly
   {
     what: "of two copies both commit",
     file: "step.ts",
-    right: "const theirs = fresh(stage, batch, event.first, last);",
-    wrong: "const theirs = [[event.first, last]] as const;",
+    right: "? [] : fresh(stage, batch, event.first, last);",
+    wrong: "? [] : ([[event.first, last]] as const);",
   },
   {
     what: "an item that an earlier run has done comes to life twice where its result is lost",
@@ -112,6 +112,24 @@ const PLANTED: readonly { readonly what: string; readonly file: string; readonly
     file: "regions.ts",
     right: "stage.missing[0] = reads.length + 1;",
     wrong: "stage.missing[0] = 1;",
+  },
+  {
+    what: "members of a gang that has lost one aren't told",
+    file: "step.ts",
+    right: "if (aborted || state.stages[stage]!.attempt[0] === attempt) continue;",
+    wrong: "if (aborted || stage >= 0) continue;",
+  },
+  {
+    what: "what any member of a gang gives is taken for its result",
+    file: "step.ts",
+    right: "(batch.rank ?? 0) > 0 ? [] : fresh",
+    wrong: "(batch.rank ?? 0) > 9 ? [] : fresh",
+  },
+  {
+    what: "a gang begins on the slots that are free",
+    file: "placing.ts",
+    right: "(one.alone ? one.slots.length : members));",
+    wrong: "1);",
   },
 ];
 

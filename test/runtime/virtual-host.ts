@@ -33,6 +33,7 @@ export class VirtualHost implements WorkerLink {
   readonly #objects = new Map<string, Uint8Array>();
   readonly #queues: Assign[][];
   readonly #timers: (NodeJS.Timeout | null)[];
+  readonly #aborted = new Set<string>();
   #segment: SegmentWriter | null = null;
   #dead = false;
 
@@ -93,6 +94,9 @@ export class VirtualHost implements WorkerLink {
         this.#queues[message.slot]!.push(message);
         if (!this.#timers[message.slot]) this.#next(message.slot);
         return;
+      case "abort":
+        this.#aborted.add(`${message.run}:${message.stage}:${message.attempt}`);
+        return;
       case "recall": {
         const { run, slot, stage, first, count, attempt } = message;
         const queue = this.#queues[slot]!;
@@ -132,17 +136,20 @@ export class VirtualHost implements WorkerLink {
       }
       if (outputs) {
         this.onMessage({ type: "finished", run: number, slot, stage, first, count: 1, attempt, runMs, outputs });
-        this.#told(task);
+        // What other members of a gang give is nobody's.
+        if ((assign.rank ?? 0) === 0) this.#told(task);
       }
       this.#next(slot);
     }, runMs);
   }
 
   #outputs({ plan, results }: Run, assign: Assign): OutputFeed {
-    const { run, stage, planned, first: block } = assign;
+    const { run, stage, planned, first: block, rank = 0 } = assign;
+    if (this.#aborted.has(`${run}:${stage}:${assign.attempt}`)) throw new Gone("another member is gone");
     const { id, output, effect, body, inputs } = plan.stages[planned]!;
     const read = assign.inputs.map((feed) => this.#input(assign, feed));
     const round = inputs.findIndex(({ kind }) => kind === "iteration");
+    if (rank > 0) return { kind: "column", column: writeColumn([null]) };
     const made = mix((body as { readonly value: number }).value, JSON.stringify(read), output === "value" ? 0 : block);
     if (effect) return { kind: "column", column: writeColumn([null]) };
     if (id.startsWith("decision")) {

@@ -43,7 +43,7 @@ async function driven(plan: Plan, results: string | null, dice: () => number, fa
   const join = () => {
     const host = new VirtualHost(
       `w${hosts.length}`,
-      1 + (dice() % 3),
+      2 + (dice() % 2),
       dice,
       (task) => began.push(task),
       (task) => told.push(task),

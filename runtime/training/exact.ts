@@ -1,0 +1,125 @@
+// Architectures whose members have their state to themselves: the fold itself, batches that are cut in parts and added up, and folds side by
+// side that are averaged (Zinkevich et al., Parallelized Stochastic Gradient Descent, 2010; every n steps it is local SGD).
+import type { Architecture } from "../../compiler/plan.ts";
+import { rangeOf } from "./additive.ts";
+import type { Collective } from "./collective.ts";
+import type { Phase, Steps, Tell, Trainer, Training } from "./fit.ts";
+import { settled } from "./fit.ts";
+
+type Of<A extends Architecture["architecture"]> = Extract<Architecture, { architecture: A }>;
+
+/** One batch after another, each one part: the meaning that every other architecture is measured against. */
+export function sequential({ program, state, around }: Training): Trainer {
+  let step = 0;
+  const tell: Tell = (name, value) => around.metric(name, step, value);
+  return {
+    state,
+    stride: 1,
+    replicated: true,
+    *step(batches, at, epoch, number) {
+      step = number;
+      const done = program.step(state, batches[at], epoch, number, tell);
+      if (done instanceof Promise) yield done;
+    },
+    endEpoch() {
+      return state;
+    },
+    end() {
+      return state;
+    },
+  };
+}
+
+/** Each batch, or each `size` batches, in parts that are added in one tree by rank; all members update alike. */
+export function allreduce({ program, members, state, around }: Training, { perWorker }: Of<"allreduce">): Trainer {
+  const phases = program.phases();
+  const { rank, size } = members;
+  const tellNothing: Tell = () => {};
+  return {
+    state,
+    stride: perWorker ? size : 1,
+    replicated: true,
+    *step(batches, at, epoch, step) {
+      const parts = perWorker ? batches.slice(at, at + size) : partsOf(batches[at], size);
+      const rows = parts.map(rowsOf);
+      const all = rows.reduce((sum, count) => sum + count, 0);
+      const part = rank < parts.length && rows[rank]! > 0 ? parts[rank] : null;
+      const share = part === null ? 0 : rows[rank]! / all;
+      const tell: Tell = rank === 0 ? (name, value) => around.metric(name, step, value) : tellNothing;
+      for (const [number, phase] of phases.entries()) {
+        const made = part === null ? null : yield* settled(phase.parts(state, part, epoch, step));
+        const combined = combine(members, phase, made as readonly unknown[] | null, share, number);
+        yield* settled(phase.apply(state, combined, epoch, step, tell));
+      }
+    },
+    endEpoch() {
+      return state;
+    },
+    end() {
+      return state;
+    },
+  };
+}
+
+/** `k` contiguous parts of a batch of rows. */
+function partsOf(batch: unknown, size: number): readonly (readonly unknown[])[] {
+  const rows = batch as readonly unknown[];
+  return Array.from({ length: size }, (_, index) => rows.slice(...rangeOf(rows.length, index, size)));
+}
+
+const rowsOf = (batch: unknown): number => (Array.isArray(batch) ? batch.length : 1);
+
+/** Means are weighted by rows. What can't be added is handed round. */
+function combine(members: Collective, { combiners }: Phase, parts: readonly unknown[] | null, share: number, phase: number): unknown[] {
+  const combined: unknown[] = new Array(combiners.length).fill(null);
+  for (const [name, weight] of [
+    ["mean", share],
+    ["sum", share === 0 ? 0 : 1],
+  ] as const) {
+    const places = combiners.flatMap((one, place) => (one === name ? [place] : []));
+    if (places.length === 0) continue;
+    const own = parts && places.map((place) => parts[place]);
+    const whole = members.sum(own, weight, `${phase}.${name}`) as readonly unknown[];
+    places.forEach((place, i) => {
+      combined[place] = whole[i];
+    });
+  }
+  combiners.forEach((name, place) => {
+    if (name === "mean" || name === "sum") return;
+    const all = members.exchange(parts === null ? null : { part: parts[place] }) as readonly ({ readonly part: unknown } | null)[];
+    const here = all.flatMap((one) => (one ? [one.part] : []));
+    combined[place] = name === "concat" ? (here as readonly unknown[][]).flat() : Math[name as "min" | "max"](...(here as number[]));
+  });
+  return combined;
+}
+
+/** Each member folds every `size`th batch alone. */
+export function average({ program, members, state, around }: Training, { everySteps }: Of<"average">): Trainer {
+  const { rank, size } = members;
+  const averaged = (): readonly unknown[] => members.sum(state, 1 / size, "state") as readonly unknown[];
+  const meet = (): readonly unknown[] => {
+    const mean = averaged();
+    state.splice(0, state.length, ...mean);
+    return state;
+  };
+  let taken = 0;
+  return {
+    state,
+    stride: size,
+    replicated: false,
+    *step(batches, at, epoch, step): Steps<void> {
+      const own = at + rank;
+      if (own < batches.length)
+        yield* settled(program.step(state, batches[own], epoch, step, (name, value) => around.metric(name, step * size + rank, value)));
+      if (everySteps !== null && ++taken % everySteps === 0) meet();
+    },
+    endEpoch() {
+      if (everySteps !== null) return meet();
+      // An epoch's end is about the average; members go on from their own.
+      return program.after ? averaged() : state;
+    },
+    end() {
+      return meet();
+    },
+  };
+}

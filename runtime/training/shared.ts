@@ -1,0 +1,489 @@
+// Architectures whose members work on one state in memory that all of them see: without locks (Recht et al., Hogwild!, 2011), by replicas that
+// push and fetch (Dean et al., Large Scale Distributed Deep Networks, 2012), and in key ranges with bounded staleness (Li et al., Scaling
+// Distributed Machine Learning with the Parameter Server, 2014; the bound is Ho et al.'s of 2013). How stale a step's state was is told as
+// `staleness`, in updates.
+import type { Architecture } from "../../compiler/plan.ts";
+import type { Flat, FloatArray, Layout } from "./additive.ts";
+import { flatten, layoutOf, newArray, Plot, rangeOf, unflatten } from "./additive.ts";
+import type { Collective } from "./collective.ts";
+import { addInTree, inTree } from "./collective.ts";
+import type { Phase, Steps, Tell, Trainer, Training } from "./fit.ts";
+import { settled } from "./fit.ts";
+
+type Of<A extends Architecture["architecture"]> = Extract<Architecture, { architecture: A }>;
+
+const LOOK_EVERY_MS = 20;
+const tellNothing: Tell = () => {};
+
+/** The state's numbers where all members see them. */
+class SharedState {
+  readonly layout: Layout;
+  readonly plot: Plot;
+  /** Counters, as 32-bit cells. */
+  readonly cells: Int32Array;
+  readonly #like: readonly unknown[];
+  readonly #members: Collective;
+
+  constructor(members: Collective, state: readonly unknown[], cells: number) {
+    this.layout = layoutOf(state);
+    this.#like = state;
+    this.#members = members;
+    const memory = members.exchange(members.rank === 0 ? new SharedArrayBuffer(4 * CELLS + Plot.bytes(this.layout)) : null)[0];
+    this.cells = new Int32Array(memory as SharedArrayBuffer, 0, cells);
+    this.plot = new Plot(this.layout, memory as SharedArrayBuffer, 4 * CELLS);
+    if (members.rank === 0) this.plot.write(this.flat(state));
+    members.barrier();
+  }
+
+  flat(state: readonly unknown[]): Flat {
+    const flat = flatten(state, this.layout);
+    if (!flat) throw new RangeError("what is carried has another layout than at first: arrays of other lengths, or other fields");
+    return flat;
+  }
+
+  value(flat: Flat): unknown[] {
+    return unflatten(this.layout, flat, this.#like) as unknown[];
+  }
+
+  /** Its arrays are the shared ones. */
+  view(): unknown[] {
+    return this.value({ numbers: [...this.plot.numbers], arrays: [...this.plot.arrays] });
+  }
+
+  copy(): unknown[] {
+    return this.value(this.plot.copy());
+  }
+
+  lock(cell: number): void {
+    const { cells } = this;
+    while (Atomics.compareExchange(cells, cell, 0, 1) !== 0) {
+      this.#members.checkAborted();
+      Atomics.wait(cells, cell, 1, LOOK_EVERY_MS);
+    }
+  }
+
+  tryLock(cell: number): boolean {
+    return Atomics.compareExchange(this.cells, cell, 0, 1) === 0;
+  }
+
+  unlock(cell: number): void {
+    Atomics.store(this.cells, cell, 0);
+    Atomics.notify(this.cells, cell, 1);
+  }
+
+  /** Until a cell has reached a number. */
+  waitFor(cell: number, least: number): void {
+    for (let now = Atomics.load(this.cells, cell); now < least; now = Atomics.load(this.cells, cell)) {
+      this.#members.checkAborted();
+      Atomics.wait(this.cells, cell, now, LOOK_EVERY_MS);
+    }
+  }
+}
+const CELLS = 4096;
+
+// --- Hogwild --------------------------------------------------------------------------------------------------------------------
+
+/** All members change the shared arrays in place where the program's update does; else they add what it changed. */
+export function hogwild({ program, members, state, around }: Training, { atomic }: Of<"hogwild">): Trainer {
+  const { rank, size } = members;
+  const shared = new SharedState(members, state, 1);
+  const [UPDATES] = [0];
+  const { arrays } = shared.plot;
+  const numbers = shared.flat(state).numbers;
+  // Arrays that the update gives anew instead of changing them.
+  const anew = arrays.map(() => atomic);
+  return {
+    state,
+    stride: size,
+    replicated: false,
+    *step(batches, at, epoch, step): Steps<void> {
+      const own = at + rank;
+      if (own >= batches.length) return;
+      const tell: Tell = (name, value) => around.metric(name, step * size + rank, value);
+      const before = arrays.map((array, i) => (anew[i] ? array.slice() : array));
+      const work = before.map((array, i) => (anew[i] ? array.slice() : array));
+      const seen = Atomics.load(shared.cells, UPDATES);
+      const local = shared.value({ numbers, arrays: work });
+      yield* settled(program.step(local, batches[own], epoch, step, tell));
+      const after = shared.flat(local);
+      after.arrays.forEach((array, i) => {
+        const into = arrays[i]!;
+        if (array === into) return;
+        // The first time nobody has kept what was there before.
+        if (!anew[i]) into.set(array);
+        else if (atomic) addAtomically(into, array, before[i]!);
+        else for (let k = 0; k < into.length; k++) into[k]! += array[k]! - before[i]![k]!;
+        anew[i] = true;
+      });
+      numbers.splice(0, numbers.length, ...after.numbers);
+      tell("staleness", Atomics.add(shared.cells, UPDATES, 1) - seen);
+      state.splice(0, state.length, ...shared.value({ numbers, arrays: [...arrays] }));
+    },
+    endEpoch() {
+      members.barrier();
+      return state;
+    },
+    end() {
+      members.barrier();
+      return rank === 0 ? shared.value({ numbers, arrays: arrays.map((array) => array.slice()) }) : state;
+    },
+  };
+}
+
+/** Number by number, with compare and swap: what exactness costs. */
+function addAtomically(into: FloatArray, after: FloatArray, before: FloatArray): void {
+  const word = new Float32Array(1);
+  const bits = new Int32Array(word.buffer);
+  const long = new Float64Array(1);
+  const longBits = new BigInt64Array(long.buffer);
+  if (into instanceof Float32Array) {
+    const cells = new Int32Array(into.buffer, into.byteOffset, into.length);
+    for (let i = 0; i < into.length; i++) {
+      const change = after[i]! - before[i]!;
+      if (change === 0) continue;
+      for (let now = Atomics.load(cells, i); ; ) {
+        bits[0] = now;
+        word[0] = word[0]! + change;
+        const found = Atomics.compareExchange(cells, i, now, bits[0]!);
+        if (found === now) break;
+        now = found;
+      }
+    }
+    return;
+  }
+  const cells = new BigInt64Array(into.buffer, into.byteOffset, into.length);
+  for (let i = 0; i < into.length; i++) {
+    const change = after[i]! - before[i]!;
+    if (change === 0) continue;
+    for (let now = Atomics.load(cells, i); ; ) {
+      longBits[0] = now;
+      long[0] = long[0]! + change;
+      const found = Atomics.compareExchange(cells, i, now, longBits[0]!);
+      if (found === now) break;
+      now = found;
+    }
+  }
+}
+
+// --- Downpour --------------------------------------------------------------------------------------------------------------------
+
+/** Replicas of the state, one a member; what they push is added up and applied to the shared one by the program's own update. */
+export function downpour({ program, members, state, around }: Training, { pushSteps, fetchSteps }: Of<"downpour">): Trainer {
+  const { rank, size } = members;
+  const shared = new SharedState(members, state, 2);
+  const [LOCK, CLOCK] = [0, 1];
+  const phase = onlyPhase(program.phases());
+  let fetched = 0;
+  let taken = 0;
+  let gathered: { readonly layout: Layout; readonly sum: Flat } | null = null;
+  const push = function* (epoch: number): Steps<void> {
+    if (!gathered) return;
+    const { layout, sum } = gathered;
+    gathered = null;
+    shared.lock(LOCK);
+    try {
+      const clock = Atomics.load(shared.cells, CLOCK);
+      const whole = shared.view();
+      yield* settled(phase.apply(whole, unflatten(layout, sum) as readonly unknown[], epoch, clock, tellNothing));
+      shared.plot.write(shared.flat(whole));
+      Atomics.store(shared.cells, CLOCK, clock + 1);
+    } finally {
+      shared.unlock(LOCK);
+    }
+  };
+  return {
+    state,
+    stride: size,
+    replicated: false,
+    *step(batches, at, epoch, step): Steps<void> {
+      const own = at + rank;
+      if (own >= batches.length) return;
+      const tell: Tell = (name, value) => around.metric(name, step * size + rank, value);
+      if (taken % fetchSteps === 0) {
+        shared.lock(LOCK);
+        fetched = Atomics.load(shared.cells, CLOCK);
+        state.splice(0, state.length, ...shared.copy());
+        shared.unlock(LOCK);
+      }
+      const parts = (yield* settled(phase.parts(state, batches[own], epoch, step))) as readonly unknown[];
+      const layout = gathered?.layout ?? layoutOf(parts);
+      const flat = flatten(parts, layout);
+      if (!flat) throw new RangeError("parts of batches have values of different layouts");
+      gathered = { layout, sum: gathered ? added(gathered.sum, flat) : copied(flat) };
+      // The replica goes on by itself until it fetches again.
+      yield* settled(phase.apply(state, parts, epoch, step, tell));
+      tell("staleness", Atomics.load(shared.cells, CLOCK) - fetched);
+      if (++taken % pushSteps === 0) yield* push(epoch);
+    },
+    *flush(epoch) {
+      yield* push(epoch);
+    },
+    endEpoch() {
+      members.barrier();
+      // All begin the next epoch with what is there.
+      taken = 0;
+      state.splice(0, state.length, ...shared.copy());
+      members.barrier();
+      return state;
+    },
+    end() {
+      return state;
+    },
+  };
+}
+
+const copied = ({ numbers, arrays }: Flat): Flat => ({ numbers: [...numbers], arrays: arrays.map((array) => array.slice()) });
+
+function added(sum: Flat, more: Flat): Flat {
+  more.numbers.forEach((value, i) => {
+    sum.numbers[i]! += value;
+  });
+  more.arrays.forEach((array, a) => {
+    const into = sum.arrays[a]!;
+    for (let i = 0; i < into.length; i++) into[i]! += array[i]!;
+  });
+  return sum;
+}
+
+function onlyPhase(phases: readonly Phase[]): Phase {
+  const [phase] = phases;
+  if (!phase || phases.length > 1) throw new Error("bug: an architecture that applies updates elsewhere, and a step of several phases");
+  return phase;
+}
+
+// --- Parameter servers -----------------------------------------------------------------------------------------------------------
+
+/**
+ * The state in key ranges, each with a clock of its own. A member may begin batch c when every range has been through batch c − staleness. Whoever
+ * waits does a range's work: the parts of a batch are added in one tree by rank, and the update is applied to the range alone.
+ */
+export function parameterServer({ program, members, state, around }: Training, { servers, staleness }: Of<"parameterServer">): Trainer {
+  const { rank, size } = members;
+  const phase = onlyPhase(program.phases());
+  const window = (staleness ?? 0) + 1;
+  const shared = new SharedState(members, state, CELLS);
+  const { cells } = shared;
+  // One cell for batches that all parts are there of; then of each range its clock and its lock; then of each batch in the window its parts.
+  const [COMPLETE, CLOCKS, LOCKS, ARRIVED] = [0, 1, 1 + servers, 1 + 2 * servers];
+  /** Numbers that stand alone go through the same updates in every range. */
+  const numbersMemory = members.exchange(rank === 0 ? new SharedArrayBuffer(8 * servers * Math.max(1, shared.layout.numbers)) : null)[0];
+  const numbersOf = (range: number) =>
+    new Float64Array(numbersMemory as SharedArrayBuffer, 8 * range * shared.layout.numbers, shared.layout.numbers);
+  if (rank === 0) for (let range = 0; range < servers; range++) numbersOf(range).set(shared.flat(state).numbers);
+  members.barrier();
+  let pushes: Pushes | null = null;
+  let clock = 0;
+
+  const ranged = (array: FloatArray, range: number) => array.subarray(...rangeOf(array.length, range, servers));
+  const rangeState = (range: number): unknown[] =>
+    shared.value({ numbers: [...numbersOf(range)], arrays: shared.plot.arrays.map((array) => ranged(array, range)) });
+  const leastClock = () => {
+    let least = Number.POSITIVE_INFINITY;
+    for (let range = 0; range < servers; range++) least = Math.min(least, Atomics.load(cells, CLOCKS + range));
+    return least;
+  };
+
+  /** One range through one batch; its lock is held. */
+  const applied = function* (range: number, combined: readonly unknown[], epoch: number, step: number, tell: Tell): Steps<void> {
+    const part = rangeState(range);
+    yield* settled(phase.apply(part, combined, epoch, step, tell));
+    const flat = flatten(part, rangeLayout(shared.layout, range, servers));
+    if (!flat) throw new RangeError("the update of a range gave arrays of another length: it isn't made number by number");
+    numbersOf(range).set(flat.numbers);
+    flat.arrays.forEach((array, i) => {
+      const into = ranged(shared.plot.arrays[i]!, range);
+      if (array.buffer !== into.buffer || array.byteOffset !== into.byteOffset) into.set(array);
+    });
+  };
+
+  const combinedOf = (batch: number, range: number): readonly unknown[] => {
+    const { layout, plots, shares, means } = pushes!;
+    const slot = batch % window;
+    const here = plots[slot]!.flatMap((plot, from) => (shares[slot]![from]! > 0 ? [{ plot, share: shares[slot]![from]! }] : []));
+    const weights = (isMean: boolean) => here.map(({ share }) => (isMean ? share : 1));
+    const arrays = layout.arrays.map(({ type, length }, i): FloatArray => {
+      const [from, to] = rangeOf(length, range, servers);
+      const sum = newArray({ type, length: to - from });
+      const parts = here.map(({ plot }) => plot.arrays[i]!.subarray(from, to));
+      addInTree(parts, weights(means.arrays[i]!), sum, 0, to - from);
+      return sum;
+    });
+    const values = Array.from({ length: layout.numbers }, (_, i) => {
+      const by = weights(means.numbers[i]!);
+      return inTree(here.map(({ plot }, from) => plot.numbers[i]! * by[from]!));
+    });
+    return unflatten(layout, { numbers: values, arrays }) as readonly unknown[];
+  };
+
+  /** Does what there is to do at any range that nobody is at. */
+  const serve = function* (epoch: number, step: number): Steps<void> {
+    for (let i = 0; i < servers; i++) {
+      const range = (i + rank) % servers;
+      while (Atomics.load(cells, CLOCKS + range) < Atomics.load(cells, COMPLETE) && shared.tryLock(LOCKS + range)) {
+        try {
+          const batch = Atomics.load(cells, CLOCKS + range);
+          if (batch >= Atomics.load(cells, COMPLETE)) break;
+          const tell: Tell = range === 0 ? (name, value) => around.metric(name, batch, value) : tellNothing;
+          yield* applied(range, combinedOf(batch, range), epoch, step, tell);
+          Atomics.store(cells, CLOCKS + range, batch + 1);
+          Atomics.notify(cells, CLOCKS + range);
+        } finally {
+          shared.unlock(LOCKS + range);
+        }
+      }
+    }
+  };
+
+  const waitUntil = function* (least: number, epoch: number, step: number): Steps<void> {
+    while (leastClock() < least) {
+      yield* serve(epoch, step);
+      for (let range = 0; range < servers; range++) {
+        const now = Atomics.load(cells, CLOCKS + range);
+        if (now >= least) continue;
+        members.checkAborted();
+        // Until then somebody may have completed a batch, which is work for whoever waits.
+        if (now >= Atomics.load(cells, COMPLETE)) Atomics.wait(cells, COMPLETE, now, LOOK_EVERY_MS);
+        else Atomics.wait(cells, CLOCKS + range, now, 1);
+        break;
+      }
+    }
+  };
+
+  const look = (): unknown[] => {
+    if (staleness === 0) return shared.value({ numbers: [...numbersOf(0)], arrays: [...shared.plot.arrays] });
+    const arrays = shared.plot.arrays.map((array) => array.slice());
+    for (let range = 0; range < servers; range++) {
+      shared.lock(LOCKS + range);
+      for (const [i, array] of arrays.entries()) ranged(array, range).set(ranged(shared.plot.arrays[i]!, range));
+      shared.unlock(LOCKS + range);
+    }
+    return shared.value({ numbers: [...numbersOf(0)], arrays });
+  };
+
+  const agree = (parts: readonly unknown[] | null): Pushes => {
+    const layouts = members.exchange(parts && layoutOf(parts)) as readonly (Layout | null)[];
+    const layout = layouts.find((one) => one !== null);
+    if (!layout) throw new RangeError("a batch without rows has no mean");
+    const bytes = Plot.bytes(layout);
+    const memory = members.exchange(rank === 0 ? new SharedArrayBuffer(window * size * (bytes + 64)) : null)[0] as SharedArrayBuffer;
+    const place = (batch: number, from: number) => (batch * size + from) * bytes;
+    return {
+      layout,
+      means: meansIn(layout, phase.combiners),
+      plots: Array.from({ length: window }, (_, batch) =>
+        Array.from({ length: size }, (__, from) => new Plot(layout, memory, place(batch, from))),
+      ),
+      shares: Array.from({ length: window }, (_, batch) => new Float64Array(memory, window * size * bytes + batch * size * 64, size)),
+    };
+  };
+
+  return {
+    state,
+    stride: 1,
+    replicated: false,
+    *step(batches, at, epoch, step): Steps<void> {
+      const rows = batches[at] as readonly unknown[];
+      const part = rows.slice(...rangeOf(rows.length, rank, size));
+      if (staleness !== null) yield* waitUntil(clock - staleness, epoch, step);
+      // Without a bound a range's clock counts what was applied to it.
+      const seen = staleness === null ? Atomics.load(cells, CLOCKS) : leastClock();
+      if (staleness !== null) around.metric("staleness", step, clock - seen);
+      const local = look();
+      const parts = part.length === 0 ? null : ((yield* settled(phase.parts(local, part, epoch, step))) as readonly unknown[]);
+      pushes ??= agree(parts);
+      if (staleness === null) {
+        if (parts)
+          for (let i = 0; i < servers; i++) {
+            const range = (i + rank) % servers;
+            const flat = flatten(parts, pushes.layout);
+            if (!flat) throw new RangeError("parts of batches have values of different layouts");
+            const combined = unflatten(pushes.layout, { numbers: flat.numbers, arrays: flat.arrays.map((array) => ranged(array, range)) });
+            shared.lock(LOCKS + range);
+            try {
+              const tell: Tell = range === 0 ? (name, value) => around.metric(name, step * size + rank, value) : tellNothing;
+              yield* applied(range, combined as readonly unknown[], epoch, step, tell);
+              const before = Atomics.add(cells, CLOCKS + range, 1);
+              if (range === 0) around.metric("staleness", step * size + rank, before - seen);
+            } finally {
+              shared.unlock(LOCKS + range);
+            }
+          }
+        clock++;
+        return;
+      }
+      const slot = clock % window;
+      pushes.shares[slot]![rank] = part.length / rows.length;
+      if (parts) {
+        const flat = flatten(parts, pushes.layout);
+        if (!flat) throw new RangeError("parts of one batch have values of different layouts");
+        pushes.plots[slot]![rank]!.write(flat);
+      }
+      if (Atomics.add(cells, ARRIVED + slot, 1) === size - 1) {
+        Atomics.store(cells, ARRIVED + slot, 0);
+        Atomics.store(cells, COMPLETE, clock + 1);
+        Atomics.notify(cells, COMPLETE);
+      }
+      clock++;
+      yield* serve(epoch, step);
+    },
+    *flush(epoch) {
+      if (staleness !== null) yield* waitUntil(clock, epoch, clock);
+    },
+    endEpoch() {
+      members.barrier();
+      state.splice(
+        0,
+        state.length,
+        ...shared.value({ numbers: [...numbersOf(0)], arrays: shared.plot.arrays.map((array) => array.slice()) }),
+      );
+      members.barrier();
+      return state;
+    },
+    end() {
+      return state;
+    },
+  };
+}
+
+/** What members have pushed of the batches that aren't done, by batch and member. */
+interface Pushes {
+  readonly layout: Layout;
+  readonly plots: readonly (readonly Plot[])[];
+  /** Of the batch's rows; 0: none. */
+  readonly shares: readonly Float64Array[];
+  /** Which numbers and arrays of the layout are means, the others being sums. */
+  readonly means: { readonly numbers: readonly boolean[]; readonly arrays: readonly boolean[] };
+}
+
+function meansIn({ shape }: Layout, combiners: readonly string[]): Pushes["means"] {
+  const means = { numbers: [] as boolean[], arrays: [] as boolean[] };
+  const visit = (one: Layout["shape"], isMean: boolean): void => {
+    if (one.kind === "number") means.numbers.push(isMean);
+    else if (one.kind === "array") means.arrays.push(isMean);
+    else if (one.kind === "list") for (const item of one.items) visit(item, isMean);
+    else if (one.kind === "record") for (const [, field] of one.fields) visit(field, isMean);
+  };
+  if (shape.kind !== "list") throw new Error("bug: parts that aren't a list");
+  shape.items.forEach((item, i) => void visit(item, combiners[i] === "mean"));
+  return means;
+}
+
+function rangeLayout(layout: Layout, range: number, of: number): Layout {
+  const cut = (length: number) => {
+    const [from, to] = rangeOf(length, range, of);
+    return to - from;
+  };
+  const shaped = (shape: Layout["shape"]): Layout["shape"] => {
+    switch (shape.kind) {
+      case "array":
+        return { ...shape, length: cut(shape.length) };
+      case "list":
+        return { kind: "list", items: shape.items.map(shaped) };
+      case "record":
+        return { kind: "record", fields: shape.fields.map(([name, field]) => [name, shaped(field)] as const) };
+      default:
+        return shape;
+    }
+  };
+  return { ...layout, shape: shaped(layout.shape), arrays: layout.arrays.map(({ type, length }) => ({ type, length: cut(length) })) };
+}
