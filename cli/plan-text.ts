@@ -3,6 +3,7 @@
 import type { PlanFacts, StageFacts, TaskNumber } from "../compiler/facts.ts";
 import { paramValue, planFacts } from "../compiler/facts.ts";
 import type { Expr, Json, Plan, PlanStage } from "../compiler/plan.ts";
+import { architectureText } from "../compiler/plan.ts";
 import type { Column } from "./table.ts";
 import { table, wrapped } from "./table.ts";
 import type { Paint } from "./terminal.ts";
@@ -83,7 +84,7 @@ function stageCells(facts: StageFacts, plan: Plan, params: PlanTextOptions["para
       heldUntil === null ? "the end: a result" : heldUntil.length === 0 ? "nobody reads it" : heldUntil.join(", "),
     ],
     gives: about?.type ?? "",
-    because: [about?.why ?? "", decisionText(facts)].filter((text) => text !== "").join("; "),
+    because: [about?.why ?? "", sidesText(stage, plan), decisionText(facts)].filter((text) => text !== "").join("; "),
   };
 }
 
@@ -97,7 +98,7 @@ function runsAs({ strategy, tasks, body, inputs, effect, within }: PlanStage, pl
   if (strategy.kind === "data") return told(strategy.slots === null ? "data" : `data(${strategy.slots})`);
   if (strategy.kind === "task") return told("task");
   const epochs = body.op === "fit" ? numberOf(body.epochs, inputs, plan, params) : null;
-  return told("fit", strategy.architecture, ...(epochs === null ? [] : [`${epochs} ${epochs === 1 ? "epoch" : "epochs"}`]));
+  return told("fit", architectureText(strategy), ...(epochs === null ? [] : [`${epochs} ${epochs === 1 ? "epoch" : "epochs"}`]));
 }
 
 function numberOf(expr: Expr, inputs: PlanStage["inputs"], plan: Plan, params: PlanTextOptions["params"]): number | null {
@@ -112,6 +113,24 @@ function taskText(tasks: TaskNumber, { tasks: { kind } }: PlanStage): string {
   if (tasks.kind === "param") return `--${tasks.name}`;
   if (tasks.kind === "none") return "-";
   return kind === "each" ? `per row of ${tasks.stage}` : `per block of ${tasks.stage}`;
+}
+
+/** What of a fit's step is computed of each part of a batch, and what once. */
+function sidesText({ body }: PlanStage, { functions }: Plan): string {
+  if (body.op !== "fit") return "";
+  const calls = (side: "worker" | "update") => {
+    const found = new Set<string>();
+    const visit = (node: unknown): void => {
+      if (typeof node !== "object" || node === null) return;
+      if ("op" in node && node.op === "call") found.add(functions[(node as Expr & { op: "call" }).function]!.export);
+      for (const child of Object.values(node)) visit(child);
+    };
+    for (const statement of body.body) if (statement.at === side) visit(statement);
+    return [...found];
+  };
+  const [members, update] = [calls("worker"), calls("update")];
+  if (members.length === 0 || update.length === 0) return "";
+  return `of each part ${members.join(", ")}; once ${update.join(", ")}`;
 }
 
 /** The number and the edge that decided into how many tasks a stage is cut. */

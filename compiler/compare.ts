@@ -1,6 +1,7 @@
 // What differs between two plans, in the user's own names: stages by the names of their `let`s, helpers folded in, so that a schedule
 // that takes a stage apart differently isn't taken for another program. Data in, data out; equal hashes are the caller's to see.
 import type { Expr, Json, Plan, PlanParam, PlanStage } from "./plan.ts";
+import { architectureText } from "./plan.ts";
 
 export type Change =
   | {
@@ -108,7 +109,7 @@ function runs(parts: readonly PlanStage[]): string {
     if (tasks.kind === "each" || tasks.kind === "branch" || tasks.kind === "loop")
       return { each: "for each", branch: "if", loop: "loop" }[tasks.kind];
     if (strategy.kind === "data") return strategy.slots === null ? "data" : `data(${strategy.slots})`;
-    return strategy.kind === "fit" ? `fit, ${strategy.architecture}` : "task";
+    return strategy.kind === "fit" ? `fit, ${architectureText(strategy)}` : "task";
   });
   return texts.find((text) => text !== "task") ?? "task";
 }

@@ -2,6 +2,7 @@
 // value is held; which stages the longest chain goes through. Reads plans only.
 import { planGraph } from "./graph.ts";
 import type { Json, Plan, PlanStage, Scalar } from "./plan.ts";
+import { membersOf } from "./plan.ts";
 
 export type TaskNumber =
   | { readonly kind: "known"; readonly tasks: number }
@@ -69,7 +70,7 @@ export function planFacts(plan: Plan, params: { readonly [name: string]: Json })
     (stage): StageFacts => ({
       stage,
       tasks: taskNumber(stage, plan, params),
-      slots: stage.strategy.kind === "data" ? stage.strategy.slots : 1,
+      slots: stage.strategy.kind === "data" ? stage.strategy.slots : membersOf(stage.strategy),
       heldUntil: results.has(stage) ? null : lastReaders(stage).map(({ id }) => id),
       decidedBy: decision(stage, plan, params),
       critical: onPath.has(stage),

@@ -155,6 +155,11 @@ export type Architecture =
   /** Each batch in parts; a member may be `staleness` batches ahead of the slowest (null: any number). The state is in so many ranges. */
   | { readonly architecture: "parameterServer"; readonly members: number; readonly servers: number; readonly staleness: number | null };
 
+/** As schedules write it, without options. */
+export function architectureText(strategy: Extract<Strategy, { kind: "fit" }>): string {
+  return strategy.architecture === "sequential" ? strategy.architecture : `data(${strategy.members}) ${strategy.architecture}`;
+}
+
 /** Slots that a task of a stage takes at once. */
 export function membersOf(strategy: Strategy): number {
   return strategy.kind === "fit" && strategy.architecture !== "sequential" ? strategy.members : 1;

@@ -1,6 +1,7 @@
 // What a picture of a plan holds: the stages that the user named with their helpers folded in, params and results at the ends, what
 // flows between them, and the groups they stand in. Knows neither how large a picture may be (`groups.ts`) nor how one is drawn.
 import type { Expr, Json, Plan, PlanInput, PlanParam, PlanRegion, PlanStage } from "../plan.ts";
+import { architectureText } from "../plan.ts";
 
 export interface Picture {
   readonly name: string;
@@ -257,7 +258,7 @@ function howItRuns({ tasks, strategy, effect, within }: PlanStage): Pick<Box, "s
   if (tasks.kind === "each") return told("control", "for each");
   if (tasks.kind === "branch") return told("control", "if");
   if (tasks.kind === "loop") return told("control", "loop");
-  if (strategy.kind === "fit") return told("fit", "fit", strategy.architecture);
+  if (strategy.kind === "fit") return told("fit", "fit", architectureText(strategy));
   if (strategy.kind === "task") return told("task", "task");
   const count = tasks.kind === "range" && tasks.blocks.kind === "const" ? [`${tasks.blocks.value} blocks`] : [];
   return told("data", strategy.slots === null ? "data" : `data(${strategy.slots})`, ...count);

@@ -1,6 +1,7 @@
 // What is told of stages while a run goes on: a stage of the run itself by name; one of a region by name and instance, and what all its
 // instances do together, since they may be very many. Decides nothing.
 import type { Plan } from "../../compiler/plan.ts";
+import { architectureText } from "../../compiler/plan.ts";
 import type { Instance, Stage, State } from "../core/model.ts";
 import { lookUp } from "../core/regions.ts";
 import type { RunEvent, Unstamped } from "../events/events.ts";
@@ -131,5 +132,5 @@ export class Telling {
 function strategyText(plan: Plan, index: number): string {
   const { strategy } = plan.stages[index]!;
   if (strategy.kind === "data") return strategy.slots === null ? "data" : `data(${strategy.slots})`;
-  return strategy.kind === "fit" ? strategy.architecture : "task";
+  return strategy.kind === "fit" ? architectureText(strategy) : "task";
 }

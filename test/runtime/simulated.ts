@@ -90,6 +90,8 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
   const ghosts: Batch[] = [];
   /** Attempts of gangs that have lost a member, so that the others can't come to an end. */
   const broken = new Set<string>();
+  /** How many members they began with. */
+  const gathered = new Map<string, number>();
   /** Whose members know. */
   const aborted = new Set<string>();
   const gangOf = ({ stage, attempt }: Pick<Batch, "stage" | "attempt">) => `${stage}#${attempt}`;
@@ -109,6 +111,7 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
         const tasks = Array.from({ length: command.count }, (_, i) => command.first + i);
         const stage = state.stages[command.stage]!;
         for (const task of tasks) if (acted.has(nameOf(stage, task))) throw new Error(`${nameOf(stage, task)} acts twice`);
+        if (command.rank !== null) gathered.set(gangOf(command), (gathered.get(gangOf(command)) ?? 0) + 1);
         if (
           command.rank === null &&
           running.some(
@@ -224,6 +227,8 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
   function finish(one: Batch, count: number, luck: number): void {
     const { worker, slot, stage: index, attempt, first, gives } = one;
     const stage = state.stages[index]!;
+    if (one.rank !== null && gathered.get(gangOf(one)) !== stage.template.members)
+      throw new Error(`${stage.id} began with ${gathered.get(gangOf(one))} members of ${stage.template.members}`);
     if ((one.rank ?? 0) > 0) {
       say({ type: "finished", worker, slot, stage: index, first, count, attempt, runMs: luck / 100, held: "engine" });
       return;
