@@ -99,6 +99,8 @@ export class Writer {
   alone = true;
   /** Of a fit whose batches are cut: what is being written of a step. */
   phase: OpenPhase | null = null;
+  /** What is about to be written is an argument that its callee only reads. */
+  private borrowed = false;
   readonly stage: PlanStage;
   /** Writing what may not run: a branch, the right side of `&&`. */
   private maybe = 0;
@@ -259,15 +261,18 @@ export class Writer {
         return this.data(expr, scope, frame);
       case "fold":
         return `h.fold(${quote(this.reduction(expr.name))}, ${this.reduced(expr, scope, frame, (values) => `${values}.flat()`)}, ${this.combiner(expr, scope, frame)})`;
-      case "combine":
+      case "combine": {
+        const { borrowed } = this;
+        this.borrowed = false;
         if (this.inFit && this.phase) {
           // Computed at every worker, whether or not this place comes to need it.
           const { parts, partials, combined, member } = this.phase;
           const js = this.expression(expr.partials, new Map([...scope, ...member]), parts);
-          return `${combined}[${partials.push({ name: expr.name, js }) - 1}]`;
+          return `${combined}[${partials.push({ name: expr.name, js, borrowed }) - 1}]`;
         }
         if (this.inFit) return write(expr.partials);
         return `h.combine(${quote(this.reduction(expr.name))}, ${write(expr.partials)}, ${this.combiner(expr, scope, frame)})`;
+      }
       case "reduce": {
         const name = quote(this.reduction(expr.name));
         const by = this.combiner(expr, scope, frame);
@@ -327,8 +332,10 @@ export class Writer {
   private call(expr: Expr & { op: "call" }, scope: Scope, frame: Frame): string {
     const { called, js: f } = this.callee(expr.function);
     const args = expr.args.map((arg, i) => {
-      const js = this.expression(arg, scope, frame);
       const passing = expr.passing[i] ?? "copy";
+      this.borrowed = arg.op === "combine" && passing === "share" && !expr.lends;
+      const js = this.expression(arg, scope, frame);
+      this.borrowed = false;
       const mine = passing === "share" || (passing === "move" && this.own(arg, scope));
       return mine ? js : `h.copy(${js})`;
     });

@@ -88,7 +88,9 @@ export class FitWriter {
       };
       const parts = closed([state!, batch!, epoch!, step!], open.parts, [...open.partLines, `return [${gives}];`]);
       const apply = closed([state!, open.combined, epoch!, step!, "tell"], open.apply, open.applyLines);
-      written.push(`{ combiners: ${quote(open.partials.map(({ name }) => name))}, parts: ${parts}, apply: ${apply} }`);
+      written.push(
+        `{ combiners: ${quote(open.partials.map(({ name, borrowed }) => ({ name, borrowed })))}, parts: ${parts}, apply: ${apply} }`,
+      );
       open = this.openPhase(names.member);
       bound = new Set();
     };
@@ -212,7 +214,7 @@ export interface OpenPhase {
   readonly apply: Frame;
   readonly partLines: string[];
   readonly applyLines: string[];
-  readonly partials: { readonly name: string; readonly js: string }[];
+  readonly partials: { readonly name: string; readonly js: string; readonly borrowed: boolean }[];
   /** The list of what they came to. */
   readonly combined: string;
   /** Names as members have them. */

@@ -65,6 +65,20 @@ export function layoutOf(value: unknown): Layout {
   return { shape, numbers, arrays, key: words.join(" ") };
 }
 
+/** Of a list: to which of its items each number and each array belongs. */
+export function ownersOf({ shape }: Layout): { readonly numbers: readonly number[]; readonly arrays: readonly number[] } {
+  if (shape.kind !== "list") throw new Error("bug: parts that aren't a list");
+  const owners = { numbers: [] as number[], arrays: [] as number[] };
+  const visit = (one: Shape, item: number): void => {
+    if (one.kind === "number") owners.numbers.push(item);
+    else if (one.kind === "array") owners.arrays.push(item);
+    else if (one.kind === "list") for (const inner of one.items) visit(inner, item);
+    else if (one.kind === "record") for (const [, field] of one.fields) visit(field, item);
+  };
+  shape.items.forEach((item, i) => void visit(item, i));
+  return owners;
+}
+
 /** Null where the value has another layout. */
 export function flatten(value: unknown, layout: Layout): Flat | null {
   const flat: Flat = { numbers: [], arrays: [] };

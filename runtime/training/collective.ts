@@ -4,7 +4,9 @@
 import type { MessagePort } from "node:worker_threads";
 import { receiveMessageOnPort } from "node:worker_threads";
 import type { Flat, FloatArray, Layout } from "./additive.ts";
-import { flatten, layoutOf, newArray, Plot, rangeOf, unflatten } from "./additive.ts";
+import { flatten, layoutOf, newArray, ownersOf, Plot, rangeOf, unflatten } from "./additive.ts";
+import type { Kernels } from "./kernel.ts";
+import { addWeighted, kernelMemory, kernelsOf } from "./kernel.ts";
 
 /** The gang was given up: another member is gone, or its run is over. */
 export class GangAborted extends Error {
@@ -20,15 +22,27 @@ export interface Collective {
   checkAborted(): void;
   /** What each member gives, by rank. Small, rare things: whatever `postMessage` takes; shared memory stays shared. */
   exchange(value: unknown): readonly unknown[];
-  /** The weighted sum of all members' values, bit for bit the same everywhere; null with weight 0 where a member has none. `site` names the place in the program. */
-  sum(value: unknown, weight: number, site: string): unknown;
+  /**
+   * The sums of all members' values, one by one, bit for bit the same everywhere; null with share 0 where a member has none. Means are weighted by
+   * the members' shares, which come to 1.
+   */
+  sum(values: readonly unknown[] | null, share: number, place: Place): readonly unknown[];
+}
+
+/** A place in a program where values are summed. */
+export interface Place {
+  readonly name: string;
+  /** By value: whether it is a mean. */
+  readonly means: readonly boolean[];
+  /** By value: whether its arrays are read until the next sum here and no longer, so that they needn't be copied. */
+  readonly borrowed: readonly boolean[];
 }
 
 /** As 32-bit cells: given up or not, members at the barrier, how often all have been there. */
 const [ABORTED, ARRIVED, PHASE] = [0, 1, 2] as const;
 export const CONTROL_BYTES = 64;
 /** A member that is about to come is waited for without sleeping. */
-const SPINS = 20_000;
+const SPINS = 100_000;
 const LOOK_EVERY_MS = 100;
 
 /** Wakes all who wait. */
@@ -41,9 +55,13 @@ export function abortCollective(control: SharedArrayBuffer): void {
 /** What one call of `sum` needs, by the layout of what is summed. */
 interface Summing {
   readonly layout: Layout;
+  /** Of the memory that all this lies in; null where it is too large for them. */
+  readonly kernels: Kernels | null;
+  readonly means: { readonly numbers: readonly boolean[]; readonly arrays: readonly boolean[] };
+  readonly borrowed: readonly boolean[];
   /** By rank, and where the sums stand. */
   readonly parts: readonly Plot[];
-  /** By rank: a weight, and whether there is a part. */
+  /** By rank: a share, 0 where there is no part, and whether the part has this layout. */
   readonly heads: readonly Float64Array[];
   readonly whole: Plot;
 }
@@ -93,73 +111,80 @@ export class SharedCollective implements Collective {
     return all;
   }
 
-  sum(value: unknown, weight: number, site: string): unknown {
-    const known = this.#summing.get(site);
-    const flat = weight === 0 ? null : known ? flatten(value, known.layout) : null;
-    const fits = known !== undefined && (weight === 0 || flat !== null);
-    if (fits) this.#write(known, flat, weight);
-    else if (known) known.heads[this.rank]![1] = OTHER;
+  sum(values: readonly unknown[] | null, share: number, place: Place): readonly unknown[] {
+    const known = this.#summing.get(place.name);
+    const flat = values && known ? flatten(values, known.layout) : null;
     if (known) {
+      if (values === null || flat) this.#write(known, flat, share);
+      else known.heads[this.rank]![1] = OTHER;
       this.barrier();
       // Everybody sees the same heads, so all go the same way.
-      if (known.heads.every((head) => head[1] !== OTHER)) return this.#reduced(known, value);
+      if (known.heads.every((head) => head[1] !== OTHER)) return this.#reduced(known, values);
     }
-    const made = this.#agree(value, weight, site);
-    this.#write(made, weight === 0 ? null : flatten(value, made.layout)!, weight);
+    const made = this.#agree(values, place);
+    this.#write(made, values && flatten(values, made.layout)!, share);
     this.barrier();
-    return this.#reduced(made, value);
+    return this.#reduced(made, values);
   }
 
-  #write({ parts, heads }: Summing, flat: Flat | null, weight: number): void {
+  #write({ parts, heads }: Summing, flat: Flat | null, share: number): void {
     if (flat) parts[this.rank]!.write(flat);
-    heads[this.rank]![0] = weight;
+    heads[this.rank]![0] = flat ? share : 0;
     heads[this.rank]![1] = PRESENT;
   }
 
   /** Members that have nothing learn the layout from those that have. */
-  #agree(value: unknown, weight: number, site: string): Summing {
-    const layouts = this.exchange(weight === 0 ? null : layoutOf(value)) as readonly (Layout | null)[];
+  #agree(values: readonly unknown[] | null, { name, means, borrowed }: Place): Summing {
+    const layouts = this.exchange(values && layoutOf(values)) as readonly (Layout | null)[];
     const layout = layouts.find((one) => one !== null);
     if (!layout) throw new RangeError("a batch without rows has no mean");
     const other = layouts.find((one) => one !== null && one.key !== layout.key);
     if (other) throw new RangeError(`parts of one batch have values of different layouts: ${layout.key}, and ${other.key}`);
     const bytes = Plot.bytes(layout);
-    const own = new SharedArrayBuffer(HEAD_BYTES + bytes * (this.rank === 0 ? 2 : 1));
-    const all = this.exchange(own) as readonly SharedArrayBuffer[];
+    const heads = HEAD_BYTES * this.size;
+    const needed = heads + bytes * (this.size + 1);
+    const memory = this.exchange(this.rank === 0 ? kernelMemory(needed) : null)[0] as ReturnType<typeof kernelMemory>;
+    const kernels = memory instanceof SharedArrayBuffer ? null : kernelsOf(memory);
+    const buffer = memory instanceof SharedArrayBuffer ? memory : memory.buffer;
+    const owners = ownersOf(layout);
+    const ranks = Array.from({ length: this.size }, (_, rank) => rank);
     const made: Summing = {
       layout,
-      parts: all.map((memory) => new Plot(layout, memory, HEAD_BYTES)),
-      heads: all.map((memory) => new Float64Array(memory, 0, 2)),
-      whole: new Plot(layout, all[0]!, HEAD_BYTES + bytes),
+      kernels,
+      means: { numbers: owners.numbers.map((item) => means[item]!), arrays: owners.arrays.map((item) => means[item]!) },
+      borrowed: owners.arrays.map((item) => borrowed[item]!),
+      parts: ranks.map((rank) => new Plot(layout, buffer, heads + bytes * rank)),
+      heads: ranks.map((rank) => new Float64Array(buffer, HEAD_BYTES * rank, 2)),
+      whole: new Plot(layout, buffer, heads + bytes * this.size),
     };
-    this.#summing.set(site, made);
+    this.#summing.set(name, made);
     return made;
   }
 
   /** Each member adds its range of every array, then all read all of it. */
-  #reduced({ layout, parts, heads, whole }: Summing, like: unknown): unknown {
+  #reduced({ layout, kernels, means, borrowed, parts, heads, whole }: Summing, like: unknown): readonly unknown[] {
     const here = heads.flatMap((head, rank) => (head[0]! > 0 ? [rank] : []));
-    const weights = here.map((rank) => heads[rank]![0]!);
+    const shares = here.map((rank) => heads[rank]![0]!);
+    const ones = here.map(() => 1);
     for (let i = 0; i < whole.arrays.length; i++) {
+      const own = here.map((rank) => parts[rank]!.arrays[i]!);
       const [from, to] = rangeOf(whole.arrays[i]!.length, this.rank, this.size);
-      addInTree(
-        here.map((rank) => parts[rank]!.arrays[i]!),
-        weights,
-        whole.arrays[i]!,
-        from,
-        to,
-      );
+      const weights = means.arrays[i]! ? shares : ones;
+      // Nobody reads this range of the parts any more.
+      if (kernels) addInPlace(kernels, own, weights, whole.arrays[i]!, from, to);
+      else addInTree(own, weights, whole.arrays[i]!, from, to);
     }
     const numbers = Array.from({ length: layout.numbers }, (_, i) =>
-      inTree(here.map((rank, at) => parts[rank]!.numbers[i]! * weights[at]!)),
+      inTree(here.map((rank, at) => parts[rank]!.numbers[i]! * (means.numbers[i]! ? shares[at]! : 1))),
     );
     this.barrier();
     const arrays = whole.arrays.map((sum, i) => {
+      if (borrowed[i]!) return sum;
       const array = newArray(layout.arrays[i]!);
       array.set(sum);
       return array;
     });
-    return unflatten(layout, { numbers, arrays }, like ?? undefined);
+    return unflatten(layout, { numbers, arrays }, like ?? undefined) as readonly unknown[];
   }
 }
 
@@ -176,24 +201,49 @@ export function inTree(values: readonly number[]): number {
   return level[0]!;
 }
 
-/** Weighted, in double precision, and rounded once. */
+/** Weighted, and rounded as the arrays are after each operation. */
 export function addInTree(parts: readonly FloatArray[], weights: readonly number[], into: FloatArray, from: number, to: number): void {
   if (parts.length === 2) {
-    const [a, b] = parts as [FloatArray, FloatArray];
-    const [x, y] = weights as [number, number];
-    for (let i = from; i < to; i++) into[i] = a[i]! * x + b[i]! * y;
+    addWeighted(parts[0]!, parts[1]!, into, from, to, weights[0]!, weights[1]!);
     return;
   }
+  const rounded = into instanceof Float32Array ? Math.fround : (value: number) => value;
+  const by = weights.map(rounded);
   const level = new Float64Array(parts.length);
   for (let i = from; i < to; i++) {
     let width = parts.length;
-    for (let part = 0; part < width; part++) level[part] = parts[part]![i]! * weights[part]!;
+    for (let part = 0; part < width; part++) level[part] = rounded(parts[part]![i]! * by[part]!);
     while (width > 1) {
       const half = (width + 1) >> 1;
       for (let pair = 0; pair < half; pair++)
-        level[pair] = 2 * pair + 1 < width ? level[2 * pair]! + level[2 * pair + 1]! : level[2 * pair]!;
+        level[pair] = 2 * pair + 1 < width ? rounded(level[2 * pair]! + level[2 * pair + 1]!) : level[2 * pair]!;
       width = half;
     }
     into[i] = level[0]!;
   }
+}
+
+/** The same, by kernels: sums of pairs take the place of the parts. */
+function addInPlace(
+  kernels: Kernels,
+  parts: readonly FloatArray[],
+  weights: readonly number[],
+  into: FloatArray,
+  from: number,
+  to: number,
+): void {
+  const kernel = into instanceof Float32Array ? kernels.f32 : kernels.f64;
+  const at = (array: FloatArray) => array.byteOffset + from * array.BYTES_PER_ELEMENT;
+  let level = parts.map((part, i) => ({ part, weight: weights[i]! }));
+  do {
+    const pairs = (level.length + 1) >> 1;
+    level = Array.from({ length: pairs }, (_, pair) => {
+      const left = level[2 * pair]!;
+      // One without a neighbour has nothing added to it.
+      const right = level[2 * pair + 1] ?? { part: left.part, weight: 0 };
+      const sum = pairs === 1 ? into : left.part;
+      kernel(at(left.part), at(right.part), at(sum), to - from, left.weight, right.weight);
+      return { part: sum, weight: 1 };
+    });
+  } while (level.length > 1);
 }

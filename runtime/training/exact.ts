@@ -2,7 +2,7 @@
 // side that are averaged (Zinkevich et al., Parallelized Stochastic Gradient Descent, 2010; every n steps it is local SGD).
 import type { Architecture } from "../../compiler/plan.ts";
 import { rangeOf } from "./additive.ts";
-import type { Collective } from "./collective.ts";
+import type { Collective, Place } from "./collective.ts";
 import type { Phase, Steps, Tell, Trainer, Training } from "./fit.ts";
 import { settled } from "./fit.ts";
 
@@ -33,6 +33,7 @@ export function sequential({ program, state, around }: Training): Trainer {
 /** Each batch, or each `size` batches, in parts that are added in one tree by rank; all members update alike. */
 export function allreduce({ program, members, state, around }: Training, { perWorker }: Of<"allreduce">): Trainer {
   const phases = program.phases();
+  const summed = phases.map(summedIn);
   const { rank, size } = members;
   const tellNothing: Tell = () => {};
   return {
@@ -48,7 +49,7 @@ export function allreduce({ program, members, state, around }: Training, { perWo
       const tell: Tell = rank === 0 ? (name, value) => around.metric(name, step, value) : tellNothing;
       for (const [number, phase] of phases.entries()) {
         const made = part === null ? null : yield* settled(phase.parts(state, part, epoch, step));
-        const combined = combine(members, phase, made as readonly unknown[] | null, share, number);
+        const combined = combine(members, phase, summed[number]!, made as readonly unknown[] | null, share);
         yield* settled(phase.apply(state, combined, epoch, step, tell));
       }
     },
@@ -69,34 +70,49 @@ function partsOf(batch: unknown, size: number): readonly (readonly unknown[])[] 
 
 const rowsOf = (batch: unknown): number => (Array.isArray(batch) ? batch.length : 1);
 
-/** Means are weighted by rows. What can't be added is handed round. */
-function combine(members: Collective, { combiners }: Phase, parts: readonly unknown[] | null, share: number, phase: number): unknown[] {
+/** What can't be added is handed round. */
+function combine(
+  members: Collective,
+  { combiners }: Phase,
+  { summed, place }: Summed,
+  parts: readonly unknown[] | null,
+  share: number,
+): unknown[] {
   const combined: unknown[] = new Array(combiners.length).fill(null);
-  for (const [name, weight] of [
-    ["mean", share],
-    ["sum", share === 0 ? 0 : 1],
-  ] as const) {
-    const places = combiners.flatMap((one, place) => (one === name ? [place] : []));
-    if (places.length === 0) continue;
-    const own = parts && places.map((place) => parts[place]);
-    const whole = members.sum(own, weight, `${phase}.${name}`) as readonly unknown[];
-    places.forEach((place, i) => {
-      combined[place] = whole[i];
+  if (summed.length > 0) {
+    const sums = members.sum(parts && summed.map((at) => parts[at]), share, place);
+    summed.forEach((at, i) => {
+      combined[at] = sums[i];
     });
   }
-  combiners.forEach((name, place) => {
-    if (name === "mean" || name === "sum") return;
-    const all = members.exchange(parts === null ? null : { part: parts[place] }) as readonly ({ readonly part: unknown } | null)[];
+  combiners.forEach(({ name }, at) => {
+    if (isSum(name)) return;
+    const all = members.exchange(parts && { part: parts[at] }) as readonly ({ readonly part: unknown } | null)[];
     const here = all.flatMap((one) => (one ? [one.part] : []));
-    combined[place] = name === "concat" ? (here as readonly unknown[][]).flat() : Math[name as "min" | "max"](...(here as number[]));
+    combined[at] = name === "concat" ? (here as readonly unknown[][]).flat() : Math[name as "min" | "max"](...(here as number[]));
   });
   return combined;
+}
+
+const isSum = (name: string): boolean => name === "mean" || name === "sum";
+
+/** Which of a phase's parts are added up, in one go. */
+interface Summed {
+  readonly summed: readonly number[];
+  readonly place: Place;
+}
+
+function summedIn({ combiners }: Phase, number: number): Summed {
+  const summed = combiners.flatMap(({ name }, at) => (isSum(name) ? [at] : []));
+  const means = summed.map((at) => combiners[at]!.name === "mean");
+  return { summed, place: { name: String(number), means, borrowed: summed.map((at) => combiners[at]!.borrowed) } };
 }
 
 /** Each member folds every `size`th batch alone. */
 export function average({ program, members, state, around }: Training, { everySteps }: Of<"average">): Trainer {
   const { rank, size } = members;
-  const averaged = (): readonly unknown[] => members.sum(state, 1 / size, "state") as readonly unknown[];
+  const place: Place = { name: "state", means: state.map(() => true), borrowed: state.map(() => false) };
+  const averaged = (): readonly unknown[] => members.sum(state, 1 / size, place);
   const meet = (): readonly unknown[] => {
     const mean = averaged();
     state.splice(0, state.length, ...mean);

@@ -7,8 +7,8 @@ import { downpour, hogwild, parameterServer } from "./shared.ts";
 
 /** What the program says of a batch, cut where parts are combined. The phases of one step share the names that they bind. */
 export interface Phase {
-  /** How each part is combined: `mean`, `sum`, `min`, `max`, `concat`. */
-  readonly combiners: readonly string[];
+  /** How each part is combined: `mean`, `sum`, `min`, `max`, `concat`; `borrowed`: what comes of it is read in this step alone. */
+  readonly combiners: readonly { readonly name: string; readonly borrowed: boolean }[];
   /** At a worker, of its part of a batch. */
   parts(state: readonly unknown[], batch: unknown, epoch: number, step: number): unknown;
   /** Once for all: changes `state`, which is what is carried, in order. */
@@ -190,7 +190,7 @@ const ALONE: Collective = {
   barrier() {},
   checkAborted() {},
   exchange: (value) => [value],
-  sum: (value) => value,
+  sum: (values) => values!,
 };
 
 function trainerOf(architecture: Architecture, training: Training): Trainer {

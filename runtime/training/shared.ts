@@ -4,7 +4,7 @@
 // `staleness`, in updates.
 import type { Architecture } from "../../compiler/plan.ts";
 import type { Flat, FloatArray, Layout } from "./additive.ts";
-import { flatten, layoutOf, newArray, Plot, rangeOf, unflatten } from "./additive.ts";
+import { flatten, layoutOf, newArray, ownersOf, Plot, rangeOf, unflatten } from "./additive.ts";
 import type { Collective } from "./collective.ts";
 import { addInTree, inTree } from "./collective.ts";
 import type { Phase, Steps, Tell, Trainer, Training } from "./fit.ts";
@@ -369,7 +369,7 @@ export function parameterServer({ program, members, state, around }: Training, {
     const place = (batch: number, from: number) => (batch * size + from) * bytes;
     return {
       layout,
-      means: meansIn(layout, phase.combiners),
+      means: meansIn(layout, phase),
       plots: Array.from({ length: window }, (_, batch) =>
         Array.from({ length: size }, (__, from) => new Plot(layout, memory, place(batch, from))),
       ),
@@ -455,17 +455,10 @@ interface Pushes {
   readonly means: { readonly numbers: readonly boolean[]; readonly arrays: readonly boolean[] };
 }
 
-function meansIn({ shape }: Layout, combiners: readonly string[]): Pushes["means"] {
-  const means = { numbers: [] as boolean[], arrays: [] as boolean[] };
-  const visit = (one: Layout["shape"], isMean: boolean): void => {
-    if (one.kind === "number") means.numbers.push(isMean);
-    else if (one.kind === "array") means.arrays.push(isMean);
-    else if (one.kind === "list") for (const item of one.items) visit(item, isMean);
-    else if (one.kind === "record") for (const [, field] of one.fields) visit(field, isMean);
-  };
-  if (shape.kind !== "list") throw new Error("bug: parts that aren't a list");
-  shape.items.forEach((item, i) => void visit(item, combiners[i] === "mean"));
-  return means;
+function meansIn(layout: Layout, { combiners }: Phase): Pushes["means"] {
+  const { numbers, arrays } = ownersOf(layout);
+  const isMean = (item: number) => combiners[item]!.name === "mean";
+  return { numbers: numbers.map(isMean), arrays: arrays.map(isMean) };
 }
 
 function rangeLayout(layout: Layout, range: number, of: number): Layout {
