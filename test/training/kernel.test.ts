@@ -13,7 +13,11 @@ it.each([Float32Array, Float64Array])("%p: any numbers, places and lengths", (Fl
     fc.property(numbers, numbers, fc.double(), fc.double(), fc.nat(5), (left, right, x, y, first) => {
       const length = Math.min(left.length, right.length);
       const from = Math.min(first, length);
-      const [a, b, into] = [0, 1024, 2048].map((at) => new Floats(memory.buffer as unknown as ArrayBuffer, at, length)) as [Float64Array, Float64Array, Float64Array];
+      const [a, b, into] = [0, 1024, 2048].map((at) => new Floats(memory.buffer as unknown as ArrayBuffer, at, length)) as [
+        Float64Array,
+        Float64Array,
+        Float64Array,
+      ];
       a.set(left.slice(0, length));
       b.set(right.slice(0, length));
       into.fill(-1);
