@@ -63,6 +63,12 @@ const verbs: readonly Verb[] = [
     load: () => import("./verbs/why.ts"),
   },
   {
+    name: "compare",
+    use: "FILE --schedules A,B,…",
+    summary: "one program's fit under several schedules: time, loss, speed-up",
+    load: () => import("./verbs/compare.ts"),
+  },
+  {
     name: "replay",
     use: "RUN STAGE[n]",
     summary: "one task of a run again, in process, under a debugger",

@@ -172,6 +172,8 @@ export class Plot {
   }
 }
 
+export const bytesOf = ({ numbers, arrays }: Flat): number => arrays.reduce((sum, { byteLength }) => sum + byteLength, 8 * numbers.length);
+
 const padded = (bytes: number) => (bytes + 63) & ~63;
 
 /** Elements `from … to - 1` of an array as one of so many equal ranges. */

@@ -4,7 +4,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { receiveMessageOnPort } from "node:worker_threads";
 import type { Flat, FloatArray, Layout } from "./additive.ts";
-import { flatten, layoutOf, newArray, ownersOf, Plot, rangeOf, unflatten } from "./additive.ts";
+import { bytesOf, flatten, layoutOf, newArray, ownersOf, Plot, rangeOf, unflatten } from "./additive.ts";
 import type { Kernels } from "./kernel.ts";
 import { addWeighted, kernelMemory, kernelsOf } from "./kernel.ts";
 
@@ -16,6 +16,8 @@ export class GangAborted extends Error {
 export interface Collective {
   readonly rank: number;
   readonly size: number;
+  /** What this member has written for the others to read, and copied of what they wrote. */
+  exchangedBytes: number;
   /** Returns when all members have come here. Throws `GangAborted`. */
   barrier(): void;
   /** Throws `GangAborted` where it was: for whoever waits for something else. */
@@ -69,6 +71,7 @@ interface Summing {
 export class SharedCollective implements Collective {
   readonly rank: number;
   readonly size: number;
+  exchangedBytes = 0;
   readonly #cells: Int32Array;
   readonly #ports: readonly (MessagePort | null)[];
   /** One for each place in a step where something is summed. */
@@ -128,7 +131,10 @@ export class SharedCollective implements Collective {
   }
 
   #write({ parts, heads }: Summing, flat: Flat | null, share: number): void {
-    if (flat) parts[this.rank]!.write(flat);
+    if (flat) {
+      parts[this.rank]!.write(flat);
+      this.exchangedBytes += bytesOf(flat);
+    }
     heads[this.rank]![0] = flat ? share : 0;
     heads[this.rank]![1] = PRESENT;
   }
@@ -182,6 +188,7 @@ export class SharedCollective implements Collective {
       if (borrowed[i]!) return sum;
       const array = newArray(layout.arrays[i]!);
       array.set(sum);
+      this.exchangedBytes += array.byteLength;
       return array;
     });
     return unflatten(layout, { numbers, arrays }, like ?? undefined) as readonly unknown[];

@@ -178,6 +178,10 @@ function* run(program: FitProgram, architecture: Architecture, around: Surroundi
     if (rank === 0) save(epoch + 1, 0, states);
   }
   const last = trainer.end();
+  if (size > 1) {
+    const all = members.exchange(members.exchangedBytes) as readonly number[];
+    if (rank === 0) around.metric("exchangedMB", step * stride, all.reduce((sum, bytes) => sum + bytes, 0) / 1e6);
+  }
   return rank === 0 ? program.result(last, memory) : null;
 }
 
@@ -187,6 +191,7 @@ const privately = (value: unknown): unknown => structuredClone(value);
 const ALONE: Collective = {
   rank: 0,
   size: 1,
+  exchangedBytes: 0,
   barrier() {},
   checkAborted() {},
   exchange: (value) => [value],

@@ -45,12 +45,18 @@ class SharedState {
     return unflatten(this.layout, flat, this.#like) as unknown[];
   }
 
+  /** From its owner's memory to the others', or back. */
+  exchanged(arrays: readonly FloatArray[]): void {
+    for (const { byteLength } of arrays) this.#members.exchangedBytes += byteLength;
+  }
+
   /** Its arrays are the shared ones. */
   view(): unknown[] {
     return this.value({ numbers: [...this.plot.numbers], arrays: [...this.plot.arrays] });
   }
 
   copy(): unknown[] {
+    this.exchanged(this.plot.arrays);
     return this.value(this.plot.copy());
   }
 
@@ -109,6 +115,7 @@ export function hogwild({ program, members, state, around }: Training, { atomic 
       after.arrays.forEach((array, i) => {
         const into = arrays[i]!;
         if (array === into) return;
+        shared.exchanged([array]);
         // The first time nobody has kept what was there before.
         if (!anew[i]) into.set(array);
         else if (atomic) addAtomically(into, array, before[i]!);
@@ -180,6 +187,7 @@ export function downpour({ program, members, state, around }: Training, { pushSt
     if (!gathered) return;
     const { layout, sum } = gathered;
     gathered = null;
+    shared.exchanged(sum.arrays);
     shared.lock(LOCK);
     try {
       const clock = Atomics.load(shared.cells, CLOCK);
@@ -352,6 +360,7 @@ export function parameterServer({ program, members, state, around }: Training, {
   const look = (): unknown[] => {
     if (staleness === 0) return shared.value({ numbers: [...numbersOf(0)], arrays: [...shared.plot.arrays] });
     const arrays = shared.plot.arrays.map((array) => array.slice());
+    shared.exchanged(arrays);
     for (let range = 0; range < servers; range++) {
       shared.lock(LOCKS + range);
       for (const [i, array] of arrays.entries()) ranged(array, range).set(ranged(shared.plot.arrays[i]!, range));
@@ -417,6 +426,7 @@ export function parameterServer({ program, members, state, around }: Training, {
         const flat = flatten(parts, pushes.layout);
         if (!flat) throw new RangeError("parts of one batch have values of different layouts");
         pushes.plots[slot]![rank]!.write(flat);
+        shared.exchanged(flat.arrays);
       }
       if (Atomics.add(cells, ARRIVED + slot, 1) === size - 1) {
         Atomics.store(cells, ARRIVED + slot, 0);
