@@ -131,7 +131,8 @@ function* run(program: FitProgram, architecture: Architecture, around: Surroundi
   const begun = (size === 1 ? found : members.exchange(found)[0]) as Checkpoint | null;
   const memory: Memory = begun?.memory ?? { best: [], waited: [], kept: null, has: false };
   const state = [...(begun ? (begun.states[rank] ?? begun.states[0]!) : program.start)];
-  const trainer = trainerOf(architecture, { program, members, state, around });
+  const gathered = rank === 0 ? null : new Gathered();
+  const trainer = trainerOf(architecture, { program, members, state, around: gathered ? { ...around, metric: gathered.metric } : around });
   const { stride, replicated } = trainer;
   const tell =
     (step: number): Tell =>
@@ -167,11 +168,10 @@ function* run(program: FitProgram, architecture: Architecture, around: Surroundi
       if (!stopped && epoch + 1 < program.epochs && isDue()) save(epoch + 1, 0, [trainer.state]);
       continue;
     }
-    // The first member says how it goes on.
-    const said = members.exchange(rank === 0 ? { stopped, saves: !stopped && epoch + 1 < program.epochs && isDue() } : null)[0] as {
-      readonly stopped: boolean;
-      readonly saves: boolean;
-    };
+    // The first member says how it goes on, and tells what the others have tracked: what they told themselves might come after its result.
+    const all = members.exchange(rank === 0 ? { stopped, saves: !stopped && epoch + 1 < program.epochs && isDue() } : gathered?.take());
+    const said = all[0] as { readonly stopped: boolean; readonly saves: boolean };
+    if (rank === 0) for (const told of all.slice(1) as readonly Told[]) tellAll(told, around);
     stopped = said.stopped;
     if (!said.saves) continue;
     const states = (replicated ? [trainer.state] : members.exchange(privately(trainer.state))) as Checkpoint["states"];
@@ -183,6 +183,32 @@ function* run(program: FitProgram, architecture: Architecture, around: Surroundi
     if (rank === 0) around.metric("exchangedMB", step * stride, all.reduce((sum, bytes) => sum + bytes, 0) / 1e6);
   }
   return rank === 0 ? program.result(last, memory) : null;
+}
+
+/** Tracked numbers by name. */
+type Told = ReadonlyMap<string, { readonly steps: number[]; readonly values: number[] }>;
+
+/** What a member has tracked in an epoch. */
+class Gathered {
+  #told = new Map<string, { steps: number[]; values: number[] }>();
+
+  readonly metric = (name: string, step: number, value: number): void => {
+    const known = this.#told.get(name);
+    if (known) {
+      known.steps.push(step);
+      known.values.push(value);
+    } else this.#told.set(name, { steps: [step], values: [value] });
+  };
+
+  take(): Told {
+    const told = this.#told;
+    this.#told = new Map();
+    return told;
+  }
+}
+
+function tellAll(told: Told, { metric }: Surroundings): void {
+  for (const [name, { steps, values }] of told) steps.forEach((step, i) => void metric(name, step, values[i]!));
 }
 
 /** Without memory that others see: what a member's state shares is every other's too. */

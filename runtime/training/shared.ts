@@ -124,10 +124,11 @@ export function hogwild({ program, members, state, around }: Training, { atomic 
       });
       numbers.splice(0, numbers.length, ...after.numbers);
       tell("staleness", Atomics.add(shared.cells, UPDATES, 1) - seen);
-      state.splice(0, state.length, ...shared.value({ numbers, arrays: [...arrays] }));
     },
     endEpoch() {
       members.barrier();
+      // Nobody writes before the epoch's end is over for the first member, which says how it goes on.
+      state.splice(0, state.length, ...shared.value({ numbers, arrays: [...arrays] }));
       return state;
     },
     end() {
