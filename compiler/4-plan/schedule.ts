@@ -224,6 +224,13 @@ function choiceOf(
 ): Choice {
   // What is wrong with the entry itself has been told.
   const options = entry ? readOptions(entry, []) : {};
+  const checkpoint = entry?.options.find((one) => one.name.text === "checkpoint");
+  if (checkpoint && !stages.some(isFit) && entry?.selectors.some(({ path }) => path.join(".") === name))
+    diagnostics.push(
+      report("HR407", { name: "checkpoint", wants: `for a \`fit\`, and \`${name}\` isn't one` }, [
+        at(checkpoint.name.span, "nothing to go on from"),
+      ]),
+    );
   const strategy = entry?.strategy;
   if (!strategy || wrongWords(strategy, name)) return { ...AUTO, options };
   const problem = (diagnostic: Diagnostic): Choice => {

@@ -268,6 +268,7 @@ class RunDriver implements RunListener {
         const batch = this.#state.workers.get(worker.index)?.slots[slot]?.queue[0];
         if (!batch || batch.stage !== stage || batch.attempt !== attempt || batch.next !== first) return;
         if ((batch.rank ?? 0) > 0) {
+          this.#memberFinished(worker, message);
           this.#step({ type: "finished", worker: worker.index, slot, stage, first, count, attempt, runMs, held: "engine" });
           return;
         }
@@ -351,6 +352,15 @@ class RunDriver implements RunListener {
       default:
         return;
     }
+  }
+
+  /** Of a gang: its task is the first member's, its work is all of theirs. */
+  #memberFinished(worker: PoolWorker, { slot, stage, runMs }: Extract<FromHost, { type: "finished" }>): void {
+    const made = this.#state.stages[stage]!;
+    const path = this.#telling.path(made.instance);
+    const startMs = Math.max(0, performance.now() - this.#log.startMs - runMs);
+    const where = { stage: this.#planned(made).id, ...(path === "" ? {} : { instance: path }), worker: worker.link.id, slot };
+    this.#event({ type: "tasks.finished", ...where, first: 0, count: 0, startMs, runMs });
   }
 
   /** Whose doing it is that a slot ended. */

@@ -1,6 +1,7 @@
 // One task of an earlier run again, in this process, from the inputs that the run left: those of a task that failed, or kept results. What it
 // reads and nobody kept is made again first.
 import type { CodeStore, Json, Plan } from "../../compiler/plan.ts";
+import { membersOf } from "../../compiler/plan.ts";
 import type { TaskError } from "../events/events.ts";
 import { InlineWorker } from "../hosts/inline.ts";
 import { decode } from "../objects/codec.ts";
@@ -37,6 +38,9 @@ export interface Replayed {
 /** Null with the reason where the run has no such task. */
 export async function replay(wanted: Replay): Promise<Replayed | { readonly missing: string }> {
   const { stage, instance, block, print } = wanted;
+  const asked = wanted.plan.stages.find(({ id }) => id === stage);
+  if (asked && membersOf(asked.strategy) > 1)
+    return { missing: `\`${stage}\` is trained by ${membersOf(asked.strategy)} members side by side, and one task is run again alone` };
   // A stage in a region comes to life with all that is around it; one of the run itself needs only what it reads.
   const index = wanted.plan.stages.findIndex(({ id }) => id === stage);
   const alone = wanted.plan.stages[index]?.region === undefined;

@@ -399,6 +399,7 @@ class Slot {
     }
 
     const { runner } = prepared;
+    const { members } = context.training ?? {};
     const { params } = this.#run(run);
     const isLeader = (work.assign.rank ?? 0) === 0;
     const { cut } = prepared.stage;
@@ -435,6 +436,7 @@ class Slot {
       }
     }
     answer(outputs.take());
+    if (members instanceof SharedCollective) members.close();
   }
 
   /** In a segment of this thread's own. False where there was no room, which ends the run. */

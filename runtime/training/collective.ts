@@ -84,6 +84,11 @@ export class SharedCollective implements Collective {
     this.size = ports.length;
   }
 
+  /** Nothing more is said. */
+  close(): void {
+    for (const port of this.#ports) port?.close();
+  }
+
   barrier(): void {
     const cells = this.#cells;
     this.checkAborted();

@@ -174,7 +174,7 @@ function* run(program: FitProgram, architecture: Architecture, around: Surroundi
     if (rank === 0) for (const told of all.slice(1) as readonly Told[]) tellAll(told, around);
     stopped = said.stopped;
     if (!said.saves) continue;
-    const states = (replicated ? [trainer.state] : members.exchange(privately(trainer.state))) as Checkpoint["states"];
+    const states = (replicated ? [trainer.state] : members.exchange(trainer.state)) as Checkpoint["states"];
     if (rank === 0) save(epoch + 1, 0, states);
   }
   const last = trainer.end();
@@ -210,9 +210,6 @@ class Gathered {
 function tellAll(told: Told, { metric }: Surroundings): void {
   for (const [name, { steps, values }] of told) steps.forEach((step, i) => void metric(name, step, values[i]!));
 }
-
-/** Without memory that others see: what a member's state shares is every other's too. */
-const privately = (value: unknown): unknown => structuredClone(value);
 
 const ALONE: Collective = {
   rank: 0,

@@ -28,9 +28,10 @@ class SharedState {
     this.layout = layoutOf(state);
     this.#like = state;
     this.#members = members;
-    const memory = members.exchange(members.rank === 0 ? new SharedArrayBuffer(4 * CELLS + Plot.bytes(this.layout)) : null)[0];
+    const from = (4 * cells + 63) & ~63;
+    const memory = members.exchange(members.rank === 0 ? new SharedArrayBuffer(from + Plot.bytes(this.layout)) : null)[0];
     this.cells = new Int32Array(memory as SharedArrayBuffer, 0, cells);
-    this.plot = new Plot(this.layout, memory as SharedArrayBuffer, 4 * CELLS);
+    this.plot = new Plot(this.layout, memory as SharedArrayBuffer, from);
     if (members.rank === 0) this.plot.write(this.flat(state));
     members.barrier();
   }
@@ -85,7 +86,6 @@ class SharedState {
     }
   }
 }
-const CELLS = 4096;
 
 // --- Hogwild --------------------------------------------------------------------------------------------------------------------
 
@@ -270,10 +270,10 @@ export function parameterServer({ program, members, state, around }: Training, {
   const { rank, size } = members;
   const phase = onlyPhase(program.phases());
   const window = (staleness ?? 0) + 1;
-  const shared = new SharedState(members, state, CELLS);
-  const { cells } = shared;
   // One cell for batches that all parts are there of; then of each range its clock and its lock; then of each batch in the window its parts.
   const [COMPLETE, CLOCKS, LOCKS, ARRIVED] = [0, 1, 1 + servers, 1 + 2 * servers];
+  const shared = new SharedState(members, state, ARRIVED + window);
+  const { cells } = shared;
   /** Numbers that stand alone go through the same updates in every range. */
   const numbersMemory = members.exchange(rank === 0 ? new SharedArrayBuffer(8 * servers * Math.max(1, shared.layout.numbers)) : null)[0];
   const numbersOf = (range: number) =>

@@ -49,8 +49,8 @@ function kill(one: TestWorker, signal: NodeJS.Signals): void {
   one.process.kill(signal);
 }
 
-async function program(path: string) {
-  const { plan, code, diagnostics } = await compile(path);
+async function program(path: string, options: Parameters<typeof compile>[1] = {}) {
+  const { plan, code, diagnostics } = await compile(path, options);
   expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
   return { plan: plan!, code };
 }
@@ -142,6 +142,26 @@ describe("over NATS", () => {
       await engine[Symbol.asyncDispose]();
     }
   });
+
+  it("a fit in parts gives the local result on one worker, though that worker is killed; on workers that are too small it says so", async () => {
+    const { plan, code } = await program(digits, { schedule: "together" });
+    const params = { epochs: 6 };
+    await worker("small");
+    const refused = await run(plan, code, { params, engine: { nats: server.url } });
+    expect(refused).toMatchObject({ status: "infrastructure", error: { stage: "model", message: expect.stringContaining("--slots 2") } });
+    const local = await run(plan, code, { params, slots: 2 });
+    const a = await worker("a", 2);
+    await worker("b", 2);
+    const result = await run(plan, code, {
+      params,
+      engine: { nats: server.url },
+      onEvent(event) {
+        if (event.type === "stage.progress" && event.done === 2) kill(a, "SIGKILL");
+      },
+    });
+    expect(result.error).toBeNull();
+    expect(result.outputs).toEqual(local.outputs);
+  }, 60_000);
 
   it("so does a bundle, from an empty folder", async () => {
     await worker("a");
