@@ -89,7 +89,10 @@ export function compared(contenders: readonly Contender[], metric: string | null
       last: lasts[i]!,
       results: Object.fromEntries(names.map((name) => [name, median(samples.flatMap(({ results }) => results.get(name) ?? []))!])),
       exchangedMB: median(exchanged),
-      staleness: stale.length === 0 ? null : { mean: stale.reduce((sum, one) => sum + one, 0) / stale.length, most: Math.max(...stale) },
+      staleness:
+        stale.length === 0
+          ? null
+          : { mean: stale.reduce((sum, one) => sum + one, 0) / stale.length, most: stale.reduce((a, b) => Math.max(a, b)) },
       share: speedUp / (members > 1 ? ceiling : 1),
     };
   });
@@ -169,7 +172,7 @@ export function comparisonPicture(contenders: readonly Contender[], { metric, ta
   const [width, height, left, right, top, bottom] = [760, 400, 64, 190, 44, 44];
   const endMs = Math.max(1, ...lines.map(({ atMs }) => atMs.at(-1) ?? 0));
   const most = percentileOf(finite, 0.99);
-  const least = Math.min(...finite, target ?? Number.POSITIVE_INFINITY);
+  const least = finite.reduce((a, b) => Math.min(a, b), target ?? Number.POSITIVE_INFINITY);
   // Where the best is far below the worst, what matters would be a line at the bottom.
   const isLog = least > 0 && most / least > 20;
   const scale = (value: number) => (isLog ? Math.log(value) : value);

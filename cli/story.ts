@@ -130,7 +130,7 @@ export function storyOf(plan: Plan, events: readonly RunEvent[]): RunStory {
         break;
     }
   }
-  return { stages: found, batches, curves: [...curves.values()], workers, log, atMs: events.at(-1)?.atMs ?? 0, end };
+  return { stages: found, batches, curves: [...curves.values()].map(byStep), workers, log, atMs: events.at(-1)?.atMs ?? 0, end };
 }
 
 /** Stages whose innermost instance is an iteration. */
@@ -152,3 +152,11 @@ function loopStages(plan: Plan): ReadonlySet<string> {
 const blank = (stage: string): StageStory => ({
   ...{ stage, state: "waiting", tasks: 0, done: 0, reused: 0, startMs: null, endMs: null, busyMs: 0, failures: [], lost: 0 },
 });
+
+/** Members of a gang tell what they tracked one after another. */
+function byStep(curve: Curve): Curve {
+  const { name, steps, values } = curve;
+  if (steps.every((step, i) => i === 0 || steps[i - 1]! <= step)) return curve;
+  const order = steps.map((_, i) => i).sort((a, b) => steps[a]! - steps[b]!);
+  return { name, steps: order.map((i) => steps[i]!), values: order.map((i) => values[i]!) };
+}

@@ -9,7 +9,7 @@ import { nodeSources } from "../../compiler/sources.ts";
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import { run as runPlan } from "../../runtime/index.ts";
-import type { Contender, Sample } from "../comparison.ts";
+import type { Contender, Sample, TimedCurve } from "../comparison.ts";
 import { compared, comparisonPicture, comparisonText, firstMetric } from "../comparison.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments, readCount } from "../flags.ts";
@@ -182,7 +182,8 @@ async function sampleOf(
   params: { readonly [name: string]: Json },
   slots: number | null,
 ): Promise<Sample | { readonly message: string; readonly exitCode: number }> {
-  const [curves, results] = [new Map<string, { atMs: number[]; values: number[] }>(), new Map<string, number>()];
+  const points = new Map<string, { step: number; value: number; atMs: number }[]>();
+  const results = new Map<string, number>();
   let beganMs = 0;
   let fitMs = 0;
   const { status, error, outputs } = await runPlan(plan, code, {
@@ -193,21 +194,28 @@ async function sampleOf(
       if (event.type === "stage.started") beganMs = event.atMs;
       else if (event.type === "stage.finished") fitMs = event.atMs - beganMs;
       else if (event.type === "metric") {
-        const curve = curves.get(event.name) ?? { atMs: [], values: [] };
-        curves.set(event.name, curve);
+        const known = points.get(event.name) ?? [];
+        points.set(event.name, known);
         // They came since the last that was heard.
-        const fromMs = curve.atMs.at(-1) ?? 0;
+        const fromMs = known.at(-1)?.atMs ?? 0;
         const spread = (event.atMs - beganMs - fromMs) / Math.max(1, event.values.length);
         event.values.forEach((value, i) => {
-          curve.atMs.push(fromMs + (i + 1) * spread);
-          curve.values.push(value);
+          known.push({ step: event.steps[i]!, value, atMs: fromMs + (i + 1) * spread });
         });
       }
     },
   });
   if (status !== "ok") return { message: error?.message ?? status, exitCode: status === "failed" ? 1 : 2 };
   for (const [name, value] of Object.entries(outputs)) if (typeof value === "number") results.set(name, value);
-  return { fitMs, curves, results };
+  return { fitMs, curves: new Map([...points].map(([name, told]) => [name, inOrder(told)])), results };
+}
+
+/** What members but the first have tracked comes at an epoch's end: no later than what followed it. */
+function inOrder(told: readonly { readonly step: number; readonly value: number; readonly atMs: number }[]): TimedCurve {
+  const points = [...told].sort((a, b) => a.step - b.step);
+  const atMs = points.map((point) => point.atMs);
+  for (let i = atMs.length - 2; i >= 0; i--) atMs[i] = Math.min(atMs[i]!, atMs[i + 1]!);
+  return { atMs, values: points.map(({ value }) => value) };
 }
 
 /** How much more so many threads do than one. */

@@ -63,6 +63,16 @@ describe("a comparison", () => {
     expect(picture).not.toMatch(/NaN|Infinity/);
   });
 
+  it("is there for long curves too", () => {
+    const values = Array.from({ length: 300_000 }, (_, i) => 1000 / (1 + i));
+    const long = contenders.map((one) => ({ ...one, samples: [sample(1000, values, { stale: values })] }));
+    const comparison = compared(long, "loss", null);
+    expect(comparison.standings[0]!.staleness!.most).toBe(1000);
+    const picture = comparisonPicture(long, comparison, "x");
+    expect(picture.length).toBeLessThan(50_000);
+    expect(picture).not.toMatch(/NaN|Infinity/);
+  });
+
   it("says nothing of what nobody tracks", () => {
     const bare = contenders.map((one) => ({ ...one, samples: [{ ...one.samples[0]!, curves: new Map() }] }));
     const comparison = compared(bare, null, null);
