@@ -281,7 +281,9 @@ export function parameterServer({ program, members, state, around }: Training, {
   if (rank === 0) for (let range = 0; range < servers; range++) numbersOf(range).set(shared.flat(state).numbers);
   members.barrier();
   let pushes: Pushes | null = null;
+  /** Batches that this member has pushed its part of, and the step of the first of them. */
   let clock = 0;
+  let firstStep = 0;
 
   const ranged = (array: FloatArray, range: number) => array.subarray(...rangeOf(array.length, range, servers));
   const rangeState = (range: number): unknown[] =>
@@ -305,13 +307,13 @@ export function parameterServer({ program, members, state, around }: Training, {
     });
   };
 
-  const combinedOf = (batch: number, range: number): readonly unknown[] => {
+  const combinedOf = (batch: number, range: number, of = servers): readonly unknown[] => {
     const { layout, plots, shares, means } = pushes!;
     const slot = batch % window;
     const here = plots[slot]!.flatMap((plot, from) => (shares[slot]![from]! > 0 ? [{ plot, share: shares[slot]![from]! }] : []));
     const weights = (isMean: boolean) => here.map(({ share }) => (isMean ? share : 1));
     const arrays = layout.arrays.map(({ type, length }, i): FloatArray => {
-      const [from, to] = rangeOf(length, range, servers);
+      const [from, to] = rangeOf(length, range, of);
       const sum = newArray({ type, length: to - from });
       const parts = here.map(({ plot }) => plot.arrays[i]!.subarray(from, to));
       addInTree(parts, weights(means.arrays[i]!), sum, 0, to - from);
@@ -324,15 +326,37 @@ export function parameterServer({ program, members, state, around }: Training, {
     return unflatten(layout, { numbers: values, arrays }) as readonly unknown[];
   };
 
+  /**
+   * What `@elementwise` promises, for the first batch: an update in ranges gives the bits that it gives as a whole. On copies, and before anybody
+   * applies anything.
+   */
+  const holdToLaw = function* (epoch: number, step: number): Steps<void> {
+    const numbers = () => [...numbersOf(0)];
+    const whole = shared.value({ numbers: numbers(), arrays: shared.plot.arrays.map((array) => array.slice()) });
+    yield* settled(phase.apply(whole, combinedOf(0, 0, 1), epoch, step, tellNothing));
+    const { arrays } = shared.flat(whole);
+    for (let range = 0; range < servers; range++) {
+      const part = shared.value({ numbers: numbers(), arrays: shared.plot.arrays.map((array) => ranged(array, range).slice()) });
+      yield* settled(phase.apply(part, combinedOf(0, range), epoch, step, tellNothing));
+      const flat = flatten(part, rangeLayout(shared.layout, range, servers));
+      if (!flat?.arrays.every((array, i) => ranged(arrays[i]!, range).every((value, at) => Object.is(value, array[at]))))
+        throw new RangeError(
+          "the update isn't made number by number, as `@elementwise` says: done in ranges it gives something else than done as a whole",
+        );
+    }
+  };
+
   /** Does what there is to do at any range that nobody is at. */
-  const serve = function* (epoch: number, step: number): Steps<void> {
+  const serve = function* (epoch: number): Steps<void> {
     for (let i = 0; i < servers; i++) {
       const range = (i + rank) % servers;
       while (Atomics.load(cells, CLOCKS + range) < Atomics.load(cells, COMPLETE) && shared.tryLock(LOCKS + range)) {
         try {
           const batch = Atomics.load(cells, CLOCKS + range);
           if (batch >= Atomics.load(cells, COMPLETE)) break;
-          const tell: Tell = range === 0 ? (name, value) => around.metric(name, batch, value) : tellNothing;
+          // Whoever does it may be at another step by now.
+          const step = batch + firstStep;
+          const tell: Tell = range === 0 ? (name, value) => around.metric(name, step, value) : tellNothing;
           yield* applied(range, combinedOf(batch, range), epoch, step, tell);
           Atomics.store(cells, CLOCKS + range, batch + 1);
           Atomics.notify(cells, CLOCKS + range);
@@ -343,9 +367,9 @@ export function parameterServer({ program, members, state, around }: Training, {
     }
   };
 
-  const waitUntil = function* (least: number, epoch: number, step: number): Steps<void> {
+  const waitUntil = function* (least: number, epoch: number): Steps<void> {
     while (leastClock() < least) {
-      yield* serve(epoch, step);
+      yield* serve(epoch);
       for (let range = 0; range < servers; range++) {
         const now = Atomics.load(cells, CLOCKS + range);
         if (now >= least) continue;
@@ -375,7 +399,10 @@ export function parameterServer({ program, members, state, around }: Training, {
     const layout = layouts.find((one) => one !== null);
     if (!layout) throw new RangeError("a batch without rows has no mean");
     const bytes = Plot.bytes(layout);
-    const memory = members.exchange(rank === 0 ? new SharedArrayBuffer(window * size * (bytes + 64)) : null)[0] as SharedArrayBuffer;
+    const sharesBytes = (8 * size + 63) & ~63;
+    const memory = members.exchange(
+      rank === 0 ? new SharedArrayBuffer(window * (size * bytes + sharesBytes)) : null,
+    )[0] as SharedArrayBuffer;
     const place = (batch: number, from: number) => (batch * size + from) * bytes;
     return {
       layout,
@@ -383,7 +410,7 @@ export function parameterServer({ program, members, state, around }: Training, {
       plots: Array.from({ length: window }, (_, batch) =>
         Array.from({ length: size }, (__, from) => new Plot(layout, memory, place(batch, from))),
       ),
-      shares: Array.from({ length: window }, (_, batch) => new Float64Array(memory, window * size * bytes + batch * size * 64, size)),
+      shares: Array.from({ length: window }, (_, batch) => new Float64Array(memory, window * size * bytes + batch * sharesBytes, size)),
     };
   };
 
@@ -392,9 +419,10 @@ export function parameterServer({ program, members, state, around }: Training, {
     stride: 1,
     replicated: false,
     *step(batches, at, epoch, step): Steps<void> {
+      firstStep = step - clock;
       const rows = batches[at] as readonly unknown[];
       const part = rows.slice(...rangeOf(rows.length, rank, size));
-      if (staleness !== null) yield* waitUntil(clock - staleness, epoch, step);
+      if (staleness !== null) yield* waitUntil(clock - staleness, epoch);
       // Without a bound a range's clock counts what was applied to it.
       const seen = staleness === null ? Atomics.load(cells, CLOCKS) : leastClock();
       if (staleness !== null) around.metric("staleness", step, clock - seen);
@@ -430,15 +458,16 @@ export function parameterServer({ program, members, state, around }: Training, {
         shared.exchanged(flat.arrays);
       }
       if (Atomics.add(cells, ARRIVED + slot, 1) === size - 1) {
+        if (clock === 0 && servers > 1) yield* holdToLaw(epoch, step);
         Atomics.store(cells, ARRIVED + slot, 0);
         Atomics.store(cells, COMPLETE, clock + 1);
         Atomics.notify(cells, COMPLETE);
       }
       clock++;
-      yield* serve(epoch, step);
+      yield* serve(epoch);
     },
     *flush(epoch) {
-      if (staleness !== null) yield* waitUntil(clock, epoch, clock);
+      if (staleness !== null) yield* waitUntil(clock, epoch);
     },
     endEpoch() {
       members.barrier();

@@ -85,6 +85,31 @@ describe("batches in parts", () => {
     expect((await trained(schedule, EPOCH)).model).toEqual((await trained("plain_allreduce", EPOCH)).model);
   });
 
+  it("a rate goes by the batch's step, whoever applies the batch", async () => {
+    const params = { rows: 1000, epochs: 3, batch: 10 };
+    const [parts, ranges] = [await trained("falling_allreduce", params), await trained("falling_ranges", params)];
+    expect(ranges.model).toEqual(parts.model);
+    const stale = await trained("falling_stale", params);
+    const rates = tracked(stale.events, "rate").sort(([a], [b]) => a - b);
+    expect(rates.map(([step]) => step)).toEqual(Array.from({ length: 300 }, (_, step) => step));
+    for (const [step, rate] of rates) expect(rate).toBeCloseTo(0.5 / (1 + 0.2 * step), 12);
+  });
+
+  it("an update that only says that it works number by number is found out", async () => {
+    const { status, error } = await run("unlawful_ranges");
+    expect(status).toBe("failed");
+    expect(error).toMatchObject({ stage: "model", message: expect.stringContaining("isn't made number by number") });
+    await trained("unlawful", STEP);
+  });
+
+  it("fits of a `for` take their turns", async () => {
+    const [parts, fold] = [await run("several_allreduce", EPOCH), await run("several", EPOCH)];
+    expect(parts.error).toBeNull();
+    const [found, wanted] = [parts.outputs.models as Weights[], fold.outputs.models as Weights[]];
+    expect(found.length).toBe(3);
+    for (const [i, model] of found.entries()) expect(distance(model, wanted[i]!)).toBeLessThan(1e-4);
+  });
+
   it("parts may wait, at servers too", async () => {
     expect((await trained("later_ps", EPOCH)).model).toEqual((await trained("later_allreduce", EPOCH)).model);
   });
