@@ -25,7 +25,8 @@ export interface Flat {
   readonly arrays: FloatArray[];
 }
 
-export function layoutOf(value: unknown): Layout {
+/** `strict`: all of it is to be added, so that what can't be is an error; else what has no numbers stays as it is. */
+export function layoutOf(value: unknown, { strict }: { readonly strict: boolean }): Layout {
   const arrays: { type: "f32" | "f64"; length: number }[] = [];
   let numbers = 0;
   const words: string[] = [];
@@ -58,6 +59,12 @@ export function layoutOf(value: unknown): Layout {
       words.push("}");
       return { kind: "record", fields };
     }
+    const isMade = typeof one === "object" && one !== null && !ArrayBuffer.isView(one) && !(one instanceof Date);
+    // What a class has made might hold numbers that would be left out without a word.
+    if (strict || isMade)
+      throw new TypeError(
+        `training over several members adds up numbers, \`Float32Array\` and \`Float64Array\`, and records and lists of those, not ${isMade ? `a \`${one.constructor?.name ?? "value"}\`` : one === null ? "null" : ArrayBuffer.isView(one) ? `a \`${one.constructor.name}\`` : `a ${typeof one}`}`,
+      );
     words.push("-");
     return { kind: "other", value: one };
   };

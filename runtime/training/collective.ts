@@ -34,6 +34,8 @@ export interface Collective {
 /** A place in a program where values are summed. */
 export interface Place {
   readonly name: string;
+  /** Whether what has no numbers stays as each member has it; else it is an error. */
+  readonly partly: boolean;
   /** By value: whether it is a mean. */
   readonly means: readonly boolean[];
   /** By value: whether its arrays are read until the next sum here and no longer, so that they needn't be copied. */
@@ -145,8 +147,8 @@ export class SharedCollective implements Collective {
   }
 
   /** Members that have nothing learn the layout from those that have. */
-  #agree(values: readonly unknown[] | null, { name, means, borrowed }: Place): Summing {
-    const layouts = this.exchange(values && layoutOf(values)) as readonly (Layout | null)[];
+  #agree(values: readonly unknown[] | null, { name, partly, means, borrowed }: Place): Summing {
+    const layouts = this.exchange(values && layoutOf(values, { strict: !partly })) as readonly (Layout | null)[];
     const layout = layouts.find((one) => one !== null);
     if (!layout) throw new RangeError("a batch without rows has no mean");
     const other = layouts.find((one) => one !== null && one.key !== layout.key);

@@ -44,11 +44,13 @@ export function allreduce({ program, members, state, around }: Training, { perWo
       const parts = perWorker ? batches.slice(at, at + size) : partsOf(batches[at], size);
       const rows = parts.map(rowsOf);
       const all = rows.reduce((sum, count) => sum + count, 0);
-      const part = rank < parts.length && rows[rank]! > 0 ? parts[rank] : null;
-      const share = part === null ? 0 : rows[rank]! / all;
+      // Batches without rows are the first member's.
+      const has = all === 0 ? rank === 0 : rank < parts.length && rows[rank]! > 0;
+      const part = has ? parts[rank] : null;
+      const share = all === 0 ? Number(has) : has ? rows[rank]! / all : 0;
       const tell: Tell = rank === 0 ? (name, value) => around.metric(name, step, value) : tellNothing;
       for (const [number, phase] of phases.entries()) {
-        const made = part === null ? null : yield* settled(phase.parts(state, part, epoch, step));
+        const made = !has ? null : yield* settled(phase.parts(state, part, epoch, step));
         const combined = combine(members, phase, summed[number]!, made as readonly unknown[] | null, share);
         yield* settled(phase.apply(state, combined, epoch, step, tell));
       }
@@ -105,13 +107,13 @@ interface Summed {
 function summedIn({ combiners }: Phase, number: number): Summed {
   const summed = combiners.flatMap(({ name }, at) => (isSum(name) ? [at] : []));
   const means = summed.map((at) => combiners[at]!.name === "mean");
-  return { summed, place: { name: String(number), means, borrowed: summed.map((at) => combiners[at]!.borrowed) } };
+  return { summed, place: { name: String(number), partly: false, means, borrowed: summed.map((at) => combiners[at]!.borrowed) } };
 }
 
 /** Each member folds every `size`th batch alone. */
 export function average({ program, members, state, around }: Training, { everySteps }: Of<"average">): Trainer {
   const { rank, size } = members;
-  const place: Place = { name: "state", means: state.map(() => true), borrowed: state.map(() => false) };
+  const place: Place = { name: "state", partly: true, means: state.map(() => true), borrowed: state.map(() => false) };
   const averaged = (): readonly unknown[] => members.sum(state, 1 / size, place);
   const meet = (): readonly unknown[] => {
     const mean = averaged();
@@ -130,6 +132,8 @@ export function average({ program, members, state, around }: Training, { everySt
       if (everySteps !== null && ++taken % everySteps === 0) meet();
     },
     endEpoch() {
+      // Epochs begin alike, so that one that is begun again after a loss is the same.
+      taken = 0;
       if (everySteps !== null) return meet();
       // An epoch's end is about the average; members go on from their own.
       return program.after ? averaged() : state;

@@ -25,7 +25,7 @@ class SharedState {
   readonly #members: Collective;
 
   constructor(members: Collective, state: readonly unknown[], cells: number) {
-    this.layout = layoutOf(state);
+    this.layout = layoutOf(state, { strict: false });
     this.#like = state;
     this.#members = members;
     const from = (4 * cells + 63) & ~63;
@@ -215,7 +215,7 @@ export function downpour({ program, members, state, around }: Training, { pushSt
         shared.unlock(LOCK);
       }
       const parts = (yield* settled(phase.parts(state, batches[own], epoch, step))) as readonly unknown[];
-      const layout = gathered?.layout ?? layoutOf(parts);
+      const layout = gathered?.layout ?? layoutOf(parts, { strict: true });
       const flat = flatten(parts, layout);
       if (!flat) throw new RangeError("parts of batches have values of different layouts");
       gathered = { layout, sum: gathered ? added(gathered.sum, flat) : copied(flat) };
@@ -395,7 +395,7 @@ export function parameterServer({ program, members, state, around }: Training, {
   };
 
   const agree = (parts: readonly unknown[] | null): Pushes => {
-    const layouts = members.exchange(parts && layoutOf(parts)) as readonly (Layout | null)[];
+    const layouts = members.exchange(parts && layoutOf(parts, { strict: true })) as readonly (Layout | null)[];
     const layout = layouts.find((one) => one !== null);
     if (!layout) throw new RangeError("a batch without rows has no mean");
     const bytes = Plot.bytes(layout);
@@ -421,13 +421,16 @@ export function parameterServer({ program, members, state, around }: Training, {
     *step(batches, at, epoch, step): Steps<void> {
       firstStep = step - clock;
       const rows = batches[at] as readonly unknown[];
+      // A batch without rows is the first member's.
+      const isEmpty = rows.length === 0;
       const part = rows.slice(...rangeOf(rows.length, rank, size));
+      const has = part.length > 0 || (isEmpty && rank === 0);
       if (staleness !== null) yield* waitUntil(clock - staleness, epoch);
       // Without a bound a range's clock counts what was applied to it.
       const seen = staleness === null ? Atomics.load(cells, CLOCKS) : leastClock();
       if (staleness !== null) around.metric("staleness", step, clock - seen);
       const local = look();
-      const parts = part.length === 0 ? null : ((yield* settled(phase.parts(local, part, epoch, step))) as readonly unknown[]);
+      const parts = has ? ((yield* settled(phase.parts(local, part, epoch, step))) as readonly unknown[]) : null;
       pushes ??= agree(parts);
       if (staleness === null) {
         if (parts)
@@ -450,7 +453,7 @@ export function parameterServer({ program, members, state, around }: Training, {
         return;
       }
       const slot = clock % window;
-      pushes.shares[slot]![rank] = part.length / rows.length;
+      pushes.shares[slot]![rank] = isEmpty ? Number(has) : part.length / rows.length;
       if (parts) {
         const flat = flatten(parts, pushes.layout);
         if (!flat) throw new RangeError("parts of one batch have values of different layouts");

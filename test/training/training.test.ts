@@ -95,6 +95,18 @@ describe("batches in parts", () => {
     for (const [step, rate] of rates) expect(rate).toBeCloseTo(0.5 / (1 + 0.2 * step), 12);
   });
 
+  it("a batch may be of any size, and without rows", async () => {
+    const [parts, fold] = [await trained("gaps_allreduce", EPOCH), await trained("gaps", EPOCH)];
+    expect(distance(parts.model, fold.model)).toBeLessThan(1e-4);
+    expect((await trained("gaps_ranges", EPOCH)).model).toEqual(parts.model);
+  });
+
+  it("what a class keeps to itself is refused, not left out", async () => {
+    await trained("opaque", STEP);
+    const { error } = await run("opaque_allreduce", STEP);
+    expect(error).toMatchObject({ stage: "model", message: expect.stringContaining("not a `Hidden`") });
+  });
+
   it("an update that only says that it works number by number is found out", async () => {
     const { status, error } = await run("unlawful_ranges");
     expect(status).toBe("failed");
