@@ -1,6 +1,6 @@
 // A `fit` of a plan as JavaScript: its program for the runtime's training, with the body of a step whole, and where batches are cut also in
 // phases between combinations. Must not know architectures, nor how batches come.
-import type { EpochStatement, FitExpr, FitStatement } from "../../compiler/plan.ts";
+import type { EpochStatement, Expr, FitExpr, FitStatement } from "../../compiler/plan.ts";
 import type { Frame, Local, Scope, Writer } from "./expressions.ts";
 import { bug, declarations, quote } from "./expressions.ts";
 
@@ -21,7 +21,11 @@ export class FitWriter {
     const carried = expr.carried.map(({ name }, i): [string, Local] => [name, { js: `${state}[${i}]`, own: true }]);
     const inStep: Scope = new Map([...inEpoch, ...carried]);
     const inBody: Scope = new Map([...inStep, [expr.batch, { js: batch, own: false }]]);
-    const over = this.closure([epoch, step], own, (inner) => [`return h.allRows(${this.writer.expression(expr.over, inEpoch, inner)});`]);
+    const rows = this.writer.fresh();
+    const { same, differs } = cutWhereSame(expr.over);
+    const once = same === null ? [] : [`const ${rows} = ${this.writer.expression(same, scope, own)};`];
+    const inOver: Scope = new Map([...inEpoch, [SAME_ROWS, { js: rows, own: false }]]);
+    const over = this.closure([epoch, step], own, (inner) => [`return h.allRows(${this.writer.expression(differs, inOver, inner)});`]);
     const [outer, outerAlone, outerPhase] = [this.writer.inFit, this.writer.alone, this.writer.phase];
     this.writer.inFit = true;
     this.writer.alone = expr.carried.length === 1;
@@ -46,6 +50,7 @@ export class FitWriter {
         );
     const lines = [
       ...starts,
+      ...once,
       "return h.train({",
       `start: [${names.join(", ")}],`,
       `epochs: h.epochs(${count}),`,
@@ -207,6 +212,18 @@ export class FitWriter {
     }
   }
 }
+
+/** No name of a program has such a sign. */
+const SAME_ROWS = "#rows";
+
+/** The longest beginning of a chain of rows that is the same in every epoch, to be computed once, and the rest. */
+function cutWhereSame(over: Expr): { readonly same: Expr | null; readonly differs: Expr } {
+  if (over.op !== "data" || over.name === "range") return { same: null, differs: over };
+  if (!readsAny(over, EPOCH_NAMES)) return { same: over, differs: { op: "local", name: SAME_ROWS } };
+  const { same, differs } = cutWhereSame(over.source);
+  return { same, differs: { ...over, source: differs } };
+}
+const EPOCH_NAMES: ReadonlySet<string> = new Set(["epoch", "step"]);
 
 /** A step's code between two combinations, as it is written. */
 export interface OpenPhase {
