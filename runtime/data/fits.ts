@@ -65,12 +65,9 @@ export class FitWriter {
     return this.writer.called(lines, own, frame);
   }
 
-  /** A function of its own around statements; asynchronous where they are, and then so is `frame`. */
   private closure(parameters: readonly string[], frame: Frame, write: (inner: Frame) => readonly string[]): string {
     const inner: Frame = { async: false, hoisted: [] };
-    const lines = write(inner);
-    if (inner.async) frame.async = true;
-    return `${inner.async ? "async " : ""}(${parameters.join(", ")}) => {\n${[...declarations(inner), ...lines].join("\n")}\n}`;
+    return closed(parameters, inner, write(inner), frame);
   }
 
   /**
@@ -87,12 +84,8 @@ export class FitWriter {
     let bound = new Set<string>();
     const close = () => {
       const gives = open.partials.map(({ js }) => js).join(", ");
-      const closed = (parameters: readonly string[], inner: Frame, lines: readonly string[]) => {
-        if (inner.async) frame.async = true;
-        return `${inner.async ? "async " : ""}(${parameters.join(", ")}) => {\n${[...declarations(inner), ...lines].join("\n")}\n}`;
-      };
-      const parts = closed([state!, batch!, epoch!, step!], open.parts, [...open.partLines, `return [${gives}];`]);
-      const apply = closed([state!, open.combined, epoch!, step!, "tell"], open.apply, open.applyLines);
+      const parts = closed([state!, batch!, epoch!, step!], open.parts, [...open.partLines, `return [${gives}];`], frame);
+      const apply = closed([state!, open.combined, epoch!, step!, "tell"], open.apply, open.applyLines, frame);
       written.push(
         `{ combiners: ${quote(open.partials.map(({ name, borrowed }) => ({ name, borrowed })))}, parts: ${parts}, apply: ${apply} }`,
       );
@@ -211,6 +204,12 @@ export class FitWriter {
       }
     }
   }
+}
+
+/** A function of its own around lines; asynchronous where they are, and then so is `frame`. */
+function closed(parameters: readonly string[], inner: Frame, lines: readonly string[], frame: Frame): string {
+  if (inner.async) frame.async = true;
+  return `${inner.async ? "async " : ""}(${parameters.join(", ")}) => {\n${[...declarations(inner), ...lines].join("\n")}\n}`;
 }
 
 /** No name of a program has such a sign. */

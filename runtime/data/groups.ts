@@ -1,7 +1,9 @@
 // Rows by key, and several reductions of each group at once: what a block has of each group, and the groups of all blocks put together in
 // the tree that every reduction goes by. So a group's arithmetic is that of the same reduction over all rows. Knows values only.
+
+import { inTree } from "../training/additive.ts";
 import type { Combiner } from "./reductions.ts";
-import { finish, fold, inTree, merge } from "./reductions.ts";
+import { finish, fold, merge } from "./reductions.ts";
 import type { DataSet } from "./rows.ts";
 
 /** One reduction of an `agg`. */

@@ -1,6 +1,7 @@
 // Reductions: a block folded in its order, partial results combined in one fixed binary tree by block, and the finish. Rounding
 // is therefore the same under every schedule. Knows values only.
 
+import { inTree, isTensor } from "../training/additive.ts";
 import { int } from "./scalars.ts";
 
 /** How one reduction works on plain values. `null` as a partial stands for no rows at all. */
@@ -103,17 +104,6 @@ export function combine(name: string, partials: readonly unknown[], by: Combiner
   return finish(name, inTree(partials, (left, right) => merge(name, left, right, by)) ?? null);
 }
 
-/** Neighbours pairwise, level by level: the one tree in which all partials are put together. */
-export function inTree<T>(partials: readonly T[], merged: (left: T, right: T) => T): T | undefined {
-  let level = partials;
-  while (level.length > 1) {
-    const next: T[] = new Array((level.length + 1) >> 1);
-    for (let i = 0; i < next.length; i++) next[i] = 2 * i + 1 < level.length ? merged(level[2 * i]!, level[2 * i + 1]!) : level[2 * i]!;
-    level = next;
-  }
-  return level[0];
-}
-
 /** Two partials, either of which may be of no rows. */
 export function merge(name: string, left: unknown, right: unknown, by: Combiner | null): unknown {
   return left === null ? right : right === null ? left : find(name).merge(left as never, right as never, by);
@@ -158,7 +148,6 @@ function together(left: unknown, right: unknown, f: (a: number, b: number) => nu
     return left.map((item, i) => together(item, right[i], f));
   }
   if (isRecord(left) && isRecord(right)) {
-    // A tensor's shape is not to be added.
     if (isTensor(left)) return { ...left, data: together(left.data, right.data, f) };
     return Object.fromEntries(Object.keys(left).map((name) => [name, together(left[name], right[name], f)]));
   }
@@ -169,5 +158,3 @@ function sameLength(left: number, right: number): void {
 }
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !Array.isArray(value);
-const isTensor = (value: Record<string, unknown>) =>
-  typeof value.dtype === "string" && Array.isArray(value.shape) && ArrayBuffer.isView(value.data);

@@ -53,7 +53,6 @@ export function layoutOf(value: unknown, { strict }: { readonly strict: boolean 
       const tensor = isTensor(one);
       const fields = Object.entries(one).map(([name, field]): readonly [string, Shape] => {
         words.push(name);
-        // A tensor's shape isn't to be added.
         return [name, tensor && name !== "data" ? { kind: "other", value: field } : visit(field)];
       });
       words.push("}");
@@ -140,8 +139,22 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   !Array.isArray(value) &&
   [Object.prototype, null].includes(Object.getPrototypeOf(value) as null);
 
-const isTensor = (value: Record<string, unknown>) =>
+/** Its shape isn't to be added. */
+export const isTensor = (value: Record<string, unknown>) =>
   typeof value.dtype === "string" && Array.isArray(value.shape) && ArrayBuffer.isView(value.data);
+
+/** Neighbours pairwise, level by level: the one tree in which all parts and partials are put together. */
+export function inTree<T>(parts: readonly T[], merged: (left: T, right: T) => T): T | undefined {
+  let level = parts;
+  while (level.length > 1) {
+    const next: T[] = new Array((level.length + 1) >> 1);
+    for (let i = 0; i < next.length; i++) next[i] = 2 * i + 1 < level.length ? merged(level[2 * i]!, level[2 * i + 1]!) : level[2 * i]!;
+    level = next;
+  }
+  return level[0];
+}
+
+export const sumInTree = (numbers: readonly number[]): number => inTree(numbers, (left, right) => left + right)!;
 
 export const newArray = ({ type, length }: { readonly type: "f32" | "f64"; readonly length: number }): FloatArray =>
   type === "f32" ? new Float32Array(length) : new Float64Array(length);

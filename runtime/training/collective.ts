@@ -4,7 +4,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { receiveMessageOnPort } from "node:worker_threads";
 import type { Flat, FloatArray, Layout } from "./additive.ts";
-import { bytesOf, flatten, layoutOf, newArray, ownersOf, Plot, rangeOf, unflatten } from "./additive.ts";
+import { bytesOf, flatten, layoutOf, newArray, ownersOf, Plot, rangeOf, sumInTree, unflatten } from "./additive.ts";
 import type { Kernels } from "./kernel.ts";
 import { addWeighted, kernelMemory, kernelsOf } from "./kernel.ts";
 
@@ -188,7 +188,7 @@ export class SharedCollective implements Collective {
       else addInTree(own, weights, whole.arrays[i]!, from, to);
     }
     const numbers = Array.from({ length: layout.numbers }, (_, i) =>
-      inTree(here.map((rank, at) => parts[rank]!.numbers[i]! * (means.numbers[i]! ? shares[at]! : 1))),
+      sumInTree(here.map((rank, at) => parts[rank]!.numbers[i]! * (means.numbers[i]! ? shares[at]! : 1))),
     );
     this.barrier();
     const arrays = whole.arrays.map((sum, i) => {
@@ -204,16 +204,6 @@ export class SharedCollective implements Collective {
 
 const HEAD_BYTES = 64;
 const [PRESENT, OTHER] = [1, 2] as const;
-
-/** Neighbours pairwise, level by level. */
-export function inTree(values: readonly number[]): number {
-  let level = values;
-  while (level.length > 1)
-    level = Array.from({ length: (level.length + 1) >> 1 }, (_, i) =>
-      2 * i + 1 < level.length ? level[2 * i]! + level[2 * i + 1]! : level[2 * i]!,
-    );
-  return level[0]!;
-}
 
 /** Weighted, and rounded as the arrays are after each operation. */
 export function addInTree(parts: readonly FloatArray[], weights: readonly number[], into: FloatArray, from: number, to: number): void {

@@ -41,16 +41,10 @@ export function allreduce({ program, members, state, around }: Training, { perWo
     stride: perWorker ? size : 1,
     replicated: true,
     *step(batches, at, epoch, step) {
-      const parts = perWorker ? batches.slice(at, at + size) : partsOf(batches[at], size);
-      const rows = parts.map(rowsOf);
-      const all = rows.reduce((sum, count) => sum + count, 0);
-      // Batches without rows are the first member's.
-      const has = all === 0 ? rank === 0 : rank < parts.length && rows[rank]! > 0;
-      const part = has ? parts[rank] : null;
-      const share = all === 0 ? Number(has) : has ? rows[rank]! / all : 0;
+      const { part, share } = (perWorker ? wholeOf : partOf)(batches, at, members);
       const tell: Tell = rank === 0 ? (name, value) => around.metric(name, step, value) : tellNothing;
       for (const [number, phase] of phases.entries()) {
-        const made = !has ? null : yield* settled(phase.parts(state, part, epoch, step));
+        const made = share === 0 ? null : yield* settled(phase.parts(state, part, epoch, step));
         const combined = combine(members, phase, summed[number]!, made as readonly unknown[] | null, share);
         yield* settled(phase.apply(state, combined, epoch, step, tell));
       }
@@ -64,13 +58,25 @@ export function allreduce({ program, members, state, around }: Training, { perWo
   };
 }
 
-/** `k` contiguous parts of a batch of rows. */
-function partsOf(batch: unknown, size: number): readonly (readonly unknown[])[] {
-  const rows = batch as readonly unknown[];
-  return Array.from({ length: size }, (_, index) => rows.slice(...rangeOf(rows.length, index, size)));
+/** What a member works on in a step, and how much of all rows of the step that is; 0: nothing. */
+interface Share {
+  readonly part: unknown;
+  readonly share: number;
 }
 
-const rowsOf = (batch: unknown): number => (Array.isArray(batch) ? batch.length : 1);
+/** Its contiguous part of one batch. One without rows is the first member's. */
+function partOf(batches: readonly unknown[], at: number, { rank, size }: Collective): Share {
+  const rows = batches[at] as readonly unknown[];
+  const part = rows.slice(...rangeOf(rows.length, rank, size));
+  return { part, share: rows.length === 0 ? Number(rank === 0) : part.length / rows.length };
+}
+
+/** Its own of as many batches as there are members. */
+function wholeOf(batches: readonly unknown[], at: number, { rank, size }: Collective): Share {
+  const rows = batches.slice(at, at + size).map((batch) => (Array.isArray(batch) ? batch.length : 1));
+  const all = rows.reduce((sum, count) => sum + count, 0);
+  return { part: batches[at + rank], share: all === 0 ? Number(rank === 0) : (rows[rank] ?? 0) / all };
+}
 
 /** What can't be added is handed round. */
 function combine(

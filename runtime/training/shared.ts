@@ -4,9 +4,9 @@
 // `staleness`, in updates.
 import type { Architecture } from "../../compiler/plan.ts";
 import type { Flat, FloatArray, Layout } from "./additive.ts";
-import { flatten, layoutOf, newArray, ownersOf, Plot, rangeOf, unflatten } from "./additive.ts";
+import { flatten, layoutOf, newArray, ownersOf, Plot, rangeOf, sumInTree, unflatten } from "./additive.ts";
 import type { Collective } from "./collective.ts";
-import { addInTree, inTree } from "./collective.ts";
+import { addInTree } from "./collective.ts";
 import type { Phase, Steps, Tell, Trainer, Training } from "./fit.ts";
 import { settled } from "./fit.ts";
 
@@ -140,33 +140,19 @@ export function hogwild({ program, members, state, around }: Training, { atomic 
 
 /** Number by number, with compare and swap: what exactness costs. */
 function addAtomically(into: FloatArray, after: FloatArray, before: FloatArray): void {
-  const word = new Float32Array(1);
-  const bits = new Int32Array(word.buffer);
-  const long = new Float64Array(1);
-  const longBits = new BigInt64Array(long.buffer);
-  if (into instanceof Float32Array) {
-    const cells = new Int32Array(into.buffer, into.byteOffset, into.length);
-    for (let i = 0; i < into.length; i++) {
-      const change = after[i]! - before[i]!;
-      if (change === 0) continue;
-      for (let now = Atomics.load(cells, i); ; ) {
-        bits[0] = now;
-        word[0] = word[0]! + change;
-        const found = Atomics.compareExchange(cells, i, now, bits[0]!);
-        if (found === now) break;
-        now = found;
-      }
-    }
-    return;
-  }
-  const cells = new BigInt64Array(into.buffer, into.byteOffset, into.length);
+  const isSingle = into instanceof Float32Array;
+  const number = isSingle ? new Float32Array(1) : new Float64Array(1);
+  // Cells as wide as a number; that those of doubles are `bigint`s makes no difference here.
+  const Cells = (isSingle ? Int32Array : BigInt64Array) as typeof Int32Array;
+  const bits = new Cells(number.buffer);
+  const cells = new Cells(into.buffer, into.byteOffset, into.length);
   for (let i = 0; i < into.length; i++) {
     const change = after[i]! - before[i]!;
     if (change === 0) continue;
     for (let now = Atomics.load(cells, i); ; ) {
-      longBits[0] = now;
-      long[0] = long[0]! + change;
-      const found = Atomics.compareExchange(cells, i, now, longBits[0]!);
+      bits[0] = now;
+      number[0] = number[0]! + change;
+      const found = Atomics.compareExchange(cells, i, now, bits[0]!);
       if (found === now) break;
       now = found;
     }
@@ -321,7 +307,7 @@ export function parameterServer({ program, members, state, around }: Training, {
     });
     const values = Array.from({ length: layout.numbers }, (_, i) => {
       const by = weights(means.numbers[i]!);
-      return inTree(here.map(({ plot }, from) => plot.numbers[i]! * by[from]!));
+      return sumInTree(here.map(({ plot }, from) => plot.numbers[i]! * by[from]!));
     });
     return unflatten(layout, { numbers: values, arrays }) as readonly unknown[];
   };
