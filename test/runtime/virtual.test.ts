@@ -1,5 +1,5 @@
 // The real driver, core and store over workers on a virtual clock: seeded plans, times, losses, and engines that are killed in the middle, whose
-// next run goes on from what they left. HEADRACE_DRIVES=2000 tries so many seeds.
+// next run goes on from what they left. HEADRACE_DRIVES=20000 tries so many seeds.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { randomTrial } from "./trial.ts";
 import type { Ran } from "./virtual-host.ts";
 import { VirtualHost } from "./virtual-host.ts";
 
-const SEEDS = Number(process.env.HEADRACE_DRIVES ?? 500);
+const SEEDS = Number(process.env.HEADRACE_DRIVES ?? 2000);
 /** Of virtual time. */
 const LONGEST_MS = 60_000;
 
@@ -99,7 +99,9 @@ async function driven(plan: Plan, results: string | null, dice: () => number, fa
 const named = ({ key, block }: Ran) => `${key}#${block}`;
 
 it(`${SEEDS} seeds: losses change no result, and a killed engine's next run does nothing again that was told to be finished`, async () => {
-  let [killed, restored, left] = [0, 0, 0];
+  let [killed, restored, left, blamed] = [0, 0, 0, 0];
+  // A task under which workers die by chance three times is blamed for it, as it should be.
+  const isBlamed = ({ result }: Driven) => result?.status === "failed" && result.error?.name === "WorkerLost" && ++blamed > 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
     const trial = randomTrial(seed);
     if (!trial) {
@@ -115,11 +117,13 @@ it(`${SEEDS} seeds: losses change no result, and a killed engine's next run does
     expect(calm.result?.status, why).toBe("ok");
     const results = join(folder, String(seed));
     const first = await driven(plan, results, dice, seed % 3 !== 0, seed % 2 === 0 ? null : calm.tookMs * (0.2 + (seed % 7) / 10));
+    if (isBlamed(first)) continue;
     if (first.result) expect(first.result.outputs, why).toEqual(calm.result!.outputs);
     else killed++;
     // Without losses nothing has to be made again.
     const faults = seed % 5 === 0;
     const next = await driven(plan, results, dice, faults, null);
+    if (faults && isBlamed(next)) continue;
     expect(next.result?.status, why).toBe("ok");
     expect(next.result?.outputs, why).toEqual(calm.result!.outputs);
     if (faults) continue;
@@ -133,4 +137,5 @@ it(`${SEEDS} seeds: losses change no result, and a killed engine's next run does
   expect(killed).toBeGreaterThan(SEEDS / 10);
   expect(restored).toBeGreaterThan(SEEDS);
   expect(left).toBeLessThan(SEEDS / 10);
+  expect(blamed).toBeLessThanOrEqual(SEEDS / 200);
 }, 600_000);
