@@ -15,7 +15,7 @@ import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments, readCount } from "../flags.ts";
 import { noStage, programHelp, readInvocation } from "../invocation.ts";
 import { printProblems } from "../problems.ts";
-import { isProblem, readTarget } from "../program.ts";
+import { isProblem, oneTarget } from "../program.ts";
 import { duration } from "../show.ts";
 import { widthOf } from "../terminal.ts";
 
@@ -40,10 +40,9 @@ ${describeFlags(flags)}
 
 /** With a FILE, its params too. */
 export async function help(argv: readonly string[]): Promise<string> {
-  const [first] = readArguments(argv, flags, true).operands;
-  if (first === undefined) return general;
-  const { file, entry } = readTarget(first);
-  const { plan } = await compile(file, { sources: nodeSources(), entry });
+  const target = oneTarget(readArguments(argv, flags, true), "compare");
+  if (isProblem(target)) return general;
+  const { plan } = await compile(target.file, { sources: nodeSources(), entry: target.entry });
   return plan ? `${general}${programHelp(plan, flags)}` : general;
 }
 
@@ -64,19 +63,14 @@ interface Entry {
 
 export async function run(argv: readonly string[]): Promise<number> {
   const lenient = readArguments(argv, flags, true);
-  const [first] = lenient.operands;
+  const target = oneTarget(lenient, "compare");
   const wanted = readWanted(lenient);
-  if (first === undefined || "problems" in wanted) {
-    const problems = "problems" in wanted ? [...wanted.problems] : [];
-    if (first === undefined)
-      problems.unshift(
-        report("HR605", { what: "`headrace compare` needs a FILE" }, [], { help: "headrace compare FILE --schedules auto,A" }),
-      );
+  if (isProblem(target) || "problems" in wanted) {
+    const problems = [...(isProblem(target) ? [target] : []), ...("problems" in wanted ? wanted.problems : [])];
     printProblems(problems, () => null);
     return 3;
   }
-  const target = readTarget(first);
-  if (isProblem(target)) return 3;
+  const first = lenient.operands[0]!;
   const sources = nodeSources();
   const entries: Entry[] = [];
   for (const schedule of wanted.schedules) {
@@ -112,13 +106,15 @@ export async function run(argv: readonly string[]): Promise<number> {
     printProblems(read.problems, () => null);
     return 3;
   }
+  // Where it can't be written is known before anything runs.
+  const picture = lenient.flags.get("picture");
+  if (typeof picture === "string") writeFileSync(picture, "");
   const contenders = await contend(entries, wanted.repeat, read.params, read.slots);
   if (typeof contenders === "number") return contenders;
   const metric = wanted.metric ?? firstMetric(contenders);
   const comparison = compared(contenders, metric, wanted.target);
   if (lenient.flags.has("json")) process.stdout.write(`${JSON.stringify(comparison)}\n`);
   else process.stdout.write(`${comparisonText(comparison, widthOf(process.stdout))}\n`);
-  const picture = lenient.flags.get("picture");
   if (typeof picture === "string") writeFileSync(picture, comparisonPicture(contenders, comparison, entries[0]!.plan.name));
   return 0;
 }
