@@ -223,6 +223,31 @@ export function concat<T>(part: readonly T[]): T[] {
   return onlyRead("concat", part);
 }
 
+declare const living: unique symbol;
+
+/** What can be asked of an actor: the public methods of its class. */
+type Asked<C> = {
+  readonly [M in keyof C as C[M] extends (...args: never[]) => unknown ? M : never]: C[M] extends (...args: infer A) => infer R
+    ? (...args: A) => Awaited<R>
+    : never;
+};
+/** An instance of a class that lives in one slot and keeps its state between calls. */
+export type Actor<C> = Asked<C> & { readonly [living]: "one" };
+/** Several of them; a call of a pool goes to whichever is free. */
+export type Pool<C> = Asked<C> & { readonly [living]: "several" };
+
+/** `spawn(new Sim(7))`, or `spawn(4, (i) => new Sim(i))`; `named`: kept under that name for the next run. */
+export function spawn<C extends object>(made: C, options?: { readonly named: string }): Actor<C>;
+export function spawn<C extends object>(count: int, make: (number: int) => C, options?: { readonly named: string }): Pool<C>;
+export function spawn(...given: readonly unknown[]): never {
+  return onlyRead("spawn", ...given);
+}
+
+/** What all actors of a pool give, in their order: `each(sims, (sim) => sim.rollout(policy))`. */
+export function each<C, R>(pool: Pool<C>, ask: (actor: Actor<C>) => R): R[] {
+  return onlyRead("each", pool, ask);
+}
+
 // Times are those of UTC, to the millisecond.
 
 /** From ISO 8601 (`"2020-01-31T12:30:00Z"`), or from milliseconds since 1970. */

@@ -1,13 +1,14 @@
 // What users import in their own TypeScript: forms of a program that the compiler reads, types, and small values. Knows
 // nothing of the rest, so that reading a user's module never drags the runtime through the TypeScript checker.
 
-export type { Additive, Dataset, Duration, Failed, Failure, float, Groups, int, Parts } from "./authoring.ts";
+export type { Actor, Additive, Dataset, Duration, Failed, Failure, float, Groups, int, Parts, Pool } from "./authoring.ts";
 export {
   concat,
   csv,
   dataset,
   date,
   day,
+  each,
   expect,
   file,
   files,
@@ -26,6 +27,7 @@ export {
   perform,
   range,
   second,
+  spawn,
   stopAfter,
   sum,
   text,

@@ -62,6 +62,11 @@ function unkeptCause(unkept: Exclude<Unkept, { kind: "reads" }>, plan: Plan, spa
   switch (unkept.kind) {
     case "effect":
       return { text: "acts on the world, and does so in every run", at: place(span) };
+    case "actor":
+      return {
+        text: `asks the actors of \`${unkept.actors}\`, whose state is in no key, so what they give is never kept`,
+        at: place(span),
+      };
     case "secret":
       return { text: `takes the secret \`${unkept.param}\`, so what it gives is never kept`, at: place(span) };
     case "world": {

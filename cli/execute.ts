@@ -6,6 +6,7 @@ import type { Program } from "../compiler/bundle.ts";
 import type { Plan } from "../compiler/plan.ts";
 import type { Diagnostic } from "../lang/diagnostics.ts";
 import type { RunEvent, RunStatus, TaskError } from "../runtime/events/events.ts";
+import { askedText } from "../runtime/events/events.ts";
 import type { RunOptions } from "../runtime/index.ts";
 import { forecast, onlyStage, pruneStore, run, tidyStore } from "../runtime/index.ts";
 import { checkFailed } from "./checked.ts";
@@ -229,6 +230,7 @@ function failure(error: TaskError): string {
     error.stage === null ? "" : `stage \`${error.stage}\``,
     error.block === null ? "" : `block ${error.block}`,
     error.attempt === null ? "" : `attempt ${error.attempt}`,
+    askedText(error),
   ].filter((text) => text !== "");
   const head = `${paint(["bold", "red"], "failed")}${where.length > 0 ? `: ${where.join(", ")}` : ""}`;
   return `${[head, `  ${error.name}: ${error.message}`, ...error.stack.map((line) => `    ${line.trim()}`)].join("\n")}\n`;

@@ -279,7 +279,9 @@ export function createView(plan: Plan, target: ViewTarget): View {
         above(`${paint("yellow", `worker ${event.worker} lost`)}: ${event.reason}; ${event.tasks} tasks go elsewhere\n`);
         break;
       case "object.lost":
-        above(`${paint("yellow", titleOf({ ...event, name: event.stage }))}: ${event.blocks} lost results are made again\n`);
+        above(
+          `${paint("yellow", titleOf({ ...event, name: event.stage }))}: ${event.blocks === 1 ? "a lost result is" : `${event.blocks} lost results are`} made again\n`,
+        );
         break;
       case "loop.exhausted":
         above(`${paint("yellow", titleOf(event))} has done its ${event.rounds} rounds without meeting its condition\n`);

@@ -54,12 +54,12 @@ export interface LinkedImport extends Import {
 
 export type ImportTarget =
   | { readonly kind: "function" | "resource"; readonly file: string; readonly signature: FunctionSignature }
+  /** A class whose instances keep state between calls. */
+  | { readonly kind: "actor"; readonly file: string; readonly signature: ClassSignature }
   /** A type of TypeScript. */
   | { readonly kind: "type"; readonly type: Type }
   /** A pipeline or an alias of another module of the program. */
   | { readonly kind: "pipeline" | "alias"; readonly file: string; readonly name: string }
-  /** A form that isn't built yet. */
-  | { readonly kind: "later" }
   /** Nothing that is there; `meant` is likely what was meant. */
   | { readonly kind: "none"; readonly meant?: string | null };
 
@@ -191,10 +191,21 @@ export interface Signatures {
   readonly file: string;
   readonly functions: Readonly<Record<string, FunctionSignature>>;
   readonly types: Readonly<Record<string, { readonly type: Type; readonly span: Span }>>;
-  /** Exported, but not as a function or type: `actor` and `resource` imports look here. */
-  readonly classes: readonly string[];
+  /** What `actor` imports look for. */
+  readonly classes: Readonly<Record<string, ClassSignature>>;
   /** What they are, and what to write instead. */
   readonly others: Readonly<Record<string, { readonly is: string; readonly help: string }>>;
+}
+
+export interface ClassSignature {
+  readonly name: string;
+  readonly span: Span;
+  /** Its constructor, as a function that gives an instance; null where nobody can call it. */
+  readonly make: FunctionSignature | null;
+  /** Public ones. */
+  readonly methods: Readonly<Record<string, FunctionSignature>>;
+  /** `@replayed`: rebuilt after a loss, with its calls applied again. */
+  readonly replayed: boolean;
 }
 
 export interface FunctionSignature {

@@ -83,6 +83,8 @@ export interface PlanStage {
   readonly effect?: true;
   /** A task that takes longer is ended, and `otherwise` is evaluated in its place. */
   readonly within?: { readonly limitMs: number; readonly otherwise: Expr };
+  /** Its tasks make actors, one each, that live where they were made until nobody asks them any more. */
+  readonly actors?: PlanActors;
   /** Blocks are stored with their rows' keys (places in the source), since a later stage reads these: `split`, `shuffle`, `withIndex`, `sample`. */
   readonly keyed?: true;
   readonly strategy: Strategy;
@@ -92,6 +94,19 @@ export interface PlanStage {
     readonly retries?: number;
     readonly checkpointSteps?: number;
   };
+}
+
+export interface PlanActors {
+  /** In `Plan.functions`. */
+  readonly class: string;
+  /** Made again after a loss, with their calls; else a loss fails the run. */
+  readonly replayed: boolean;
+  /** Methods that change nothing. */
+  readonly reads: readonly string[];
+  /** `checkpoint` and `restore` say what they are. */
+  readonly checkpoints: boolean;
+  /** What they are is kept under this name when nobody asks them any more, for the next run. */
+  readonly named?: string;
 }
 
 export type TaskCount =
@@ -180,10 +195,18 @@ export type PlanInput =
    * number of the instance that they are of.
    */
   | { readonly kind: "item"; readonly stage: number }
+  /**
+   * The actor that the task asks, where it runs: of a stage with `actors` that of task i (`each`), whichever is free (`free`), or the one that
+   * there is, block after block (`one`). `reads`: its state stays what it is, so that the order doesn't matter; `overlaps`: and most of it is
+   * waiting, so that such calls go on side by side.
+   */
+  | { readonly kind: "actor"; readonly stage: number; readonly which: ActorChoice; readonly reads: boolean; readonly overlaps: boolean }
   /** Inside the region of a `loop`: which instance this is, from 0. */
   | { readonly kind: "iteration"; readonly region: number }
   /** Waits until that stage is done, keeps what it gave from being freed, and reads nothing. */
   | { readonly kind: "after"; readonly stage: number };
+
+export type ActorChoice = "each" | "free" | "one";
 
 export interface PlanOutput {
   /** Field of the pipeline's record, or `result`. */
@@ -277,6 +300,18 @@ export type Expr =
     }
   /** What a resource's factory gives for these arguments: made once a slot, kept for the run. An argument of `call` only. */
   | { readonly op: "resource"; readonly function: string; readonly args: readonly Expr[] }
+  /** An instance of a class, the whole body of a stage with `actors`. */
+  | { readonly op: "spawn"; readonly function: string; readonly args: readonly Expr[] }
+  /** A call of an actor. */
+  | {
+      readonly op: "method";
+      readonly of: Expr;
+      readonly name: string;
+      readonly args: readonly Expr[];
+      readonly async: boolean;
+      /** Gives an `int`. */
+      readonly integer: boolean;
+    }
   | { readonly op: "lambda"; readonly parameters: readonly string[]; readonly body: Expr }
   /** A list seen as a data set, cut into its fixed blocks, row keys being places in the list. */
   | { readonly op: "dataset"; readonly list: Expr }

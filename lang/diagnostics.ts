@@ -1,7 +1,8 @@
 // The one catalogue of what Headrace can say about a program: code, severity, message, explanation. Every message of the
 // parser and the compiler is made by `report`, so text, `--json`, `explain` and `docs/errors.md` come from the same data.
 // Rendering lives in `render.ts`, what stage functions do to the world and to their arguments in
-// `purity.ts`, what concerns files, TypeScript and the command line in `outside.ts`.
+// `purity.ts`, what concerns actors in `actors.ts`, what concerns files, TypeScript and the command line in `outside.ts`.
+import { actors } from "./actors.ts";
 import type { Span } from "./ast.ts";
 import type { Entry, Severity } from "./entry.ts";
 import { entry } from "./entry.ts";
@@ -204,10 +205,10 @@ aliases (\`type Row = { … }\`), and types of TypeScript that the file imports.
 
     sqrt(2.0, 3.0)                \`sqrt\` takes one argument`,
   }),
-  HR111: entry<{ name: string; type: string }>({
+  HR111: entry<{ name: string; type: string; what?: "field" | "method" }>({
     severity: "error",
     title: "a field that the value doesn't have",
-    message: (p) => `${p.type} has no field \`${p.name}\``,
+    message: (p) => `${p.type} has no ${p.what ?? "field"} \`${p.name}\``,
     explain: `A record's fields are known from its type. Rows of a data set are read one at a time, in a function.
 
     rows.label                    Dataset<Digit> has no field \`label\`
@@ -528,6 +529,7 @@ objects that only TypeScript knows have no place in them.
     do rows |> map(r => \`\${r.id}: \${r.name}\`) |> writeText("names.txt")`,
   }),
   ...purity,
+  ...actors,
   // --- Schedules and plans ---
   HR401: entry<{ name: string }>({
     severity: "error",

@@ -25,6 +25,10 @@ const scheduled = (entry: string) =>
 const training = (over: string, update: string, after = "") =>
   `let model = fit w = init(1)\nover batch in load(1) |> ${over}\nfor 3 {\n  let g = gradient(w, batch)\n  w <- step(w, ${update}, 0.1)\n}${after}\nmodel |> norm`;
 const each = (metric: string) => ` each epoch {\n  track error = load(2) |> mean(r => score(r, norm(w)))\n  keep w minimizing ${metric}\n}`;
+const acting = (wrong: string, right: string): Example => {
+  const whole = (body: string) => `import { actor Sim, actor Sealed } from "./sim.ts"\n${main(body)}`;
+  return { wrong: whole(wrong), right: whole(right) };
+};
 const typescript = (wrong: string, right: string): Example => ({ wrong, right, typescript: true });
 
 export const examples: Readonly<Record<Code, Example | Untested>> = {
@@ -136,6 +140,13 @@ export const examples: Readonly<Record<Code, Example | Untested>> = {
   HR308: whileRunning,
   HR309: whileRunning,
   HR310: { wrong: "load(1) |> map(r => r.size) |> reduce(added)", right: "load(1) |> map(r => r.size) |> reduce(larger)" },
+  HR130: acting("Sim(1).step(2.0)", "let sim = spawn(Sim(1))\nsim.step(2.0)"),
+  HR131: acting("let sim = spawn(Sealed())\nsim.step(2.0)", "let sim = spawn(Sim(1))\nsim.step(2.0)"),
+  HR311: acting("let sim = spawn(Sim(1))\nlet kept = { sim }\nkept.sim.step(2.0)", "let sim = spawn(Sim(1))\nsim.step(2.0)"),
+  HR312: acting(
+    "let one = spawn(Sim(1))\nlet two = spawn(2, i => Sim(i))\n[1.0] |> map(x => one.step(two.step(x))) |> sum",
+    "let one = spawn(Sim(1))\nlet two = spawn(2, i => Sim(i))\n[1.0] |> map(x => two.step(x)) |> map(x => one.step(x)) |> sum",
+  ),
   HR401: atRun,
   HR402: { wrong: scheduled("sises: data(2)"), right: scheduled("sizes: data(2)") },
   HR403: { wrong: scheduled("sizes: dta(2)"), right: scheduled("sizes: data(2)") },

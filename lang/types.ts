@@ -57,6 +57,8 @@ export type Type =
   | { readonly kind: "part"; readonly of: Type }
   /** What a resource's factory gives; it stays in the slot that made it. */
   | { readonly kind: "resource"; readonly of: Type }
+  /** A class whose instances keep state between calls, by the name that it is exported by: one of them, or several. */
+  | { readonly kind: "actor" | "pool"; readonly name: string; readonly file: string }
   | { readonly kind: "function"; readonly parameters: readonly Type[]; readonly returns: Type }
   /** A TypeScript type that only TypeScript understands, by the name it has in the file that declares it. */
   | {
@@ -100,6 +102,10 @@ export function print(type: Type): string {
       return print(type.of);
     case "function":
       return `(${type.parameters.map(print).join(", ")}) => ${print(type.returns)}`;
+    case "actor":
+      return `Actor<${type.name}>`;
+    case "pool":
+      return `Pool<${type.name}>`;
     case "opaque":
     case "variable":
       return type.name;
@@ -242,8 +248,10 @@ export function mismatch(from: Type, to: Type): string | null {
       return from.kind === "part" ? mismatch(from.of, to.of) : mismatch(from, to.of);
     case "function":
       return from.kind === "function" ? null : no;
+    case "actor":
+    case "pool":
     case "opaque":
-      return from.kind === "opaque" && from.name === to.name && from.file === to.file ? null : no;
+      return from.kind === to.kind && from.name === to.name && from.file === to.file ? null : no;
     default:
       return from.kind === to.kind ? null : no;
   }

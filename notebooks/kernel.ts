@@ -5,6 +5,7 @@ import type { Diagnostic } from "../lang/diagnostics.ts";
 import { render } from "../lang/render.ts";
 import { nearest } from "../lang/suggest.ts";
 import type { TaskError } from "../runtime/events/events.ts";
+import { askedText } from "../runtime/events/events.ts";
 import type { MimeBundle } from "./display.ts";
 import { displayValue, Progress } from "./display.ts";
 import type { SessionOptions } from "./session.ts";
@@ -242,7 +243,8 @@ function firstPoints(text: string, points: number): string {
 }
 
 function traceback(error: TaskError): string[] {
-  const where = error.stage === null ? "" : ` in stage \`${error.stage}\`${error.block === null ? "" : `, block ${error.block}`}`;
+  const asked = error.actor ? `, ${askedText(error)}` : "";
+  const where = error.stage === null ? "" : ` in stage \`${error.stage}\`${error.block === null ? "" : `, block ${error.block}`}${asked}`;
   return [`${error.name}${where}: ${error.message}`, ...error.stack.map((line) => `    ${line.trim()}`)];
 }
 

@@ -148,8 +148,8 @@ class Linker {
       if (!this.mayHave(file, name)) this.unlinked.push(wrong);
       return { kind: "none", meant: each.local === each.exported ? nearest(name, allExports(exports)) : null };
     }
-    if (each.what === "actor") return { kind: "later" };
     const signatures = this.signatures.get(file);
+    if (each.what === "actor") return { kind: "actor", file, signature: signatures!.classes[name]! };
     if (isPipe(file) && each.what === "type") return { kind: "alias", file, name };
     const pipeline = isPipe(file) ? { file, name } : each.what === "function" ? this.pipelineOf(name, file) : null;
     // A file of TypeScript may have problems of its own, which leave nothing to call.
@@ -181,7 +181,7 @@ class Linker {
         functions: Object.keys(functions),
         what: "a function",
         types: Object.keys(types),
-        classes,
+        classes: Object.keys(classes),
         others: Object.keys(others),
         own: new Map(Object.entries(others).map(([name, { is, help }]) => [name, { text: is, help }])),
       };

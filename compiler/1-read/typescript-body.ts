@@ -362,6 +362,9 @@ export class BodyReader {
       return { kind: "unary", operator, operand: this.expression(node.getOperand()), span };
     }
     if (Node.isCallExpression(node)) return this.#call(node);
+    const made = Node.isNewExpression(node) ? node.getExpression() : undefined;
+    if (Node.isNewExpression(node) && Node.isIdentifier(made) && this.names.ownClass(made))
+      return this.#builtIn(made.getText(), made, node.getArguments(), span);
     return this.refuse(node, refusedExpression(node));
   }
 

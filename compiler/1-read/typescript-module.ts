@@ -274,7 +274,7 @@ function readImports(tree: SourceFile, file: string, diagnostics: Diagnostic[]):
       const symbol = local.getSymbol()?.getAliasedSymbol();
       const flags = symbol?.getFlags() ?? ts.SymbolFlags.Value;
       const onlyType = declaration.isTypeOnly() || item.isTypeOnly() || (flags & ts.SymbolFlags.Type && !(flags & ts.SymbolFlags.Value));
-      const what = onlyType ? "type" : flags & ts.SymbolFlags.Class ? "actor" : "function";
+      const what = flags & ts.SymbolFlags.Class ? "actor" : onlyType ? "type" : "function";
       // A constant is written in where it is read; what else isn't a function is reported there.
       const type = symbol?.getTypeAtLocation(local);
       if (what === "function" && type !== undefined && !type.isAny() && type.getCallSignatures().length === 0) return [];

@@ -117,6 +117,28 @@ export class Names {
     return node.getType().getCallSignatures().length > 0 || node.getType().isAny();
   }
 
+  /** True for a class of the user's own that can be imported, whose instances may be actors. */
+  ownClass(callee: Identifier): boolean {
+    const declared = callee.getSymbol()?.getDeclarations()[0];
+    if (Node.isImportSpecifier(declared)) return declared.getImportDeclaration().getModuleSpecifierValue().startsWith(".");
+    if (!Node.isClassDeclaration(declared) || !Node.isSourceFile(declared.getParent())) return false;
+    if (declared.isExported()) this.#import("actor", callee.getText(), declared);
+    else this.#cannotBeStage(callee, `export it: \`export class ${callee.getText()} …\``);
+    return true;
+  }
+
+  /** Of this very file. */
+  #import(what: "function" | "actor", text: string, declared: Node): void {
+    const name: Name = { text, span: this.span(declared) };
+    this.#own.set(text, {
+      what,
+      exported: name,
+      local: name,
+      from: { text: `./${posix.basename(this.#file)}`, span: name.span },
+      span: name.span,
+    });
+  }
+
   /** True where a function can be a stage, or is a pipeline of this file; reports it otherwise. */
   stageFunction(callee: Identifier): boolean {
     const text = callee.getText();
@@ -150,14 +172,7 @@ export class Names {
       this.#cannotBeStage(callee, `export it: \`export ${outer.getText().split(/[({=]/, 1)[0]!.trim()} …\``);
       return false;
     }
-    const name: Name = { text, span: this.span(declared) };
-    this.#own.set(text, {
-      what: "function",
-      exported: name,
-      local: name,
-      from: { text: `./${posix.basename(this.#file)}`, span: name.span },
-      span: name.span,
-    });
+    this.#import("function", text, declared);
     return true;
   }
 

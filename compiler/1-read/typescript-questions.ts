@@ -98,6 +98,9 @@ function text(type: Type, write: (type: Type) => string, alias: (name: string, f
       return "Uint8Array";
     case "timestamp":
       return "Date";
+    case "actor":
+    case "pool":
+      return alias(type.name, type.file);
     case "null":
       return "null";
     case "void":

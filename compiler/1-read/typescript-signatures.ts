@@ -5,13 +5,16 @@ import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import { nearest } from "../../lang/suggest.ts";
 import type { Type } from "../../lang/types.ts";
-import type { FunctionSignature, SignatureParameter, Signatures } from "../module.ts";
+import type { ClassSignature, FunctionSignature, SignatureParameter, Signatures } from "../module.ts";
 import type { TypeScriptProgram } from "./typescript-program.ts";
 import { ReachReader } from "./typescript-reach.ts";
 import { TypeReader } from "./typescript-types.ts";
 
 /** Tags of a doc comment that say how a function may be run, or that it isn't: a pipeline is read. */
 const TAGS = ["effect", "volatile", "associative", "elementwise", "pipeline"];
+/** Of a method: it changes nothing. Of a class: its instances can be made again, with their calls. */
+const READS = "reads";
+const REPLAYED = "replayed";
 
 /** Tags that others give a meaning, however near they are to ours. */
 const COMMON = ["element", "event", "external", "exports", "package", "function", "see", "since", "yields", "abstract"];
@@ -34,19 +37,28 @@ export function strangeTags(program: TypeScriptProgram, file: string): Diagnosti
     const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
     const declaration = symbol.valueDeclaration;
     if (declaration === undefined || !program.isLocal(declaration.getSourceFile())) return [];
-    return ts.getJSDocTags(declaration).flatMap(({ tagName }) => {
-      const name = tagName.text;
-      if (TAGS.includes(name) || COMMON.includes(name)) return [];
-      const meaning = Object.hasOwn(MEANT, name) ? MEANT[name]! : null;
-      const near = meaning === null ? nearest(name, TAGS) : null;
-      if (meaning === null && near === null) return [];
-      const span = program.span(tagName);
-      return report("HR305", { tag: name, callee: exported.name }, [{ span, label: "no such tag", role: "primary" }], {
-        help: meaning ?? `did you mean \`@${near}\`?`,
-        ...(near === null ? {} : { fix: { span, text: near } }),
-      });
-    });
+    const strange = (of: ts.Node, callee: string, own: readonly string[]) =>
+      ts.getJSDocTags(of).flatMap(({ tagName }) => strangeTag(tagName.text, program.span(tagName), callee, own));
+    if (!ts.isClassDeclaration(declaration)) return strange(declaration, exported.name, TAGS);
+    const methods = declaration.members.filter(ts.isMethodDeclaration);
+    return [
+      ...strange(declaration, exported.name, [REPLAYED]),
+      ...methods.flatMap((method) => strange(method, `${exported.name}.${method.name.getText()}`, [READS])),
+    ];
   });
+}
+
+function strangeTag(name: string, span: Span, callee: string, own: readonly string[]): Diagnostic[] {
+  if (own.includes(name) || COMMON.includes(name)) return [];
+  const meaning = Object.hasOwn(MEANT, name) ? MEANT[name]! : null;
+  const near = meaning === null ? nearest(name, own) : null;
+  if (meaning === null && near === null) return [];
+  return [
+    report("HR305", { tag: name, callee }, [{ span, label: "no such tag", role: "primary" }], {
+      help: meaning ?? `did you mean \`@${near}\`?`,
+      ...(near === null ? {} : { fix: { span, text: near } }),
+    }),
+  ];
 }
 
 export function signaturesOf(program: TypeScriptProgram, file: string): Signatures {
@@ -55,7 +67,7 @@ export function signaturesOf(program: TypeScriptProgram, file: string): Signatur
   const reach = new ReachReader(program);
   const functions: Record<string, FunctionSignature> = {};
   const named: Record<string, { type: Type; span: Span }> = {};
-  const classes: string[] = [];
+  const classes: Record<string, ClassSignature> = {};
   const others: Record<string, { is: string; help: string }> = {};
   const module = checker.getSymbolAtLocation(program.file(file));
   for (const exported of module === undefined ? [] : checker.getExportsOfModule(module)) {
@@ -64,7 +76,7 @@ export function signaturesOf(program: TypeScriptProgram, file: string): Signatur
     if (declaration === undefined) continue;
     const name = exported.name;
     const [call, ...overloads] = symbol.flags & ts.SymbolFlags.Value ? checker.getTypeOfSymbol(symbol).getCallSignatures() : [];
-    if (symbol.flags & ts.SymbolFlags.Class) classes.push(name);
+    if (symbol.flags & ts.SymbolFlags.Class) classes[name] = classSignature(name, symbol, declaration, program, types, reach);
     else if (call !== undefined) {
       const signature = (of: ts.Signature) => functionSignature(name, of, declaration, program, types, reach);
       functions[name] = { ...signature(call), overloads: overloads.map(signature) };
@@ -92,6 +104,49 @@ function notAFunction(name: string, symbol: ts.Symbol, checker: ts.TypeChecker):
       help: `export a function that gives it: export const ${name === "default" ? "value" : `get${name[0]!.toUpperCase()}${name.slice(1)}`} = () => …`,
     };
   return { is, help: `export its functions by themselves: export const ${method.name} = ${name}.${method.name}` };
+}
+
+/** What can be called of a class: its constructor, and its public methods with those that it inherits. */
+function classSignature(
+  name: string,
+  symbol: ts.Symbol,
+  declaration: ts.Declaration,
+  program: TypeScriptProgram,
+  types: TypeReader,
+  reach: ReachReader,
+): ClassSignature {
+  const { checker } = program;
+  const tagged = (of: ts.Node, tag: string) => ts.getJSDocTags(of).some(({ tagName }) => tagName.text === tag);
+  const hidden = (of: ts.Declaration) =>
+    (ts.getCombinedModifierFlags(of) & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected | ts.ModifierFlags.Static)) !== 0;
+  const [made, ...others] = checker.getTypeOfSymbol(symbol).getConstructSignatures();
+  const isAbstract = (ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Abstract) !== 0;
+  const replayed = tagged(declaration, REPLAYED);
+  const make = (of: ts.Signature): FunctionSignature => ({
+    ...functionSignature(name, of, of.declaration ?? declaration, program, types, reach),
+    ...{ name, span: program.span(nameOf(declaration)), tags: [], returns: { kind: "any" }, async: false, iterates: "no" },
+    // What it does is its own business, unless it has to do the same once more.
+    reaches: replayed ? reach.reached(declaration) : [],
+  });
+  const methods: Record<string, FunctionSignature> = {};
+  for (const member of checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol))) {
+    const at = member.valueDeclaration;
+    if (at === undefined || hidden(at) || member.name.startsWith("__")) continue;
+    const [call, ...overloads] = checker.getTypeOfSymbol(member).getCallSignatures();
+    if (call === undefined) continue;
+    const signature = (of: ts.Signature): FunctionSignature => ({
+      ...functionSignature(member.name, of, at, program, types, reach),
+      tags: tagged(at, READS) ? [READS] : [],
+    });
+    methods[member.name] = { ...signature(call), overloads: overloads.map(signature) };
+  }
+  return {
+    name: symbol.name,
+    span: program.span(nameOf(declaration)),
+    make: made === undefined || isAbstract ? null : { ...make(made), overloads: others.map(make) },
+    methods,
+    replayed,
+  };
 }
 
 function functionSignature(

@@ -234,6 +234,12 @@ export class TypeReader {
     if (isOwn(type.symbol, "InputFile")) return { kind: "file" };
     if (isOwn(type.symbol, "Tensor") || isOwn(type.symbol, "ReadonlyTensor")) return this.#tensor(type);
 
+    const living = ["Actor", "Pool"].find((name) => isOwn(type.aliasSymbol, name));
+    const instance = living === undefined ? undefined : type.aliasTypeArguments?.[0]?.symbol;
+    const declared = instance?.valueDeclaration;
+    if (instance !== undefined && declared !== undefined)
+      return { kind: living === "Pool" ? "pool" : "actor", name: instance.name, file: this.#program.span(declared).file };
+
     const library = this.#libraryName(type);
     const dtype = TYPED_ARRAYS[library];
     if (dtype !== undefined) return { kind: "array", dtype };

@@ -6,6 +6,7 @@ import { parseTime } from "../../lang/times.ts";
 import type { Bindings, Type } from "../../lang/types.ts";
 import { bindings, join, mismatch, optionalOf, print, substitute } from "../../lang/types.ts";
 import type { Argument, Expr, FunctionSignature, SignatureParameter } from "../module.ts";
+import { callEach, calledClass, callMethod, callSpawn } from "./actors.ts";
 import { tellSwapped } from "./argument-order.ts";
 import { callAttempt } from "./attempt.ts";
 import type { Context } from "./expressions.ts";
@@ -46,9 +47,11 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
   const name = call.callee.text;
   const isKnown = declarations.functions.has(name) || declarations.pipelines.has(name) || operationNames.includes(name);
   if (isKnown && !readers.includes(name)) refuseTypes(call, context);
-  if (call.receiver) return checkMethod(call, scope, context);
+  if (call.receiver) return callMethod(call, scope, context);
   const stage = declarations.functions.get(name);
   if (stage) return callFunction(call, stage, scope, context);
+  const actor = declarations.actors.get(name);
+  if (actor) return calledClass(call, actor, scope, context);
   const pipeline = declarations.pipelines.get(name);
   if (pipeline) return callPipeline(call, pipeline, scope, context);
   if (declarations.broken.has(name)) {
@@ -65,6 +68,8 @@ export function checkCall(call: Call, scope: Scope, context: Context): Typed {
     return callOnRows(call, scope, context);
   if (name === "attempt") return callAttempt(spreadOptions(call), scope, context);
   if (readers.includes(name)) return callReader(call, scope, context);
+  if (name === "spawn") return callSpawn(call, scope, context);
+  if (name === "each") return callEach(call, scope, context);
   if (name === "range") return callRange(call, scope, context);
   if (name === "dataset") return callDataset(call, scope, context);
   if (Object.hasOwn(scalars, name))
@@ -96,7 +101,7 @@ export function wrongly(call: Call, scope: Scope, context: Context): Typed {
 }
 
 /** Arguments of a call that is wrong already: their own problems, as far as they don't follow from it. */
-function checkLoosely(args: readonly Argument[], scope: Scope, context: Context): void {
+export function checkLoosely(args: readonly Argument[], scope: Scope, context: Context): void {
   const { functions, pipelines } = context.declarations;
   for (const { value } of args) {
     if (value.kind === "error") continue;
@@ -121,20 +126,9 @@ function checkLoosely(args: readonly Argument[], scope: Scope, context: Context)
   }
 }
 
-function checkMethod(call: Call, scope: Scope, context: Context): Typed {
-  const receiver = check(call.receiver!, scope, context);
-  checkLoosely(call.args, scope, context);
-  if (receiver.type.kind === "error") return errorAt(call.span);
-  const type = print(receiver.type);
-  const { text } = call.callee;
-  const help = operationNames.includes(text) ? { help: `operations take their rows by a pipe: \`… |> ${text}(…)\`` } : {};
-  context.diagnostics.push(report("HR111", { name: text, type }, [primary(call.callee.span, "no such method")], help));
-  return errorAt(call.span);
-}
-
 // --- The user's functions ---------------------------------------------------------------------------------------------------
 
-function callFunction(call: Call, declared: StageFunction, scope: Scope, context: Context): Typed {
+export function callFunction(call: Call, declared: StageFunction, scope: Scope, context: Context): Typed {
   const placeIn = (one: FunctionSignature, to: Context) =>
     place(call, one.parameters, one.span, to, one.parameters.find((parameter) => parameter.rest) ?? null);
   const signature = chooseSignature(declared.signature, placeIn, scope, context);

@@ -1,13 +1,15 @@
-// Values that may go to few places: a secret only to effects and resources, a resource only to the functions that use it. Whatever is
+// Values that may go to few places: a secret only to effects and resources, a resource only to the functions that use it, an actor only to where
+// it is asked. Whatever is
 // stored, sent, keyed or shown is somewhere else, so this is what keeps them out of it. Looks at finished expressions, whatever forms
 // hold them.
 import type { Diagnostic } from "../../lang/diagnostics.ts";
 import { report } from "../../lang/diagnostics.ts";
 import type { Type } from "../../lang/types.ts";
+import { print } from "../../lang/types.ts";
 import { primary, secondary } from "./scope.ts";
 import type { CheckedPipeline, Typed, TypedLet } from "./typed.ts";
 
-type Confined = "secret" | "resource";
+type Confined = "secret" | "resource" | "actor";
 
 /** Where a value stands, and what may stand there. */
 interface Place {
@@ -32,6 +34,7 @@ function visitBlock(block: object, result: Place, found: Diagnostic[]): void {
   for (const [name, child] of Object.entries(block)) visit(child, name === "value" ? result : PART, found);
 }
 
+const ASKED: Place = { may: ["actor"], as: "what is asked" };
 const PART: Place = { may: [], as: "part of another value" };
 
 function visit(node: unknown, place: Place, found: Diagnostic[]): void {
@@ -51,7 +54,9 @@ function visitTyped(typed: Typed, place: Place, found: Diagnostic[]): void {
   const kind = kindIn(typed.type);
   // Only a param is a secret to begin with: what a function gives is kept.
   const made = kind === "secret" && typed.kind === "call";
-  if (kind !== null && (made || !place.may.includes(kind))) {
+  // What holds an actor is told of that one.
+  const holds = kind === "actor" && typed.type.kind !== "actor" && typed.type.kind !== "pool";
+  if (kind !== null && !holds && (made || !place.may.includes(kind))) {
     const as = made ? "what a function gives" : place.as;
     found.push(problem(kind, typed, { ...place, as }));
   }
@@ -81,11 +86,20 @@ function visitTyped(typed: Typed, place: Place, found: Diagnostic[]): void {
         );
       return;
     }
+    case "method":
+      visit(typed.receiver, ASKED, found);
+      for (const { value } of typed.args) visit(value, { may: [], as: `an argument of \`${typed.function.id}\`` }, found);
+      return;
+    case "callAll":
+      visit(typed.pool, ASKED, found);
+      visit(typed.f.body, { may: [], as: "what an actor gives" }, found);
+      return;
     case "pipeline":
       typed.args.forEach((arg, i) => {
         const { binding } = typed.pipeline.parameters[i]!;
         // A resource has the type that its factory gives wherever it is handed to.
-        const may: readonly Confined[] = kindIn(binding.type) === "secret" ? ["secret"] : ["resource"];
+        const kind = kindIn(binding.type);
+        const may: readonly Confined[] = kind === "secret" || kind === "actor" ? [kind] : ["resource"];
         visit(arg, { may, as: `\`${binding.name}\` of \`${typed.pipeline.name}\``, help: `${binding.name}: secret` }, found);
       });
       return;
@@ -101,6 +115,12 @@ function problem(kind: Confined, { span, ...typed }: Typed, place: Place): Diagn
     return report("HR306", { as: place.as }, [primary(span, "a secret"), ...frames], {
       help: place.help ?? "hand it to an effect, or to a `resource` that the others use",
     });
+  if (kind === "actor") {
+    const what = typed.kind === "local" ? `\`${typed.binding.name}\`` : "an actor";
+    return report("HR311", { what, as: place.as }, [primary(span, print(typed.type)), ...frames], {
+      help: "ask it here, and hand on what it gives; a pipeline may take a `Pool<…>` or an `Actor<…>`",
+    });
+  }
   const name = typed.kind === "resource" ? typed.function.signature.name : typed.kind === "local" ? typed.binding.name : null;
   return report("HR307", { name, as: place.as }, [primary(span, "stays in its slot"), ...frames], {
     help: "hand it to the function that uses it, and give what that gives",
@@ -120,6 +140,9 @@ function kindIn(type: Type): Confined | null {
     case "secret":
     case "resource":
       return type.kind;
+    case "actor":
+    case "pool":
+      return "actor";
     case "list":
       return kindIn(type.item);
     case "dataset":

@@ -171,8 +171,6 @@ export const laterOperations: readonly string[] = [
   "describe",
   "show",
   "parquet",
-  "spawn",
-  "each",
 ];
 
 /** Every operation by name, for the nearest to a misspelt one. */
@@ -186,5 +184,7 @@ export const operationNames: readonly string[] = [
     ...writers,
     "range",
     "dataset",
+    "spawn",
+    "each",
   ]),
 ];

@@ -16,8 +16,8 @@ import type { OpenQuestion } from "./fitting.ts";
 import { expectType, whole } from "./fitting.ts";
 import { ERROR, INT, STRING } from "./operations.ts";
 import { Declarations, inTypeScript, meant, primary, Scope, StageIds, secondary } from "./scope.ts";
-import { bindName, checkBlock, checkStatement, reportUnused } from "./statements.ts";
-import type { Binding, CheckedPipeline, CheckedProgram } from "./typed.ts";
+import { asksActors, bindName, checkBlock, checkStatement, reportUnused } from "./statements.ts";
+import type { Binding, CheckedPipeline, CheckedProgram, TypedLet } from "./typed.ts";
 
 export interface CheckOptions {
   /** The pipeline to run, where the program says it (`file.pipe:name`). */
@@ -155,6 +155,8 @@ const unread = (name: string, span: Span): Diagnostic =>
 /** Values that were given a name for nothing: they are left out of the plan, which their author should know. */
 function reportUnread(pipeline: CheckedPipeline, context: Context): void {
   const visit = (node: object): void => {
+    // What it does counts, whether anybody reads what it gives or not.
+    if ("kind" in node && node.kind === "let" && "pattern" in node && asksActors((node as TypedLet).value)) return;
     if ("kind" in node && node.kind === "let" && "depth" in node) {
       const binding = node as Binding;
       if (!context.read.has(binding)) context.diagnostics.push(unread(binding.name, binding.span));

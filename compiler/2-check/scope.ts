@@ -5,9 +5,9 @@ import { report } from "../../lang/diagnostics.ts";
 import { nearest } from "../../lang/suggest.ts";
 import type { Type } from "../../lang/types.ts";
 import { symbolsOf } from "../../lang/types.ts";
-import type { DeclaredType, FunctionSignature, LinkedImport, ProgramFile } from "../module.ts";
+import type { ClassSignature, DeclaredType, FunctionSignature, LinkedImport, ProgramFile } from "../module.ts";
 import { TypeNames } from "./type-names.ts";
-import type { Binding, CheckedPipeline, StageFunction } from "./typed.ts";
+import type { ActorClass, Binding, CheckedPipeline, StageFunction } from "./typed.ts";
 
 /** Where a help has to be written as annotated TypeScript. */
 export const inTypeScript = ({ file }: Span): boolean => /\.[mc]?tsx?$/.test(file);
@@ -73,19 +73,47 @@ export class Scope {
   }
 }
 
+const NO_CONSTRUCTOR: FunctionSignature = {
+  ...{ name: "constructor", span: { file: "", start: 0, end: 0 }, overloads: [], typeParameters: [], parameters: [] },
+  ...{ returns: { kind: "any" }, returnSpan: { file: "", start: 0, end: 0 }, async: false, iterates: "no" },
+  ...{ tags: [], reaches: [], lends: [], keepsMemory: false },
+};
+
 /** Stage functions by what plans call them: an exported name, with a suffix where two files export the same. One for a whole program. */
 export class StageIds {
+  /** By file and exported name. */
+  readonly classes = new Map<string, ActorClass>();
   private readonly stages = new Map<string, StageFunction>();
   private readonly taken = new Set<string>();
   /** Those of which it has been said what they reach. */
   readonly remarked = new Set<string>();
 
   of(file: string, signature: FunctionSignature, resource: boolean): StageFunction {
-    const key = `${file}:${signature.name}:${resource}`;
+    return this.named(`${file}:${signature.name}:${resource}`, file, signature, resource);
+  }
+
+  class(file: string, signature: ClassSignature): ActorClass {
+    const key = `${signature.span.file}#${signature.name}`;
+    const known = this.classes.get(key);
+    if (known) return known;
+    const of = (one: FunctionSignature, name: string) => this.named(`${key}.${one.name}`, file, one, false, name);
+    const { make, methods, name } = signature;
+    const found: ActorClass = {
+      file,
+      signature,
+      // Where it can't be made, that is told where somebody tries.
+      made: of(make ?? NO_CONSTRUCTOR, name),
+      methods: new Map(Object.entries(methods).map(([method, one]) => [method, of(one, `${name}.${method}`)])),
+    };
+    this.classes.set(key, found);
+    return found;
+  }
+
+  private named(key: string, file: string, signature: FunctionSignature, resource: boolean, name = signature.name): StageFunction {
     const known = this.stages.get(key);
     if (known) return known;
-    let id = signature.name;
-    for (let n = 2; this.taken.has(id); n++) id = `${signature.name}_${n}`;
+    let id = name;
+    for (let n = 2; this.taken.has(id); n++) id = `${name}_${n}`;
     this.taken.add(id);
     const stage = { id, file, signature, resource };
     this.stages.set(key, stage);
@@ -98,6 +126,7 @@ export class Declarations {
   readonly diagnostics: Diagnostic[];
   readonly functions = new Map<string, StageFunction>();
   readonly pipelines = new Map<string, CheckedPipeline>();
+  readonly actors = new Map<string, ActorClass>();
   /** Names whose own problem has been reported: whatever uses them is silent. */
   readonly broken = new Set<string>();
   /** Ids of functions of which it has been said what they reach, in any file. */
@@ -106,7 +135,10 @@ export class Declarations {
   private readonly imports: readonly LinkedImport[];
   private readonly offers: ProgramFile["offers"];
 
+  private readonly classes: ReadonlyMap<string, ActorClass>;
+
   constructor({ module, imports, offers }: ProgramFile, ids: StageIds, diagnostics: Diagnostic[]) {
+    this.classes = ids.classes;
     this.diagnostics = diagnostics;
     this.remarked = ids.remarked;
     this.offers = offers;
@@ -124,12 +156,15 @@ export class Declarations {
       return before === undefined;
     };
     this.imports = imports.filter((each) => unique(each.local));
-    for (const { what, local, span, target } of this.imports) {
+    for (const { local, target } of this.imports) {
       if (target.kind === "function" || target.kind === "resource")
         this.functions.set(local.text, ids.of(target.file, target.signature, target.kind === "resource"));
       else if (target.kind === "type") this.types.addType(local.text, target.type);
-      else if (target.kind === "later") this.later(`\`${what}\``, span);
-      if (target.kind === "later" || target.kind === "none") this.broken.add(local.text);
+      else if (target.kind === "actor") {
+        this.actors.set(local.text, ids.class(target.file, target.signature));
+        this.types.addClass(local.text, { name: target.signature.name, file: target.signature.span.file });
+      }
+      if (target.kind === "none") this.broken.add(local.text);
       // Who calls the right name of a misspelt import is right.
       if (target.kind === "none" && target.meant && !imports.some((one) => one.local.text === target.meant)) this.broken.add(target.meant);
     }
@@ -149,6 +184,11 @@ export class Declarations {
       const found = target.kind === "pipeline" ? files.get(target.file)!.pipelines.get(target.name) : undefined;
       if (found) this.pipelines.set(local.text, found);
     }
+  }
+
+  /** What actors of that type are instances of. */
+  classOf({ name, file }: Type & { readonly kind: "actor" | "pool" }): ActorClass {
+    return this.classes.get(`${file}#${name}`)!;
   }
 
   /** The path of the imported file that has a function or pipeline of this name. */

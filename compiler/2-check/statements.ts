@@ -78,12 +78,23 @@ export function acts(typed: Typed): boolean {
   return visit(typed);
 }
 
+/** A call of an actor lies in it, which changes what later calls find. */
+export function asksActors(value: Typed): boolean {
+  const visit = (node: object): boolean => {
+    if ("kind" in node && node.kind === "method" && !(node as Typed & { kind: "method" }).function.signature.tags.includes("reads"))
+      return true;
+    return someChild(node, visit, [...STILL, "pipeline"]);
+  };
+  return visit(value);
+}
+
 export function reportUnused(value: Typed, context: Context): void {
   if (value.type.kind === "error" || value.type.kind === "void" || acts(value)) return;
-  const called = value.kind === "call" ? value.function.signature.name : null;
+  const called =
+    value.kind === "call" || value.kind === "method" ? value.function.signature.name : value.kind === "callAll" ? "each" : null;
   const text = context.textOf(value.span);
   const shown = text === null || text.includes("\n") ? "…" : text;
-  const givesNothing = value.kind === "call" && value.function.signature.returns.kind === "void";
+  const givesNothing = (value.kind === "call" || value.kind === "method") && value.function.signature.returns.kind === "void";
   context.diagnostics.push(
     report(
       "HR112",

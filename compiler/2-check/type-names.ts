@@ -34,6 +34,7 @@ export class TypeNames {
   private readonly aliases = new Map<string, Alias>();
   private readonly elsewhere = new Map<string, { readonly home: TypeNames; readonly name: string }>();
   private readonly known = new Map<string, Type>();
+  private readonly classes = new Map<string, { readonly name: string; readonly file: string }>();
   private readonly broken: ReadonlySet<string>;
   private readonly resolving = new Set<string>();
   private readonly kinds = new Map<string, ReadonlyMap<string, ParameterKind>>();
@@ -49,6 +50,10 @@ export class TypeNames {
   }
   addType(name: string, type: Type): void {
     this.known.set(name, type);
+  }
+  /** A class, whose instances are `Actor<…>`s; by itself it is no type of values. */
+  addClass(name: string, of: { readonly name: string; readonly file: string }): void {
+    this.classes.set(name, of);
   }
   /** An alias of another file. */
   addImport(name: string, home: TypeNames, exported: string): void {
@@ -114,13 +119,23 @@ export class TypeNames {
       const of = args[0] ?? ANY;
       return name === "Dataset" ? { kind: "dataset", row: of } : { kind: "part", of };
     }
+    if ((name === "Actor" || name === "Pool") && node.args.length === 1 && !this.find(name)) {
+      const [arg] = node.args;
+      const of = arg?.kind === "type" && arg.type.kind === "named" ? arg.type.name : null;
+      const found = of && this.classes.get(of.text);
+      if (found) return { kind: name === "Actor" ? "actor" : "pool", ...found };
+      if (of && this.broken.has(of.text)) return ERROR;
+      const help = meant(of?.text ?? "", [...this.classes.keys()], of?.span);
+      this.wrong(of?.span ?? node.span, `\`${name}\` takes a class that is imported with \`actor\``, "is none", help);
+      return ERROR;
+    }
     const plain = Object.hasOwn(plainTypes, name) ? plainTypes[name] : undefined;
     if (plain) return this.withoutArguments(node, plain);
     const found = this.find(name);
     if (found)
       return found.home.aliases.has(found.name) ? this.instance(node, found, parameters) : this.withoutArguments(node, found.type!);
     if (!this.broken.has(name)) {
-      const candidates = [...Object.keys(plainTypes), "Dataset", "Tensor", ...this.names(), ...(parameters?.keys() ?? [])];
+      const candidates = [...Object.keys(plainTypes), "Dataset", "Tensor", "Actor", "Pool", ...this.names(), ...(parameters?.keys() ?? [])];
       this.diagnostics.push(report("HR105", { name }, [primary(node.name.span, "no such type")], meant(name, candidates, node.name.span)));
     }
     return ERROR;

@@ -2,7 +2,7 @@
 // `3-lower`; a `Module` can't be lowered, so nothing unchecked is. Spans stay, for messages about plans.
 import type { BinaryOperator, Span } from "../../lang/ast.ts";
 import type { Type } from "../../lang/types.ts";
-import type { FunctionSignature, Module, SignatureParameter } from "../module.ts";
+import type { ClassSignature, FunctionSignature, Module, SignatureParameter } from "../module.ts";
 import type { Json, PlanParam, ReadExpr, Shape, WriteExpr } from "../plan.ts";
 
 /** A name that stands for one value. Bindings are compared by identity. */
@@ -24,6 +24,15 @@ export interface StageFunction {
   readonly signature: FunctionSignature;
   /** Imported as one: what it gives is made once a slot. */
   readonly resource: boolean;
+}
+
+/** A class of the user's TypeScript whose instances keep state between calls. */
+export interface ActorClass {
+  readonly file: string;
+  readonly signature: ClassSignature;
+  /** Its constructor, by the id that plans call it by. */
+  readonly made: StageFunction;
+  readonly methods: ReadonlyMap<string, StageFunction>;
 }
 
 export interface TypedArgument {
@@ -52,6 +61,19 @@ export type Typed = { readonly type: Type; readonly span: Span } & (
   | { readonly kind: "call"; readonly function: StageFunction; readonly args: readonly TypedArgument[] }
   /** What a resource's factory gives, made once a slot for these arguments. */
   | { readonly kind: "resource"; readonly function: StageFunction; readonly args: readonly TypedArgument[] }
+  /** Instances of a class: one, or `count` of them by their `index`. `named`: kept under that name when the run is over. */
+  | {
+      readonly kind: "spawn";
+      readonly count: Typed | null;
+      readonly index: Binding | null;
+      readonly actor: ActorClass;
+      readonly args: readonly TypedArgument[];
+      readonly named: string | null;
+    }
+  /** Of one actor; of a pool, whichever is free. */
+  | { readonly kind: "method"; readonly receiver: Typed; readonly function: StageFunction; readonly args: readonly TypedArgument[] }
+  /** What all actors of a pool give, in their order. */
+  | { readonly kind: "callAll"; readonly pool: Typed; readonly f: TypedLambda }
   | { readonly kind: "pipeline"; readonly pipeline: CheckedPipeline; readonly args: readonly Typed[] }
   | { readonly kind: "range"; readonly rows: Typed; readonly blocks: Typed | null }
   /** Operations on data sets and lists that give one. */

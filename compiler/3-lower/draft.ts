@@ -5,7 +5,8 @@ import type { Span } from "../../lang/ast.ts";
 import type { Type } from "../../lang/types.ts";
 import { print } from "../../lang/types.ts";
 import { GraphIndex } from "../graph.ts";
-import type { Expr, PlanRegion, Scalar } from "../plan.ts";
+import type { ActorChoice, Expr, PlanActors, PlanRegion, Scalar } from "../plan.ts";
+import { orderCalls } from "./calls.ts";
 import type { FitFacts } from "./fit-facts.ts";
 import type { FlowInput, FlowStage, FlowWork, RowSource } from "./flow.ts";
 
@@ -22,6 +23,7 @@ export type DraftInput =
   | { readonly kind: "item"; readonly of: Draft }
   | { readonly kind: "after"; readonly of: Draft }
   | { readonly kind: "iteration"; readonly region: Region }
+  | { readonly kind: "actor"; readonly of: Draft }
   | { readonly kind: "param"; readonly name: string };
 
 /** Where drafts are made: the run itself (`around` is null), or what a control stage brings to life. */
@@ -59,6 +61,9 @@ interface Give {
 export type DraftWork =
   | { readonly kind: "value" | "source" }
   | { readonly kind: "fit"; readonly facts: FitFacts }
+  /** `count`, or one for each of `numbers`; without either it is one. */
+  | { readonly kind: "spawn"; readonly count: Scalar | null; readonly numbers: Draft | null; readonly actors: PlanActors }
+  | { readonly kind: "members"; readonly of: Draft }
   | { readonly kind: "rows" | "fold"; readonly over: DraftSource }
   /** `rows`: what is combined is a list of rows, which is cut into blocks. */
   | { readonly kind: "combine"; readonly of: Draft; readonly rows: boolean }
@@ -87,7 +92,13 @@ export class Draft {
   effect = false;
   within: FlowStage["within"] | null = null;
 
-  constructor(id: string, name: string, span: Span, type: Type, region: Region, work: DraftWork) {
+  /** The actors that its tasks ask. */
+  asks: { readonly of: Draft; readonly which: ActorChoice; reads: boolean; overlaps: boolean } | null = null;
+  /** Drafts are made in the order of the text. */
+  readonly made: number;
+
+  constructor(made: number, id: string, name: string, span: Span, type: Type, region: Region, work: DraftWork) {
+    this.made = made;
     this.id = id;
     this.name = name;
     this.span = span;
@@ -110,7 +121,7 @@ export class Draft {
   get inBlocks(): boolean {
     const { work } = this;
     if (work.kind === "given" || work.kind === "combine") return work.rows;
-    return work.kind === "source" || work.kind === "rows" || work.kind === "each";
+    return work.kind === "source" || work.kind === "rows" || work.kind === "each" || work.kind === "members";
   }
 
   /** Rows whose keys somebody reads: they are stored by every stage on the way from where they are made. */
@@ -131,6 +142,7 @@ export interface Finished {
 
 /** The stages that `needed` reach, in an order in which each stands after those it reads. */
 export function finish(needed: readonly Draft[]): Finished {
+  orderCalls(new GraphIndex(needed, readsOf).order(), readsOf);
   const reached = new GraphIndex(needed, readsOf).order();
   // A loop ends for all that it carries, whether anybody reads it or not.
   const finals = reached.flatMap(({ work }) => (work.kind === "loop" ? work.carried.map(({ final }) => final) : []));
@@ -175,6 +187,10 @@ function workReads({ work }: Draft): Draft[] {
       return work.over.kind === "stage" ? [work.over.stage] : [];
     case "given":
       return work.by ? [work.by] : [];
+    case "members":
+      return [work.of];
+    case "spawn":
+      return work.numbers ? [work.numbers] : [];
     case "each":
       return [work.of, ...work.region.roots];
     case "branch":
@@ -212,6 +228,10 @@ function settle(draft: Draft, indexOf: (draft: Draft) => number, number: (region
       lists.add(i);
       return { kind: "blocks", stage: indexOf(input.of) };
     }
+    if (input.kind === "actor") {
+      const { which, reads, overlaps } = draft.asks!;
+      return { kind: "actor", stage: indexOf(input.of), which, reads, overlaps: reads && overlaps };
+    }
     if (input.kind === "iteration") return { kind: "iteration", region: number(input.region) };
     return "of" in input ? { kind: input.kind, stage: indexOf(input.of) } : input;
   });
@@ -242,6 +262,10 @@ function settledWork(draft: Draft, indexOf: (draft: Draft) => number, number: (r
       const over: RowSource = work.over.kind === "stage" ? { kind: "stage", stage: indexOf(work.over.stage) } : work.over;
       return { kind: work.kind, over };
     }
+    case "members":
+      return { kind: "members", of: indexOf(work.of) };
+    case "spawn":
+      return { kind: "spawn", count: work.count, numbers: work.numbers && indexOf(work.numbers), actors: work.actors };
     case "given":
       return { kind: "given", rows: work.rows };
     case "each":

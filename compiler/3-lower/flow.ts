@@ -3,7 +3,7 @@
 
 import type { Span } from "../../lang/ast.ts";
 import type { Reached } from "../module.ts";
-import type { ControlTasks, Expr, Json, PlanInput, PlanParam, PlanRegion, PlanStage, Scalar } from "../plan.ts";
+import type { ControlTasks, Expr, Json, PlanActors, PlanInput, PlanParam, PlanRegion, PlanStage, Scalar } from "../plan.ts";
 import type { FitFacts } from "./fit-facts.ts";
 
 export interface Flow {
@@ -64,6 +64,10 @@ export type FlowWork =
   /** `rows`: these give a list, which is cut into blocks. */
   | { readonly kind: "combine"; readonly of: number; readonly rows: boolean }
   | { readonly kind: "fit"; readonly facts: FitFacts }
+  /** A task for each actor: `count` of them, as many as there are `numbers`, else one. */
+  | { readonly kind: "spawn"; readonly count: Scalar | null; readonly numbers: number | null; readonly actors: PlanActors }
+  /** A task for each actor of that stage. */
+  | { readonly kind: "members"; readonly of: number }
   /** Stands for another stage; `rows`: for one in blocks. */
   | { readonly kind: "given"; readonly rows: boolean }
   /** Control stages, as the plan has them. */
@@ -79,7 +83,7 @@ export type FlowInput =
   | { readonly kind: "block" }
   /** All blocks or partials of a stage. */
   | { readonly kind: "blocks"; readonly stage: number }
-  | Extract<PlanInput, { kind: "item" | "iteration" | "after" }>
+  | Extract<PlanInput, { kind: "item" | "iteration" | "after" | "actor" }>
   | { readonly kind: "param"; readonly name: string };
 
 export interface FlowOutput {

@@ -13,13 +13,14 @@ import { isRowWise, readsKeys } from "../2-check/operations.ts";
 import type { Binding, CheckedProgram, StageFunction, Typed, TypedBlock, TypedLambda, TypedLet } from "../2-check/typed.ts";
 import type { Expr, Scalar } from "../plan.ts";
 import { eachChild, someChild } from "../walk.ts";
+import { lowerEach, lowerSpawn } from "./actors.ts";
 import { crossing } from "./crossing.ts";
 import type { DraftSource, DraftWork } from "./draft.ts";
 import { Draft, finish, Region } from "./draft.ts";
 import { fitFacts } from "./fit-facts.ts";
 import type { Flow, FlowFunction, FlowOutput, FlowStage } from "./flow.ts";
 import { lowerAggregate } from "./grouping.ts";
-import { join, labelOf, sourceName } from "./names.ts";
+import { join, labelOf, scalar, sourceName } from "./names.ts";
 import { lowerRead } from "./reading.ts";
 import type { Naming } from "./regions.ts";
 import { lowerFor, lowerIf, lowerLoop, lowerStatements, lowerWithin } from "./regions.ts";
@@ -149,7 +150,12 @@ function flowFunction({ file, signature, resource }: StageFunction): FlowFunctio
 function calledIds({ body, within }: FlowStage): string[] {
   const found: string[] = [];
   const visit = (node: object): void => {
-    if ("op" in node && (node.op === "call" || node.op === "resource") && "function" in node && typeof node.function === "string")
+    if (
+      "op" in node &&
+      (node.op === "call" || node.op === "resource" || node.op === "spawn") &&
+      "function" in node &&
+      typeof node.function === "string"
+    )
       found.push(node.function);
     eachChild(node, visit);
   };
@@ -176,6 +182,7 @@ export class Lowering {
   private readonly apart: ReadonlySet<string>;
   /** Names of values; those that turn out to be stages are left out at the end. */
   readonly onTheWay = new Set<string>();
+  private drafts = 0;
   /** Where stages are made now. */
   region = new Region(null);
   readonly problems: Diagnostic[] = [];
@@ -261,7 +268,7 @@ export class Lowering {
   }
 
   draft(name: string, suffix: string | null, span: Span, type: Type, work: Draft["work"]): Draft {
-    return new Draft(this.id(suffix === null ? name : `${name}/${suffix}`), name, span, type, this.region, work);
+    return new Draft(this.drafts++, this.id(suffix === null ? name : `${name}/${suffix}`), name, span, type, this.region, work);
   }
 
   constant(name: string, suffix: string, span: Span): Draft {
@@ -424,6 +431,10 @@ export class Lowering {
         break;
       case "within":
         return lowerWithin(this, typed, env, { name, path, helper });
+      case "spawn":
+        return lowerSpawn(this, typed, env, { name, path, helper });
+      case "callAll":
+        return lowerEach(this, typed, env, { name, path, helper });
     }
     return isCheap(typed) ? { kind: "cheap", typed, env } : { kind: "stage", draft: this.task(typed, env, name, helper) };
   }
@@ -523,7 +534,12 @@ export class Lowering {
     });
     const heavy = lambdas.some(([, lambda]) => callsUser(lambda.body));
     const needsKeys = readsKeys(typed.name);
-    if (isRowWise(typed.name, typed.args)) return this.step(source, { write, heavy, needsKeys }, typed, name, helper);
+    if (isRowWise(typed.name, typed.args)) {
+      const rows = this.step(source, { write, heavy, needsKeys }, typed, name, helper);
+      // Actors are asked where the text says so, not where somebody comes to read what they gave.
+      if (lambdas.some(([, lambda]) => some(lambda.body, ({ kind }) => kind === "method"))) this.materialise(rows);
+      return rows;
+    }
     // Rows leave their blocks: one task, whose list is cut anew.
     const draft = this.draft(name, helper, typed.span, typed.type, { kind: "source" });
     const writer = new TaskWriter(this, draft);
@@ -668,12 +684,6 @@ function sizeOf(value: Value & { kind: "cheap" }, most: number): number {
 
 /** Operations on all rows that leave each its key; the others give rows in a new order, whose places are their keys. */
 const handsOnKeys = (operation: string): boolean => ["take", "first", "sample"].includes(operation);
-
-function scalar(typed: Typed): Scalar | null {
-  if (typed.kind === "param") return { kind: "param", name: typed.name };
-  if (typed.kind === "const" && typeof typed.value === "number") return { kind: "const", value: typed.value };
-  return null;
-}
 
 function defaultBlocks(rows: Scalar): Scalar {
   return rows.kind === "const" ? { kind: "const", value: Math.min(rows.value, 1024) } : { ...rows, atMost: 1024 };

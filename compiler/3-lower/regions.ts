@@ -2,7 +2,7 @@
 // deadlines. What a stage computes is `tasks.ts`'s; which values there are is `lower.ts`'s.
 import type { Span } from "../../lang/ast.ts";
 import type { Type } from "../../lang/types.ts";
-import { acts } from "../2-check/statements.ts";
+import { acts, asksActors } from "../2-check/statements.ts";
 import type { Binding, Typed, TypedBlock, TypedLet, TypedStatement } from "../2-check/typed.ts";
 import type { Expr } from "../plan.ts";
 import { eachChild } from "../walk.ts";
@@ -314,7 +314,13 @@ function effect(lowering: Lowering, call: Typed, env: Env, path: string): void {
     lowering.value(call, env, join(path, call.pipeline.name), join(path, call.pipeline.name), null);
     return;
   }
-  const draft = root(lowering, join(path, labelOf(call)), call.span);
+  const name = join(path, labelOf(call));
+  // Calls of actors are never left out, and have an order of their own.
+  if (asksActors(call)) {
+    lowering.value(call, env, name, name, null);
+    return;
+  }
+  const draft = root(lowering, name, call.span);
   draft.effect = true;
   draft.body = new TaskWriter(lowering, draft).write(call, env);
   const { region } = lowering;

@@ -19,6 +19,7 @@ import type {
 } from "../2-check/typed.ts";
 import type { AggregateExpr, EpochStatement, Expr, FitStatement, LoopExpr, Passing, ReadExpr } from "../plan.ts";
 import { someChild } from "../walk.ts";
+import { actorsIn } from "./actors.ts";
 import type { Draft } from "./draft.ts";
 import type { Lowering, Rows, Value } from "./lower.ts";
 import { Env } from "./lower.ts";
@@ -39,11 +40,13 @@ const STAGES: readonly string[] = [
   "loop",
   "attempt",
   "within",
+  "spawn",
+  "callAll",
 ];
 
 /** Computed wherever it is read: no call of the user's, no rows, nothing that acts. */
 export function isCheap(typed: Typed): boolean {
-  return !some(typed, ({ kind }) => kind === "call" || STAGES.includes(kind)) && !acts(typed);
+  return !some(typed, ({ kind }) => kind === "call" || kind === "method" || STAGES.includes(kind)) && !acts(typed);
 }
 /** Of calls at most: nothing is gained by taking it apart. */
 export function isOneTask(typed: Typed): boolean {
@@ -51,7 +54,7 @@ export function isOneTask(typed: Typed): boolean {
 }
 /** Worth a task of its own, and worth doing once. */
 export function callsUser(typed: Typed): boolean {
-  return some(typed, (one) => one.kind === "call" || one.kind === "pipeline" || one.kind === "read");
+  return some(typed, ({ kind }) => kind === "call" || kind === "method" || kind === "pipeline" || kind === "read");
 }
 
 export function readStep({ format, shape, separator }: Typed & { kind: "read" }, step: ReadExpr["step"], source: Expr): ReadExpr {
@@ -187,6 +190,11 @@ export class TaskWriter {
         return { op: "combine", name: reductionOf(typed), partials: inner(typed.part), by: null };
       case "fit":
         return this.draft.work.kind === "fit" || this.inline > 0 ? this.fit(typed, env) : this.hoisted(typed, env);
+      case "method":
+        return this.method(typed, env);
+      case "callAll":
+      case "spawn":
+        return this.hoisted(typed, env);
       case "error":
         throw new Error("bug: an expression with an error reached the plan");
     }
@@ -198,6 +206,60 @@ export class TaskWriter {
       written[i]!.op === "resource" ? "share" : this.passing(parameter.mutable, value),
     );
     return { op: "call", function: typed.function.id, args: written, passing, ...(lends(typed) ? { lends: true as const } : {}) };
+  }
+
+  // --- Actors ---------------------------------------------------------------------------------------------------------------
+
+  /** What makes an actor, by its number. */
+  spawn(typed: Typed & { kind: "spawn" }, env: Env): Expr {
+    const write = (): Expr => ({
+      op: "spawn",
+      function: typed.actor.made.id,
+      args: typed.args.map(({ value }) => this.write(value, env)),
+    });
+    if (!typed.count) return write();
+    const block = this.draft.use({ kind: "block" });
+    if (!typed.index) return write();
+    const number: Expr = { op: "index", of: collect(block), index: { op: "const", value: 0 } };
+    const name = this.local(typed.index);
+    return { op: "let", name, value: number, body: this.inlined(write) };
+  }
+
+  /** What each actor of a pool is asked. */
+  members({ f }: Typed & { kind: "callAll" }, of: Draft, env: Env): Expr {
+    this.member.set(f.parameters[0]!, of);
+    return this.inlined(() => this.write(f.body, env));
+  }
+  /** Names that stand for the actor of this task. */
+  private readonly member = new Map<Binding, Draft>();
+
+  private method(typed: Typed & { kind: "method" }, env: Env): Expr {
+    const { receiver, function: called } = typed;
+    const member = receiver.kind === "local" ? this.member.get(receiver.binding) : undefined;
+    const of = member ?? actorsIn(this.lowering.value(receiver, env, this.draft.name, this.draft.name, "actor"));
+    const which = member ? "each" : receiver.type.kind === "pool" ? "free" : "one";
+    const { asks } = this.draft;
+    if (asks && (asks.of !== of || asks.which !== which)) {
+      if (this.inline === 0) return this.hoisted(typed, env);
+      const [first, other] = [asks.of.name, of.name];
+      this.lowering.problem(
+        report("HR312", { stage: this.draft.name, first, other }, [{ span: typed.span, label: `asks \`${other}\``, role: "primary" }], {
+          help: "ask one of them for all rows first: … |> map(…) |> map(…)",
+        }),
+      );
+    }
+    const args = typed.args.map(({ value }) => this.write(value, env));
+    const reads = called.signature.tags.includes("reads");
+    this.draft.asks ??= { of, which, reads: true, overlaps: true };
+    if (!called.signature.async) this.draft.asks.overlaps = false;
+    if (!reads && this.draft.asks.reads) {
+      this.draft.asks.reads = false;
+      // It changes what later calls find, whether anybody reads what it gives or not.
+      if (!this.draft.region.roots.includes(this.draft)) this.draft.region.roots.push(this.draft);
+    }
+    const { async, returns, overloads, name } = called.signature;
+    const target = this.draft.use({ kind: "actor", of });
+    return { op: "method", of: target, name, args, async, integer: returns.kind === "int" && overloads.length === 0 };
   }
 
   /** A stage of its own, which this one reads. */

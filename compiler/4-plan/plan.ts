@@ -8,7 +8,7 @@ import type { Flow, FlowFunction, FlowInput, FlowStage, RowSource } from "../3-l
 import type { AboutSpan, Expr, Plan, PlanFunction, PlanInput, PlanRegion, PlanStage, Scalar, Strategy, TaskCount } from "../plan.ts";
 import { PLAN_FORMAT } from "../plan.ts";
 import type { Choice } from "./schedule.ts";
-import { AUTO, autoReason } from "./schedule.ts";
+import { AUTO, actorReason, autoReason } from "./schedule.ts";
 
 export interface PlanFacts {
   readonly program: CheckedProgram;
@@ -54,7 +54,7 @@ export function makePlan(flow: Flow, facts: PlanFacts): Plan {
       stages: Object.fromEntries(
         [...gathered.stages, ...(failing?.stages ?? [])].map(({ id, name, span, type }) => [
           id,
-          { span: locate(span), type, why: choices.get(name)?.why ?? autoReason(byId.get(id)!) },
+          { span: locate(span), type, why: actorReason(byId.get(id)!, flow.stages) ?? choices.get(name)?.why ?? autoReason(byId.get(id)!) },
         ]),
       ),
       functions: Object.fromEntries(Object.entries(flow.functions).map(([id, called]) => [id, aboutFunction(called, locate)])),
@@ -186,7 +186,10 @@ function renumberedWork(work: Gathered["work"], renumber: (index: number) => num
     case "combine":
       return { ...work, of: renumber(work.of) };
     case "each":
+    case "members":
       return { ...work, of: renumber(work.of) };
+    case "spawn":
+      return work.numbers === null ? work : { ...work, numbers: renumber(work.numbers) };
     case "branch":
       return {
         ...work,
@@ -210,18 +213,21 @@ function renumberedWork(work: Gathered["work"], renumber: (index: number) => num
 
 function planStage(stage: Gathered, choice: Choice): PlanStage {
   const { work } = stage;
-  const over = work.kind === "rows" || work.kind === "fold" ? work.over : null;
+  const over = sourceOf(work);
   const inputs = stage.inputs.map((input): PlanInput => {
     if (input.kind !== "block") return input;
     return over?.kind === "stage" ? { kind: "block", stage: over.stage } : { kind: "range" };
   });
-  const split = over !== null || work.kind === "each";
+  const split = over !== null || work.kind === "each" || work.kind === "members";
+  const anySlot = work.kind === "spawn" || work.kind === "members";
   const strategy: Strategy =
     work.kind === "fit"
       ? { kind: "fit", ...(choice.architecture ?? { architecture: "sequential" }) }
       : split && choice.strategy.kind === "data"
         ? choice.strategy
-        : { kind: "task" };
+        : split && anySlot
+          ? { kind: "data", slots: null }
+          : { kind: "task" };
   const { region, cut, effect, within } = stage;
   return {
     id: stage.id,
@@ -234,19 +240,28 @@ function planStage(stage: Gathered, choice: Choice): PlanStage {
     ...(cut ? { cut } : {}),
     ...(effect ? { effect } : {}),
     ...(within ? { within } : {}),
+    ...(work.kind === "spawn" ? { actors: work.actors } : {}),
     ...(stage.keyed ? { keyed: true as const } : {}),
     strategy,
     options: choice.options,
   };
 }
 
+/** Where the blocks come from that it has a task for each of. */
+function sourceOf(work: Gathered["work"]): RowSource | null {
+  if (work.kind === "rows" || work.kind === "fold") return work.over;
+  if (work.kind !== "spawn") return null;
+  if (work.numbers !== null) return { kind: "stage", stage: work.numbers };
+  return work.count && { kind: "range", rows: work.count, blocks: work.count };
+}
+
 function tasksOf(work: Gathered["work"]): TaskCount {
+  const over = sourceOf(work);
+  if (over?.kind === "stage") return { kind: "perBlock", of: over.stage };
+  if (over) return { kind: "range", rows: over.rows, blocks: over.blocks };
   switch (work.kind) {
-    case "rows":
-    case "fold": {
-      const { over } = work;
-      return over.kind === "stage" ? { kind: "perBlock", of: over.stage } : { kind: "range", rows: over.rows, blocks: over.blocks };
-    }
+    case "members":
+      return { kind: "perBlock", of: work.of };
     case "given":
       return { kind: "given" };
     case "each":
@@ -270,7 +285,10 @@ function outputOf(work: Gathered["work"]): PlanStage["output"] {
     case "fold":
       return "partial";
     case "each":
+    case "members":
       return "row";
+    case "spawn":
+      return sourceOf(work) ? "row" : "value";
     case "given":
       return work.rows ? "block" : "value";
     default:

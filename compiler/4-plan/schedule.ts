@@ -337,6 +337,24 @@ export function autoReason(stage: FlowStage): string {
   return isFit(stage) ? "auto: a fit runs sequentially" : "auto: nothing to split";
 }
 
+/** Where actors live, and how long, and so where whoever asks them runs; null for other stages. */
+export function actorReason({ work, inputs }: FlowStage, stages: readonly FlowStage[]): string | null {
+  if (work.kind === "spawn") {
+    const { named, replayed, checkpoints } = work.actors;
+    const kept = named === undefined ? "" : `; kept as \`${named}\` for the next run`;
+    const since = checkpoints ? "with its calls since its last checkpoint" : "with all its calls";
+    const lost = replayed ? `one that is lost is made again ${since}` : "one that is lost fails the run";
+    return `${work.count || work.numbers !== null ? "spread evenly over the slots; " : ""}${lost}${kept}`;
+  }
+  const asked = inputs.find((input) => input.kind === "actor");
+  if (asked?.kind !== "actor") return null;
+  const { name } = stages[asked.stage]!;
+  const order = asked.reads ? "changes nothing" : asked.which === "free" ? "in any order" : "in the order of the text";
+  return asked.which === "free"
+    ? `at whichever of \`${name}\` is free; ${order}`
+    : `where ${asked.which === "each" ? "each of " : ""}\`${name}\` lives; ${order}`;
+}
+
 function unsplittable(stages: readonly FlowStage[]): string | null {
   if (stages.some(isFit)) return "a `fit` is split by naming a training architecture";
   if (stages.some(isSplit)) return null;

@@ -40,7 +40,8 @@ export function blankStage(index: number, plan: Plan, template: Template, instan
           ? Number.POSITIVE_INFINITY
           : (strategy.slots ?? Number.POSITIVE_INFINITY)
         : template.members,
-    single: within !== undefined || (control?.kind === "each" && control.inside),
+    single:
+      within !== undefined || template.spawns !== null || template.asks?.which === "each" || (control?.kind === "each" && control.inside),
     retries: planned.options.retries ?? null,
     tasks: -1,
     blocks: -1,
@@ -59,6 +60,7 @@ export function blankStage(index: number, plan: Plan, template: Template, instan
     deaths: new Map(),
     starved: new Map(),
     late: new Set(),
+    lost: new Set(),
     output: NO_BYTES,
     holder: NO_HOLDERS,
     copies: new Map(),

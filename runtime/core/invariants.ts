@@ -1,5 +1,6 @@
 // What must be true of a run's state after every step. Slow on purpose: for tests, which call it after each event.
-import type { Instance, Stage, State } from "./model.ts";
+import { askedBy, homeOf } from "./actors.ts";
+import type { Instance, Slot, Stage, State } from "./model.ts";
 import { Committed, DISK, ENGINE, Inside, Live, NOBODY, Ready, Sent, Waiting } from "./model.ts";
 import { isBusy } from "./regions.ts";
 import { fresh } from "./speculation.ts";
@@ -73,6 +74,7 @@ export function checkInvariants(state: State): void {
     // Members of a gang's attempt that is over may not have said so yet.
     if (using.length > stage.slotLimit && stage.template.members === 1) fail(`${name} uses ${using.length} slots of ${stage.slotLimit}`);
     checkInputs(state, stage, fail);
+    checkActors(state, stage, slots, fail);
     for (let block = 0; block < stage.blocks; block++) {
       const holder = stage.holder[block]!;
       if (stage.output[block] === Live) {
@@ -87,6 +89,27 @@ export function checkInvariants(state: State): void {
     fail(`${state.unfinished} stages are counted unfinished, ${unfinished} are`);
   if (state.begun && isRunning(state) && (state.due.length > 0 || state.over.some((one) => !isBusy(state, one))))
     fail("the step ended before everything was settled");
+}
+
+/** Each actor that is there lives in one slot, and is asked nowhere else. */
+function checkActors(state: State, stage: Stage, slots: readonly Slot[], fail: Fail): void {
+  const { spawns, asks } = stage.template;
+  if (spawns)
+    for (let block = 0; block < stage.blocks; block++) {
+      const homes = slots.filter(({ actors }) => actors.get(stage.index)?.includes(block));
+      const lives = stage.output[block] === Live;
+      if (homes.length !== (lives ? 1 : 0))
+        fail(`actor ${block} of ${stage.id} lives in ${homes.length} slots, and is ${lives ? "" : "not "}there`);
+      if (lives && homes[0]!.worker !== stage.holder[block]) fail(`actor ${block} of ${stage.id} isn't where its holder is`);
+    }
+  if (!asks || !isRunning(state)) return;
+  for (const slot of slots)
+    for (const { stage: sent, next, end } of slot.queue)
+      for (let block = next; sent === stage.index && block < end; block++) {
+        const home = homeOf(state, stage, block);
+        if (asks.which === "free" ? !slot.actors.has(askedBy(state, stage)!.index) : home !== slot)
+          fail(`task ${block} of ${stage.id} was sent to a slot where its actor doesn't live`);
+      }
 }
 
 const isRunning = ({ status }: State) => status === "running" || status === "collecting";

@@ -2,7 +2,7 @@
 // transitions. The core never reads the clock, draws random numbers or does I/O: times and jitter come inside events. It knows no
 // values but the numbers by which a run decides, only who holds which block; workers and stages are numbers, given out once and
 // never again.
-import type { ControlTasks, Plan } from "../../compiler/plan.ts";
+import type { ActorChoice, ControlTasks, Plan } from "../../compiler/plan.ts";
 import type { RangeQueue } from "./ranges.ts";
 
 /** A holder that isn't a worker: the engine itself keeps small values. */
@@ -163,6 +163,8 @@ export type Command =
       readonly attempt: number;
       readonly late: boolean;
       readonly rank: number | null;
+      /** It makes an actor that was lost. */
+      readonly again: boolean;
     }
   /** This attempt of a gang's task won't be finished: its members may stop waiting for each other. */
   | { readonly type: "abort"; readonly worker: number; readonly stage: number; readonly attempt: number }
@@ -213,6 +215,8 @@ export type Why =
   | { readonly kind: "failure"; readonly cause: unknown }
   /** Its worker or thread died that often while it ran. */
   | { readonly kind: "poisoned"; readonly deaths: number; readonly cause: unknown }
+  /** An actor that is still asked went with its slot. */
+  | { readonly kind: "actorLost"; readonly cause: unknown }
   /** So often it used up what it had, the last time with nothing beside it and with more. */
   | { readonly kind: "starved"; readonly times: number; readonly cause: unknown }
   /** Run again for a lost output, a stage cut its list into another number of blocks. */
@@ -285,6 +289,10 @@ export interface Template {
   readonly members: number;
   /** Its value is null, and known to the engine: it is never made again. */
   readonly isEffect: boolean;
+  /** Its tasks make actors, which are lost with their slot, or made again. */
+  readonly spawns: "lost" | "replayed" | null;
+  /** Which of its inputs are actors that its tasks ask. */
+  readonly asks: { readonly input: number; readonly which: ActorChoice; readonly reads: boolean; readonly overlaps: boolean } | null;
   /** Slots that may have its tasks at a time, where the schedule says so: of all instances together. */
   readonly limit: Limit | null;
   /** Measured run time of a task; NaN until known. */
@@ -407,6 +415,8 @@ export interface Stage {
   readonly starved: Map<number, number>;
   /** Tasks that took longer than the stage's `within`. */
   readonly late: Set<number>;
+  /** Actors that were lost. */
+  readonly lost: Set<number>;
 
   output: Uint8Array;
   /** First holder of block i: a worker, ENGINE, DISK or NOBODY. */
@@ -445,6 +455,8 @@ export interface Slot {
   readonly slot: number;
   /** In the order in which they were sent. */
   readonly queue: Batch[];
+  /** Which of a stage's actors live here, by stage. */
+  readonly actors: Map<number, number[]>;
   /** The batch whose end it has been asked to give back, until it answers. */
   recalling: Batch | null;
   /** Its thread ended for lack of memory: the one in its place has more. */
@@ -491,6 +503,8 @@ export interface State {
   readonly over: Instance[];
   /** Members of gangs at slots. */
   readonly gangs: { readonly slot: Slot; readonly batch: Batch; aborted: boolean }[];
+  /** An actor that is gone and can't be made again. */
+  broken: { readonly stage: number; readonly block: number } | null;
   /** Ready tasks that run alone on a worker. */
   readonly suspects: { readonly stage: number; readonly block: number }[];
   /** Batches at slots of each stage of the run itself, those of its instances among them; by `priority`. */

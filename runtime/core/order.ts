@@ -1,6 +1,6 @@
 // Who comes first: the places of ready stages among each other, and of those that could bring more to life. Must not know what is done
 // with the first.
-import type { Plan } from "../../compiler/plan.ts";
+import type { Plan, PlanInput } from "../../compiler/plan.ts";
 import type { Stage, State } from "./model.ts";
 
 /** Older instances before younger ones; what takes the results of an instance before the instance itself. */
@@ -72,11 +72,13 @@ export function priorities(plan: Plan): { readonly places: readonly number[]; re
   return { places, heights: height };
 }
 
+const isOneToOne = (input: PlanInput): boolean =>
+  input.kind === "block" || input.kind === "item" || (input.kind === "actor" && input.which === "each");
+
 function consumers(plan: Plan): { readonly to: number; readonly wait: 0 | 1 }[][] {
   const edges: { to: number; wait: 0 | 1 }[][] = plan.stages.map(() => []);
   plan.stages.forEach(({ inputs, tasks }, to) => {
-    for (const input of inputs)
-      if ("stage" in input) edges[input.stage]!.push({ to, wait: input.kind === "block" || input.kind === "item" ? 0 : 1 });
+    for (const input of inputs) if ("stage" in input) edges[input.stage]!.push({ to, wait: isOneToOne(input) ? 0 : 1 });
     switch (tasks.kind) {
       case "branch":
         for (const { given, then, else: otherwise } of tasks.gives)

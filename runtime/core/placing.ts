@@ -1,5 +1,6 @@
 // Which slot gets which tasks, and how many at once: by priority of stages, credit of slots, limits of schedules, and where inputs lie.
 // Must not know what becomes of them: commits, failures and losses are `step.ts`.
+import { homeOf, livesHere, maySpawn, nextCall } from "./actors.ts";
 import type { Batch, Command, Slot, Stage, State, Worker } from "./model.ts";
 import { ENGINE, Ready } from "./model.ts";
 import { expand } from "./regions.ts";
@@ -86,7 +87,9 @@ const leaves = ({ queue }: Slot, { index, template }: Stage) =>
 
 /** Whether the schedule lets one more slot have tasks of the stage. */
 function hasRoom(state: State, stage: Stage, slot: Slot): boolean {
-  const { limit } = stage.template;
+  const { limit, spawns, asks } = stage.template;
+  if (spawns && !maySpawn(state, stage, slot)) return false;
+  if (asks && !livesHere(state, stage, slot)) return false;
   if (stage.slotsUsing >= stage.slotLimit && !slot.queue.some((batch) => batch.stage === stage.index)) return false;
   return !limit || limit.using < limit.slots || slot.queue.some((batch) => state.stages[batch.stage]!.template === stage.template);
 }
@@ -99,9 +102,11 @@ function scheduleSuspects(state: State, commands: Command[]): void {
     const stage = state.stages[suspect.stage];
     if (stage?.state[suspect.block] !== Ready) continue;
     const { members } = stage.template;
-    const worker = idle.find(({ slots }) => slots.length >= members);
-    const slot = worker?.slots.find(({ roomy }) => roomy) ?? worker?.slots[0];
-    if (worker && slot && hasRoom(state, stage, slot)) {
+    const home = homeOf(state, stage, suspect.block);
+    const worker = idle.find(({ slots }) => (home ? slots.includes(home) : slots.length >= members));
+    const slot =
+      home ?? worker?.slots.find(({ roomy }) => roomy) ?? worker?.slots.find((one) => hasRoom(state, stage, one)) ?? worker?.slots[0];
+    if (worker && slot && (stage.template.spawns || hasRoom(state, stage, slot))) {
       idle.splice(idle.indexOf(worker), 1);
       worker.alone = true;
       if (members > 1) sendGang(state, worker.slots.slice(0, members), stage, commands);
@@ -111,7 +116,9 @@ function scheduleSuspects(state: State, commands: Command[]): void {
   // While one waits, the least busy worker gets nothing new, so that it runs dry.
   if (state.suspects.length > 0 && ![...state.workers.values()].some(({ alone }) => alone)) {
     const queued = (worker: Worker) => worker.slots.reduce((sum, { queue }) => sum + queue.length, 0);
-    const least = [...state.workers.values()].sort((a, b) => queued(a) - queued(b))[0];
+    const homes = state.suspects.map(({ stage, block }) => homeOf(state, state.stages[stage]!, block));
+    const home = homes.find((slot) => slot !== null);
+    const least = home ? state.workers.get(home.worker) : [...state.workers.values()].sort((a, b) => queued(a) - queued(b))[0];
     if (least) least.alone = true;
   }
 }
@@ -207,13 +214,16 @@ const isSingle = (stage: Stage) => stage.single || stage.tasks === 1;
 const expectedMs = (state: State, { tasks, instance, template: { taskMs } }: Stage) =>
   Number.isNaN(taskMs) && tasks === 1 && instance === null ? state.guessMs : taskMs;
 
+/** Calls of one actor that go on side by side. */
+const OVERLAPPING = 64;
+
 function batchSize(state: State, stage: Stage, queuedMs: number, slots: number): number {
   const { creditMs, batchTasks } = state.settings;
-  const { taskMs } = stage.template;
-  if (stage.single || Number.isNaN(taskMs)) return 1;
-  const within = Math.floor((creditMs - queuedMs) / Math.max(taskMs, 1e-6));
+  const { taskMs, asks } = stage.template;
+  if (stage.single || (Number.isNaN(taskMs) && !asks?.overlaps)) return 1;
+  const within = asks?.overlaps ? OVERLAPPING : Math.floor((creditMs - queuedMs) / Math.max(taskMs, 1e-6));
   // The last batches get smaller, so that all slots end together.
-  const share = Math.ceil(stage.readyCount / (2 * Math.min(slots, stage.slotLimit)));
+  const share = asks?.which === "one" ? stage.readyCount : Math.ceil(stage.readyCount / (2 * Math.min(slots, stage.slotLimit)));
   return Math.max(1, Math.min(within, share, batchTasks));
 }
 
@@ -224,15 +234,17 @@ const LOCAL_LOOKS = 16;
 function nextReady(state: State, stage: Stage, slot: Slot, most: number): { first: number; end: number } | null {
   const { ready, state: column } = stage;
   skipStale(stage);
-  let place = 0;
-  for (let look = 0; look < Math.min(ready.length, LOCAL_LOOKS); look++) {
+  const call = stage.template.asks && nextCall(state, stage, slot);
+  if (stage.template.asks && !call) return null;
+  let place = call?.place ?? 0;
+  for (let look = 0; !call && look < Math.min(ready.length, LOCAL_LOOKS); look++) {
     if (column[ready.first(look)] === Ready && isLocal(state, stage, ready.first(look), slot.worker)) {
       place = look;
       break;
     }
   }
   if (ready.length === 0) return null;
-  const first = ready.first(place);
+  const first = call?.first ?? ready.first(place);
   if (column[first] !== Ready) return null;
   const limit = Math.min(ready.end(place), first + most);
   let last = first + 1;
@@ -287,13 +299,15 @@ function send(state: State, slot: Slot, stage: Stage, first: number, last: numbe
   move(state, stage, first, last, "assigned");
   stage.readyCount -= last - first;
   const attempt = stage.attempt[first]!;
+  const { asks, spawns } = stage.template;
   const batch = {
     stage: stage.index,
     attempt,
     next: first,
     end: last,
     reportedMs: 0,
-    kept: false,
+    // Only that slot may have it.
+    kept: spawns !== null || (asks !== null && asks.which !== "free"),
     doubled: false,
     shadow: false,
     rank: null,
@@ -331,5 +345,6 @@ function enqueue(state: State, slot: Slot, stage: Stage, batch: Batch, commands:
     attempt,
     late: stage.late.has(first),
     rank: batch.rank,
+    again: stage.lost.has(first),
   });
 }

@@ -111,7 +111,7 @@ function link(state: State, stage: Stage, commands: Command[]): void {
     const producer = lookUp(state, stage.instance, input.stage);
     // An `each` reads the items that it goes over once and for all, whether it says so or not.
     if (input.kind === "item") return producer.index;
-    if (input.kind === "block") {
+    if (input.kind === "block" || (input.kind === "actor" && input.which === "each")) {
       stage.oneToOne.push(producer.index);
       readOneToOne(state, stage, producer, commands);
       return producer.index;
@@ -402,7 +402,7 @@ function retire(state: State, instance: Instance, commands: Command[]): void {
       if (!stage) continue;
       if (stage.control?.kind === "branch" && stage.control.instance) go(stage.control.instance);
       if (stage.control?.kind === "loop") stage.control.instances.forEach(go);
-      releaseAll(stage, commands);
+      releaseAll(state, stage, commands);
       stages.add(index);
     }
   };

@@ -76,7 +76,7 @@ function limitMs({ settings, stages, mayDouble, plan }: State, stage: Stage): nu
   const owner = tasks === 1 && instance ? stages[instance.owner]! : null;
   const [all, left] = owner ? [owner.tasks, owner.pending] : [tasks, pending];
   if (all < settings.speculateFrom || left > all * (1 - settings.speculateAt) || template.recentMs.length === 0) return Infinity;
-  if (!mayDouble(template.index)) return Infinity;
+  if (template.spawns || template.asks || !mayDouble(template.index)) return Infinity;
   return Math.max(settings.speculateAfterMs, settings.speculateFactor * median(template.recentMs));
 }
 

@@ -32,6 +32,7 @@ export function createState({ plan, params, settings, restored = () => [], mayDo
     due: [],
     over: [],
     gangs: [],
+    broken: null,
     suspects: [],
     shares: new Int32Array(plan.stages.length),
     guessMs: Number.NaN,

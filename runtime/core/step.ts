@@ -1,5 +1,6 @@
 // The scheduler: `step(state, event)` changes the state and gives the commands that follow. At-least-once execution, one commit a
 // task; a lost output that is still needed is made again from its lineage. Order: outputs first, then tasks, then who gets what.
+import { seat } from "./actors.ts";
 import type { Batch, Command, CoreEvent, Slot, Stage, State, Why } from "./model.ts";
 import { Delayed, ENGINE, Live } from "./model.ts";
 import { schedule, speculate } from "./placing.ts";
@@ -12,6 +13,10 @@ export function step(state: State, event: CoreEvent): Command[] {
   const commands: Command[] = [];
   if (state.status !== "running" && state.status !== "collecting") return commands;
   apply(state, event, commands);
+  if (state.broken && isGoingOn(state)) {
+    const { stage, block } = state.broken;
+    fail(state, state.stages[stage]!, block, { kind: "actorLost", cause: "cause" in event ? event.cause : null }, commands);
+  }
   const { status } = state as { readonly status: State["status"] };
   // While results are collected a copy or a member may still come to its end, and let an instance go.
   if (state.begun && (status === "running" || status === "collecting")) settle(state, commands);
@@ -27,6 +32,8 @@ export function step(state: State, event: CoreEvent): Command[] {
   return commands;
 }
 
+const isGoingOn = ({ status }: State): boolean => status === "running" || status === "collecting";
+
 function apply(state: State, event: CoreEvent, commands: Command[]): void {
   switch (event.type) {
     case "begin":
@@ -37,7 +44,7 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
     case "workerJoined": {
       const slots = Array.from(
         { length: event.slots },
-        (_, slot): Slot => ({ worker: event.worker, slot, queue: [], recalling: null, roomy: false, at: null }),
+        (_, slot): Slot => ({ worker: event.worker, slot, queue: [], actors: new Map(), recalling: null, roomy: false, at: null }),
       );
       state.workers.set(event.worker, { slots, alone: false });
       return;
@@ -147,7 +154,8 @@ function finished(state: State, event: Extract<CoreEvent, { type: "finished" }>,
   if (event.value !== undefined) stage.value = event.value;
   batch.next = last;
   if (batch.next === batch.end) dequeue(state, slot);
-  const holder = event.held === "engine" ? ENGINE : event.worker;
+  const holder = event.held === "engine" && !stage.template.spawns ? ENGINE : event.worker;
+  if (stage.template.spawns) for (const [from, to] of theirs) seat(slot, stage, from, to);
   for (const [from, to] of theirs) commit(state, stage, from, to, event, holder, commands);
   if (batch.doubled && holder !== ENGINE) freeSpare(stage, event.first, last, holder, commands);
 }
@@ -369,6 +377,9 @@ function slotLost(state: State, event: Extract<CoreEvent, { type: "slotLost" }>,
   if (head && failed) takeHead(state, slot, head.stage, head.next, head.attempt);
   const { batches, running, tasks } = emptySlot(state, slot);
   if (tasks > 0) commands.push({ type: "tasksReturned", worker: event.worker, tasks });
+  const lived = [...slot.actors];
+  slot.actors.clear();
+  for (const [stage, blocks] of lived) for (const block of blocks) drop(state, stage, block, event.worker, commands);
   if (failed) taskFailed(state, failed.stage, failed.block, { transient: false, cause: event.cause, jitter: event.jitter }, commands);
   else if (event.blame === "late" && running) late(state, running, event.cause, commands);
   else if (event.blame === "memory" && running) starved(state, running, event.cause, commands);

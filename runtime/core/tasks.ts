@@ -1,5 +1,6 @@
 // Tasks and what they read and give: who waits for what, what is freed when nobody needs it, and what is made again when it is lost and
 // still needed. Must not know slots, nor when regions come to life: control stages to look at are only put on a list.
+import { unseat } from "./actors.ts";
 import { allocateBlocks, allocateTasks, lacking } from "./columns.ts";
 import type { Command, Instance, Stage, State } from "./model.ts";
 import { Committed, ENGINE, Gone, Live, NOBODY, Ready, Unmade, Waiting } from "./model.ts";
@@ -267,7 +268,7 @@ function used(state: State, producer: Stage, first: number, last: number, comman
 }
 
 /** Frees what nobody needs any more, in runs that one holder has. */
-function release(_state: State, stage: Stage, first: number, last: number, commands: Command[]): void {
+function release(state: State, stage: Stage, first: number, last: number, commands: Command[]): void {
   if (stage.pinned || stage.claims > 0 || stage.blocks < 0) return;
   const { output, uses, holder } = stage;
   let i = first;
@@ -282,6 +283,7 @@ function release(_state: State, stage: Stage, first: number, last: number, comma
         commands.push({ type: "free", stage: stage.index, first: block, count: 1, holder: copy });
       stage.copies.delete(block);
     }
+    if (stage.template.spawns) for (let block = start; block < i; block++) unseat(state, stage, block);
     output.fill(Gone, start, i);
     holder.fill(NOBODY, start, i);
     stage.available -= i - start;
@@ -361,6 +363,10 @@ function lacksMore(state: State, stage: Stage, task: number): void {
 /** A committed task runs once more, after the inputs that it needs for that. */
 function remake(state: State, stage: Stage, task: number, commands: Command[]): void {
   if (stage.state[task] !== Committed) return;
+  if (stage.template.spawns) {
+    stage.lost.add(task);
+    if (stage.template.spawns === "lost") state.broken ??= { stage: stage.index, block: task };
+  }
   if (state.status === "collecting") state.status = "running";
   move(state, stage, task, task + 1, "rebuild");
   stage.attempt[task]!++;
@@ -407,9 +413,10 @@ function needAgain(state: State, stage: Stage, block: number, commands: Command[
 }
 
 /** What is held of a stage that is given up. */
-export function releaseAll(stage: Stage, commands: Command[]): void {
+export function releaseAll(state: State, stage: Stage, commands: Command[]): void {
   for (let block = 0; block < stage.blocks; block++) {
     if (stage.output[block] !== Live) continue;
+    if (stage.template.spawns) unseat(state, stage, block);
     for (const holder of [stage.holder[block]!, ...(stage.copies.get(block) ?? [])])
       if (holder !== ENGINE) commands.push({ type: "free", stage: stage.index, first: block, count: 1, holder });
   }

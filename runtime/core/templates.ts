@@ -45,11 +45,19 @@ export function templatesOf(plan: Plan, params: Params): Template[] {
       decides: decides.has(index),
       members: membersOf(strategy),
       isEffect: stage.effect ?? false,
+      spawns: stage.actors ? (stage.actors.replayed ? "replayed" : "lost") : null,
+      asks: asksOf(stage),
       limit: limited === null ? null : { slots: limited, using: 0 },
       taskMs: Number.NaN,
       recentMs: [],
     };
   });
+}
+
+function asksOf({ inputs }: PlanStage): Template["asks"] {
+  const input = inputs.findIndex(({ kind }) => kind === "actor");
+  const found = inputs[input];
+  return found?.kind === "actor" ? { input, which: found.which, reads: found.reads, overlaps: found.overlaps } : null;
 }
 
 function knownTasks(plan: Plan, index: number, params: Params): number {

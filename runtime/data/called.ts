@@ -6,7 +6,7 @@ export function isSettled(args: readonly Expr[]): boolean {
   const settled = (node: unknown): boolean => {
     if (typeof node !== "object" || node === null) return true;
     if ("op" in node && node.op === "const") return true;
-    if ("op" in node && (node.op === "local" || node.op === "call" || node.op === "resource")) return false;
+    if ("op" in node && (node.op === "local" || node.op === "call" || node.op === "method" || node.op === "resource")) return false;
     return Object.values(node).every(settled);
   };
   return args.every(settled);
@@ -18,7 +18,12 @@ export function calledFunctions(plan: Plan, stageIndex: number): string[] {
   const visit = (node: unknown): void => {
     if (typeof node !== "object" || node === null) return;
     if ("op" in node && node.op === "const") return;
-    if ("op" in node && (node.op === "call" || node.op === "resource") && "function" in node && typeof node.function === "string")
+    if (
+      "op" in node &&
+      (node.op === "call" || node.op === "resource" || node.op === "spawn") &&
+      "function" in node &&
+      typeof node.function === "string"
+    )
       found.add(node.function);
     for (const child of Object.values(node)) visit(child);
   };

@@ -131,6 +131,8 @@ export class Writer {
         return `inputs[${at}]`;
       case "after":
         return "null";
+      case "actor":
+        return `inputs[${at}]`;
       case "blocks":
         return this.plan.stages[input.stage]?.output === "partial" ? `inputs[${at}]` : `h.blocksSet(inputs[${at}])`;
     }
@@ -187,6 +189,8 @@ export class Writer {
       case "track":
       case "loop":
       case "fit":
+      case "spawn":
+      case "method":
         return true;
     }
   }
@@ -253,6 +257,15 @@ export class Writer {
         return this.call(expr, scope, frame);
       case "resource":
         return this.resource(expr, scope, frame);
+      case "spawn":
+        return `(new ${this.callee(expr.function).js}(${this.kept(expr.args, scope, frame)}))`;
+      case "method": {
+        if (expr.async) frame.async = true;
+        const called = `${write(expr.of)}[${quote(expr.name)}](${this.kept(expr.args, scope, frame)})`;
+        // It may be a part of what the actor is.
+        const value = `h.copy(${expr.async ? "await " : ""}${called} ?? null)`;
+        return expr.integer ? `h.integer(${value}, ${quote(expr.name)})` : value;
+      }
       case "lambda":
         return this.lambda(expr, scope, frame).js;
       case "dataset":
@@ -342,6 +355,16 @@ export class Writer {
     if (called.async) frame.async = true;
     const value = `(${called.async ? "await " : ""}${this.check ? this.watched(expr, f, args) : `${f}(${args.join(", ")})`} ?? null)`;
     return called.integer ? `h.integer(${value}, ${quote(called.export)})` : value;
+  }
+
+  /** Arguments that an actor may keep: nobody else sees their memory. */
+  private kept(args: readonly Expr[], scope: Scope, frame: Frame): string {
+    return args
+      .map((arg) => {
+        const js = this.expression(arg, scope, frame);
+        return this.sole(arg, scope) ? js : `h.copy(${js})`;
+      })
+      .join(", ");
   }
 
   private callee(id: string): { readonly called: PlanFunction; readonly js: string } {

@@ -37,7 +37,7 @@ export function prepareStage(
   functions: ReadonlyMap<string, UserFunction>,
   { late = false, check = false }: { readonly late?: boolean; readonly check?: boolean } = {},
 ): StageRunner {
-  const { output, keyed = false, cut, effect, within, body: own } = plan.stages[stage]!;
+  const { output, keyed = false, cut, effect, within, actors, body: own } = plan.stages[stage]!;
   const body: Body = compileBody(plan, stage, functions, late && within ? within.otherwise : own, check);
   const storeAll = (set: DataSet) => {
     const blocks = cut === "rows" ? set.blocks.flatMap(eachRow) : set.blocks;
@@ -46,6 +46,8 @@ export function prepareStage(
   const store = (value: unknown, block: number): unknown => {
     // What an effect gives is nobody's: it can't be asked for again.
     if (effect) return null;
+    // An actor stays where it was made: its slot keeps it.
+    if (actors) return value;
     switch (output) {
       case "value":
         return value instanceof DataSet ? value.blocks.flatMap((block) => block.rows) : value;

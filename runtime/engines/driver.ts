@@ -462,6 +462,8 @@ class RunDriver implements RunListener {
       }
       case "objectsLost": {
         this.#feeding.void(command.stage);
+        // One that isn't made again ends the run, which says so.
+        if (this.#state.stages[command.stage]!.template.spawns === "lost") return;
         const named = this.#telling.name(command.stage);
         if (!named) return;
         const { name: _name, ...where } = named;
@@ -483,7 +485,7 @@ class RunDriver implements RunListener {
     }
   }
 
-  #assign({ worker: index, slot, stage: number, first, count, attempt, late, rank }: Extract<Command, { type: "assign" }>): void {
+  #assign({ worker: index, slot, stage: number, first, count, attempt, late, rank, again }: Extract<Command, { type: "assign" }>): void {
     const worker = this.#pool.workers.get(index);
     // Its loss is on its way to the core.
     if (!worker) return;
@@ -510,7 +512,8 @@ class RunDriver implements RunListener {
         inputs,
         ...(late ? { late } : {}),
         ...(rank === null ? {} : { rank }),
-        ...(planned.effect ? { key: `${this.#uuid}/${planned.id}/${path}` } : {}),
+        ...(again ? { again } : {}),
+        ...(planned.effect || planned.actors ? { key: `${this.#uuid}/${planned.id}/${path}` } : {}),
         ...(results === null ? {} : { results: { key: results, tasks: stage.tasks } }),
       });
     if (waits.length === 0 && !before) {
@@ -609,11 +612,25 @@ class RunDriver implements RunListener {
       this.#finish("failed", {}, this.#located({ ...lostError(message), kind: "thrown", name: "NondeterministicStage" }, outcome));
       return;
     }
-    const error = this.#located(finalError(why, why.cause as TaskError), outcome);
+    const error =
+      why.kind === "actorLost"
+        ? this.#actorLost(why.cause as TaskError, outcome)
+        : this.#located(finalError(why, why.cause as TaskError), outcome);
     void this.#keepInputs(outcome.stage, outcome.block).then(
       (inputs) => this.#finish("failed", {}, error, inputs),
       (failure: unknown) => this.#broken(failure),
     );
+  }
+
+  /** Told of the call during which it was lost, if there was one. */
+  #actorLost(cause: TaskError, { stage, block }: { readonly stage: number; readonly block: number }): TaskError {
+    const made = this.#state.stages[stage]!;
+    const planned = this.#planned(made);
+    const which = `${planned.name}${planned.output === "row" ? `[${block}]` : ""}`;
+    const of = this.#plan.functions[planned.actors!.class]!.export;
+    const during = cause.stage === null ? "" : ` during a call by \`${cause.stage}\``;
+    const message = `\`${which}\`, an actor of \`${of}\`, is gone with its state${during}: ${cause.message}. If \`${of}\` is tagged @replayed, it is made again, and asked again what it was asked`;
+    return { ...cause, kind: "lost", name: "ActorLost", message, stage: cause.stage ?? this.#telling.title(stage) };
   }
 
   #located(
@@ -639,7 +656,7 @@ class RunDriver implements RunListener {
 }
 
 function finalError(
-  why: Exclude<Extract<Outcome, { readonly status: "failed" }>["why"], { readonly kind: "nondeterministic" }>,
+  why: Exclude<Extract<Outcome, { readonly status: "failed" }>["why"], { readonly kind: "nondeterministic" | "actorLost" }>,
   cause: TaskError,
 ): TaskError {
   switch (why.kind) {

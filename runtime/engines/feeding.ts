@@ -102,6 +102,8 @@ export class Feeding {
         return { kind: "constant", value: iterationOf(stage, input.region) };
       case "after":
         return { kind: "constant", value: null };
+      case "actor":
+        return { kind: "actors", run: this.#run, stage: producer, which: input.which };
       case "value":
       case "blocks": {
         const made = this.#inside(stage, place, first);

@@ -79,6 +79,8 @@ export class Reading {
     switch (input.kind) {
       case "param":
       case "after":
+      // Whoever runs the task again makes the actor.
+      case "actor":
         return null;
       case "range": {
         if (tasks.kind !== "range") throw new Error(`bug: ${stage.id} reads a range and has none`);

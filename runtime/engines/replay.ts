@@ -52,6 +52,7 @@ export async function replay(wanted: Replay): Promise<Replayed | { readonly miss
   // It is done again whatever is there.
   const again = plan.stages.findIndex(({ id }) => id === stage);
   const recall = new Recall(plan, params, { keep: null, store, fresh: false, again });
+  const asks = asked?.inputs.some(({ kind }) => kind === "actor") ?? false;
   const found = new AbortController();
   const remade = new Set<string>();
   let inputs: readonly unknown[] = [];
@@ -61,7 +62,11 @@ export async function replay(wanted: Replay): Promise<Replayed | { readonly miss
     before: ({ stage: number, planned }, at) => {
       if (found.signal.aborted) return "skip";
       const { id, name, effect } = recall.plan.stages[planned]!;
-      if (id === stage) return at === block && paths.get(number) === (instance ?? "") ? "stop" : alone ? "skip" : "run";
+      if (id === stage) {
+        if (at === block && paths.get(number) === (instance ?? "")) return "stop";
+        // What an actor was asked before is part of what it is.
+        return alone && !(asks && at < block) ? "skip" : "run";
+      }
       if (effect) return "skip";
       remade.add(name);
       return "run";
@@ -77,7 +82,7 @@ export async function replay(wanted: Replay): Promise<Replayed | { readonly miss
   const only = pool.add(worker);
   let error: TaskError | null = null;
   try {
-    const kept = wanted.inputs === null ? null : inputsIn(store, wanted.inputs);
+    const kept = wanted.inputs === null || asks ? null : inputsIn(store, wanted.inputs);
     if (kept) {
       only.prepare(0, plan, wanted.code, { params, check: false, results: null });
       await worker.again(0, again, block, kept);

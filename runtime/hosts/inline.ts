@@ -8,6 +8,7 @@ import type { Json, Plan } from "../../compiler/plan.ts";
 import type { StageRunner, TaskContext, UserFunction } from "../data/stage.ts";
 import { neededFunctions, prepareStage } from "../data/stage.ts";
 import { columnReader, columnValues, decode, encode, writeColumn } from "../objects/codec.ts";
+import { SlotActors } from "./actors.ts";
 import { GoneError, isTransient, thrownError } from "./errors.ts";
 import type { FromHost, InputFeed, OutputFeed, ProvidedValue, ToHost, WorkerLink } from "./link.ts";
 import { INLINE_LIMIT_BYTES } from "./link.ts";
@@ -40,6 +41,7 @@ export class InlineWorker implements WorkerLink {
   readonly #folder = mkdtempSync(join(tmpdir(), "headrace-replay-"));
   readonly #runs = new Map<number, Run>();
   readonly #objects = new Map<string, Uint8Array>();
+  readonly #actors = new SlotActors();
   readonly #functions = new Map<string, Promise<{ readonly [name: string]: unknown }>>();
   #working: Promise<void> = Promise.resolve();
 
@@ -112,7 +114,14 @@ export class InlineWorker implements WorkerLink {
       try {
         values = assign.inputs.map((feed, place) => this.#input(run, assign, feed, place, block));
         const runner = await this.#runner(run, planned, late, wanted === "stop");
-        const value = await runner.run(block, values, run.params, run.context);
+        let value = await runner.run(block, values, run.params, run.context);
+        const { actors } = run.plan.stages[planned]!;
+        if (actors) {
+          // Nothing here is lost, or kept.
+          const birth = { run: number, stage, block, actors: { ...actors, replayed: false }, calls: "", keep: null, again: false };
+          await this.#actors.born(value as object, birth);
+          value = null;
+        }
         if (wanted === "stop") this.#options.after(values, { value });
         const outputs = this.#outputs(run, assign, block, value);
         this.onMessage({
@@ -175,6 +184,8 @@ export class InlineWorker implements WorkerLink {
         return { rows: feed.rows, blocks: feed.blocks };
       case "constant":
         return feed.value;
+      case "actors":
+        return this.#actors.ask(feed.run, feed.stage, feed.which, block);
       case "param":
         return null;
     }

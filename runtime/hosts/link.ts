@@ -5,7 +5,7 @@
 // A *value* on the wire is `Encoded`: MessagePack structure with typed arrays out of band. Up to INLINE_LIMIT_BYTES it travels
 // inside messages, and the engine keeps it; a larger one stays with the host that made it as an *object* and is named by
 // (run, stage, block).
-import type { Json, Plan } from "../../compiler/plan.ts";
+import type { ActorChoice, Json, Plan } from "../../compiler/plan.ts";
 import type { TaskError } from "../events/events.ts";
 
 export const INLINE_LIMIT_BYTES = 64 * 1024;
@@ -41,7 +41,9 @@ export type InputFeed =
   | { readonly kind: "range"; readonly rows: number; readonly blocks: number }
   /** The same value for all tasks, used by nobody else. */
   | { readonly kind: "sent"; readonly value: ProvidedValue }
-  | { readonly kind: "constant"; readonly value: Json };
+  | { readonly kind: "constant"; readonly value: Json }
+  /** An actor that lives in this slot, one of those that stage made: the one of the task's own number, or whichever. */
+  | { readonly kind: "actors"; readonly run: number; readonly stage: number; readonly which: ActorChoice };
 
 /**
  * Stages are named by numbers that a run gives out once: a stage of the plan has one, or where it stands in a region one an instance. Which
@@ -86,8 +88,10 @@ export type ToHost =
       readonly results?: { readonly key: string; readonly tasks: number };
       /** Of a stage whose task is a gang's: which member this is. The first one's result is the task's. */
       readonly rank?: number;
-      /** Of an effect: names these tasks, with the block, among all of all runs. */
+      /** Of an effect, or what makes an actor: names these tasks, with the block, among all of all runs. */
       readonly key?: string;
+      /** The actor has lived before, and was lost. */
+      readonly again?: true;
     }
   /** Give back what hasn't begun of that assignment (of these blocks): answered by `recalled`. */
   | {

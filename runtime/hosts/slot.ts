@@ -8,7 +8,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Json, Plan, PlanStage } from "../../compiler/plan.ts";
+import type { Json, Plan, PlanActors, PlanStage } from "../../compiler/plan.ts";
 import { membersOf } from "../../compiler/plan.ts";
 import type { StageRunner, TaskContext, UserFunction } from "../data/stage.ts";
 import { neededFunctions, prepareStage } from "../data/stage.ts";
@@ -16,8 +16,9 @@ import type { TaskError } from "../events/events.ts";
 import { columnReader, columnValues, decode, partsBytes, writeParts } from "../objects/codec.ts";
 import { CheckpointFile } from "../results/checkpoints.ts";
 import type { SegmentWriter } from "../results/segments.ts";
-import { appendTo, newSegment, StoreError } from "../results/store.ts";
+import { ACTORS_FOLDER, appendTo, CALLS_ENDING, newSegment, StoreError } from "../results/store.ts";
 import { GangAborted, SharedCollective } from "../training/collective.ts";
+import { SlotActors } from "./actors.ts";
 import { SLOT_FIELD } from "./entry.ts";
 import { GoneError, inUserTerms, isTransient, thrownError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
@@ -94,6 +95,7 @@ class Slot {
   readonly #tensors = new TensorMemory(this.#collector);
   readonly #writer = new ObjectWriter(this.#tensors);
   readonly #reports: Reports;
+  readonly #actors = new SlotActors();
   readonly #runs = new Map<number, Run>();
   /** Loaded slices by digest. */
   readonly #slices = new Map<string, Promise<{ readonly [name: string]: unknown }>>();
@@ -200,8 +202,11 @@ class Slot {
         this.#recall(message);
         return;
       case "free":
-        for (const { stage, first, count } of message.objects)
+        for (const { stage, first, count } of message.objects) {
           this.#collector.released(this.#objects.free(message.run, stage, first, count));
+          if (this.#actors.live(message.run, stage)) this.#left.push(() => this.#actors.free(message.run, stage, first, count));
+        }
+        if (!this.#working) void this.#dispose();
         return;
       case "finish":
         this.#finish(message.run);
@@ -224,28 +229,27 @@ class Slot {
 
   // --- Resources -----------------------------------------------------------------------------------------------------------
 
-  /** Resources of runs that are over, to be disposed of between two tasks. */
-  readonly #left: Resources[] = [];
+  /** Resources of runs that are over, and actors that nobody asks any more, to be disposed of between two tasks. */
+  readonly #left: (() => Promise<void>)[] = [];
   #disposing: Promise<void> = Promise.resolve();
 
   #finish(run: number): void {
     const resources = this.#runs.get(run)?.resources;
     this.#runs.delete(run);
     if (!resources) return;
-    this.#left.push(resources);
-    if (!this.#working) this.#dispose();
+    this.#left.push(() => this.#actors.finish(run));
+    if (!resources.isEmpty)
+      this.#left.push(async () => {
+        for (const { name, error } of await resources.dispose()) unheard(`the resource \`${name}\` couldn't be disposed of`, error);
+      });
+    if (!this.#working) void this.#dispose();
   }
 
   #dispose(): Promise<void> {
-    const left = this.#left.splice(0).filter((resources) => !resources.isEmpty);
+    const left = this.#left.splice(0);
     if (left.length > 0)
       this.#disposing = this.#disposing.then(async () => {
-        for (const resources of left)
-          for (const { name, error } of await resources.dispose()) {
-            const said = error instanceof Error ? error.message : String(error);
-            // The run is over, so there is nobody to report to.
-            writeSync(2, `the resource \`${name}\` couldn't be disposed of: ${said}\n`);
-          }
+        for (const leave of left) await leave().catch((error: unknown) => unheard("an actor couldn't be disposed of", error));
       });
     return this.#disposing;
   }
@@ -406,13 +410,18 @@ class Slot {
     const cutsIntoBlocks = prepared.stage.output === "blocks";
     const outputs = new Outputs(run, stage, this.#writer, work.next);
     const values: unknown[] = new Array(inputs.length);
+    const { actors } = prepared.stage;
+    const asks = prepared.stage.inputs.find((input) => input.kind === "actor");
+    const begun = asks?.overlaps ? this.#sideBySide(work, inputs, prepared, params, context) : null;
     while (work.next < work.end) {
       const block = work.next++;
       this.#watch.begin(run, planned, block, attempt, limitMs);
       if (key !== undefined) publishTask({ idempotencyKey: taskKey(key, block), attempt });
+      if (asks) this.#actors.begin(stage, block);
       try {
-        for (let i = 0; i < inputs.length; i++) values[i] = inputs[i]!(block);
-        let value = runner.run(block, values, params, context);
+        for (let i = 0; i < inputs.length && !begun; i++) values[i] = inputs[i]!(block);
+        let value = begun ? settled(begun.get(block)!) : runner.run(block, values, params, context);
+        if (actors) value = this.#born(work.assign, actors, block, value);
         if (value instanceof Promise) {
           this.#flush();
           value = await value;
@@ -426,7 +435,8 @@ class Slot {
         if (outputs.full) answer(outputs.take());
       } catch (error) {
         answer(outputs.skip());
-        failed(block, isTransient(error), thrownError(error, this.#settings.folder));
+        const asked = asks && begun === null ? { actor: { stage: asks.stage, ...this.#actors.last } } : {};
+        failed(block, isTransient(error), { ...thrownError(error, this.#settings.folder), ...this.#asked(run, asked.actor) });
       }
       this.#watch.end();
       if (key !== undefined) publishTask(undefined);
@@ -436,7 +446,65 @@ class Slot {
       }
     }
     answer(outputs.take());
+    if (asks) await this.#checkpoint();
     if (members instanceof SharedCollective) members.close();
+  }
+
+  // --- Actors ----------------------------------------------------------------------------------------------------------------
+
+  /** All of a batch at once, each told in its turn. */
+  #sideBySide(
+    { next, end }: Work,
+    inputs: readonly ReadInput[],
+    { runner }: PreparedStage,
+    params: Run["params"],
+    context: TaskContext,
+  ): ReadonlyMap<number, Promise<Settled>> {
+    const begun = new Map<number, Promise<Settled>>();
+    for (let block = next; block < end; block++) {
+      const running = (async () =>
+        runner.run(
+          block,
+          inputs.map((read) => read(block)),
+          params,
+          context,
+        ))();
+      const told = running.then(
+        (value): Settled => ({ value }),
+        (error: unknown): Settled => ({ error }),
+      );
+      begun.set(block, told);
+    }
+    return begun;
+  }
+
+  async #born({ run, stage, key = "", again }: Assign, actors: PlanActors, block: number, made: unknown): Promise<null> {
+    const instance = (await made) as object;
+    const folder = this.#run(run).results ?? this.#settings.folder;
+    const calls = join(folder, `${taskKey(key, block)}${CALLS_ENDING}`);
+    if (actors.named !== undefined && this.#run(run).results === null)
+      throw new StoreError("actors with a name are kept in the project's folder, and this run keeps nothing there");
+    const keep = actors.named === undefined ? null : join(folder, ACTORS_FOLDER, `${actors.named}.${block}`);
+    await this.#actors.born(instance, { run, stage, block, actors, calls, keep, again: again === true });
+    return null;
+  }
+
+  /** What an error says of the actor whose call threw it. */
+  #asked(
+    run: number,
+    asked: { readonly stage: number; readonly number: number; readonly call: number } | undefined,
+  ): Pick<TaskError, "actor"> {
+    const made = asked && this.#runs.get(run)?.plan.stages[asked.stage];
+    if (!made) return {};
+    const { number, call } = asked;
+    return { actor: { name: made.name, number: made.output === "row" ? number : null, call } };
+  }
+
+  /** Only calls whose answers have gone out needn't be told apart from new ones. */
+  async #checkpoint(): Promise<void> {
+    this.#reports.flush();
+    this.#flush();
+    if (this.#socket.writableLength === 0) await this.#actors.checkpoint();
   }
 
   /** In a segment of this thread's own. False where there was no room, which ends the run. */
@@ -545,6 +613,8 @@ class Slot {
         return always({ rows: feed.rows, blocks: feed.blocks });
       case "constant":
         return always(feed.value);
+      case "actors":
+        return (block) => this.#actors.ask(feed.run, feed.stage, feed.which, block);
       case "sent":
         if (feed.value.kind === "inline") return always(decode(feed.value.bytes, { share: true }));
         return this.#provided(assign.run, feed.value).then(always);
@@ -590,6 +660,19 @@ class Slot {
     if (!read) this.#read.set(shared, (read = { value: readShared(shared) }));
     return read.value;
   }
+}
+
+/** Nobody is there any more to report to. */
+function unheard(what: string, error: unknown): void {
+  writeSync(2, `${what}: ${error instanceof Error ? error.message : String(error)}\n`);
+}
+
+type Settled = { readonly value: unknown } | { readonly error: unknown };
+
+async function settled(told: Promise<Settled>): Promise<unknown> {
+  const one = await told;
+  if ("error" in one) throw one.error;
+  return one.value;
 }
 
 function timeLimit(stage: PlanStage | undefined, late: boolean): number {

@@ -8,6 +8,10 @@ import { readBody, SegmentWriter, scanSegment } from "./segments.ts";
 
 const ENDING = ".results";
 export const CHECKPOINT_ENDING = ".checkpoint";
+/** What an actor was asked, as long as it may be lost. */
+export const CALLS_ENDING = ".calls";
+/** Inside the folder: actors that outlive their run, by name. */
+export const ACTORS_FOLDER = "actors";
 
 /** Results can't be put away, or aren't what was put away. For whoever runs it, with what to do. */
 export class StoreError extends Error {
@@ -156,7 +160,7 @@ function filesIn(folder: string, endings: readonly string[]): string[] {
 }
 
 export function storeSize(folder: string): StoreSize {
-  const sizes = filesIn(folder, [ENDING, CHECKPOINT_ENDING]).flatMap((path) => statOf(path) ?? []);
+  const sizes = filesIn(folder, [ENDING, CHECKPOINT_ENDING, CALLS_ENDING]).flatMap((path) => statOf(path) ?? []);
   return { segments: sizes.length, bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
@@ -225,7 +229,7 @@ function openOrNull(path: string): number | null {
 /** Removes the segments that were used least recently until no more than `keepBytes` are left. Runs that use them now keep what they found. */
 export function pruneStore(folder: string, keepBytes: number): StoreSize {
   mkdirSync(folder, { recursive: true });
-  const all = filesIn(folder, [ENDING, CHECKPOINT_ENDING])
+  const all = filesIn(folder, [ENDING, CHECKPOINT_ENDING, CALLS_ENDING])
     .flatMap((path) => statOf(path) ?? [])
     .sort((a, b) => a.usedMs - b.usedMs);
   let left = all.reduce((sum, { bytes }) => sum + bytes, 0);
