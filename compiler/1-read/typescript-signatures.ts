@@ -143,7 +143,10 @@ function classSignature(
   return {
     name: symbol.name,
     span: program.span(nameOf(declaration)),
-    make: made === undefined || isAbstract ? null : { ...make(made), overloads: others.map(make) },
+    make:
+      made === undefined || isAbstract || (made.declaration !== undefined && hidden(made.declaration))
+        ? null
+        : { ...make(made), overloads: others.map(make) },
     methods,
     replayed,
   };

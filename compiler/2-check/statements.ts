@@ -94,6 +94,7 @@ export function reportUnused(value: Typed, context: Context): void {
     value.kind === "call" || value.kind === "method" ? value.function.signature.name : value.kind === "callAll" ? "each" : null;
   const text = context.textOf(value.span);
   const shown = text === null || text.includes("\n") ? "…" : text;
+  const isAsked = value.kind === "method" || value.kind === "callAll";
   const givesNothing = (value.kind === "call" || value.kind === "method") && value.function.signature.returns.kind === "void";
   context.diagnostics.push(
     report(
@@ -102,7 +103,10 @@ export function reportUnused(value: Typed, context: Context): void {
       [primary(value.span, "nobody uses it")],
       givesNothing
         ? { help: `it gives nothing; as an effect: do ${shown}` }
-        : { help: called === null ? `let x = ${shown}` : `let x = ${shown}, or as an effect: do ${shown}` },
+        : {
+            help:
+              called === null ? `let x = ${shown}` : `let x = ${shown}, or ${isAsked ? "for what it does" : "as an effect"}: do ${shown}`,
+          },
     ),
   );
 }

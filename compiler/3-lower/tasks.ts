@@ -235,6 +235,8 @@ export class TaskWriter {
 
   private method(typed: Typed & { kind: "method" }, env: Env): Expr {
     const { receiver, function: called } = typed;
+    // What it asks may live inside the region, which its own task comes after.
+    if (this.draft.work.kind === "each" && this.inline === 0) return this.hoisted(typed, env);
     const member = receiver.kind === "local" ? this.member.get(receiver.binding) : undefined;
     const of = member ?? actorsIn(this.lowering.value(receiver, env, this.draft.name, this.draft.name, "actor"));
     const which = member ? "each" : receiver.type.kind === "pool" ? "free" : "one";
@@ -248,7 +250,6 @@ export class TaskWriter {
         }),
       );
     }
-    const args = typed.args.map(({ value }) => this.write(value, env));
     const reads = called.signature.tags.includes("reads");
     this.draft.asks ??= { of, which, reads: true, overlaps: true };
     if (!called.signature.async) this.draft.asks.overlaps = false;
@@ -257,6 +258,7 @@ export class TaskWriter {
       // It changes what later calls find, whether anybody reads what it gives or not.
       if (!this.draft.region.roots.includes(this.draft)) this.draft.region.roots.push(this.draft);
     }
+    const args = typed.args.map(({ value }) => this.write(value, env));
     const { async, returns, overloads, name } = called.signature;
     const target = this.draft.use({ kind: "actor", of });
     return { op: "method", of: target, name, args, async, integer: returns.kind === "int" && overloads.length === 0 };

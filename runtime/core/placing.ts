@@ -63,7 +63,8 @@ function recallableMs(state: State, slot: Slot, idle: Slot): number {
   const batch = slot.queue.at(-1);
   if (!batch || batch.kept || batch.doubled || slot === idle) return 0;
   const stage = state.stages[batch.stage]!;
-  if (!hasRoom(state, stage, idle) && !leaves(slot, stage)) return 0;
+  const mayLeave = stage.template.asks === null && leaves(slot, stage);
+  if (!hasRoom(state, stage, idle) && !mayLeave) return 0;
   // What has never been measured may stand behind, or be, a task of any length: it is always worth asking for.
   const worth = (index: number) => {
     const { taskMs } = state.stages[index]!.template;
@@ -87,9 +88,14 @@ const leaves = ({ queue }: Slot, { index, template }: Stage) =>
 
 /** Whether the schedule lets one more slot have tasks of the stage. */
 function hasRoom(state: State, stage: Stage, slot: Slot): boolean {
-  const { limit, spawns, asks } = stage.template;
+  const { spawns, asks } = stage.template;
   if (spawns && !maySpawn(state, stage, slot)) return false;
   if (asks && !livesHere(state, stage, slot)) return false;
+  return isWithinLimits(state, stage, slot);
+}
+
+function isWithinLimits(state: State, stage: Stage, slot: Slot): boolean {
+  const { limit } = stage.template;
   if (stage.slotsUsing >= stage.slotLimit && !slot.queue.some((batch) => batch.stage === stage.index)) return false;
   return !limit || limit.using < limit.slots || slot.queue.some((batch) => state.stages[batch.stage]!.template === stage.template);
 }
@@ -106,7 +112,7 @@ function scheduleSuspects(state: State, commands: Command[]): void {
     const worker = idle.find(({ slots }) => (home ? slots.includes(home) : slots.length >= members));
     const slot =
       home ?? worker?.slots.find(({ roomy }) => roomy) ?? worker?.slots.find((one) => hasRoom(state, stage, one)) ?? worker?.slots[0];
-    if (worker && slot && (stage.template.spawns || hasRoom(state, stage, slot))) {
+    if (worker && slot && (stage.template.spawns ? isWithinLimits : hasRoom)(state, stage, slot)) {
       idle.splice(idle.indexOf(worker), 1);
       worker.alone = true;
       if (members > 1) sendGang(state, worker.slots.slice(0, members), stage, commands);

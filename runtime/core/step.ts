@@ -76,10 +76,12 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
       const stage = state.stages[event.stage]!;
       if (batch.shadow || !isTheirs(stage, batch, event.block)) return;
       returnTasks(state, stage, event.block, event.block + 1);
-      for (const producer of stage.oneToOne) drop(state, producer, event.block, event.worker, commands);
+      // An actor is where it is; what can be missing is what it is given.
+      const objects = (producers: readonly number[]) => producers.filter((producer) => !state.stages[producer]!.template.spawns);
+      for (const producer of objects(stage.oneToOne)) drop(state, producer, event.block, event.worker, commands);
       for (const { producer, block } of stage.points) drop(state, producer, block, event.worker, commands);
       const inside = stage.control?.kind === "each" ? (stage.control.instances.get(event.block)?.reads ?? []) : [];
-      for (const producer of [...stage.whole, ...inside])
+      for (const producer of objects([...stage.whole, ...inside]))
         for (let block = 0; block < state.stages[producer]!.blocks; block++) drop(state, producer, block, event.worker, commands);
       readyAgain(state, stage, event.block, event.block + 1);
       return;

@@ -1,14 +1,15 @@
 // The actors that live in one slot: found by who made them, asked one call at a time, gone with the slot. Those that can be made again have
 // their calls written down, outside of the slot. Must not know what a call does, nor who waits for it.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { ActorChoice, PlanActors } from "../../compiler/plan.ts";
 import { decode, encode } from "../objects/codec.ts";
-import { storeProblem } from "../results/store.ts";
+import { ACTORS_FOLDER, CALLS_ENDING, StoreError, storeProblem } from "../results/store.ts";
+import { GoneError } from "./errors.ts";
 
 /** An actor that is asked, and is gone. */
-export class ActorLost extends Error {
+class ActorLost extends Error {
   override readonly name = "ActorLost";
 }
 
@@ -33,9 +34,8 @@ export interface Birth {
   readonly stage: number;
   readonly block: number;
   readonly actors: PlanActors;
-  /** Where its calls are written down, and where it is kept, if it is. */
-  readonly calls: string;
-  readonly keep: string | null;
+  /** Where its calls are written down, and under which name; `keeps`: what has a name of its own outlives the run there. */
+  readonly place: { readonly folder: string; readonly keeps: boolean; readonly name: string };
   /** It has lived before, and been lost. */
   readonly again: boolean;
 }
@@ -50,15 +50,18 @@ export class SlotActors {
   #task: { readonly stage: number; readonly block: number } = { stage: -1, block: -1 };
 
   /** Throws `ActorLost` where it can't be made as it was. */
-  async born(instance: object, { run, stage, block, actors, calls, keep, again }: Birth): Promise<void> {
+  async born(instance: object, { run, stage, block, actors, place, again }: Birth): Promise<void> {
     const saves = instance as Saves;
+    if (actors.named !== undefined && !place.keeps)
+      throw new StoreError("actors with a name are kept in the project's folder, and this run keeps nothing there");
+    const keep = actors.named === undefined ? null : join(place.folder, ACTORS_FOLDER, `${actors.named}.${block}`);
     if (keep !== null) {
       const kept = readWhole(keep);
       if (kept) await saves.restore!(decode(kept, { share: false }));
     }
     let journal: Journal | null = null;
     if (actors.replayed) {
-      journal = new Journal(calls, new Set(actors.reads), () => this.#task);
+      journal = new Journal(join(place.folder, `${place.name}${CALLS_ENDING}`), new Set(actors.reads), () => this.#task);
       if (again) await journal.replay(saves);
       else journal.begin();
     }
@@ -148,6 +151,35 @@ async function leave({ instance, journal }: Inhabitant): Promise<void> {
       await end.call(instance);
       return;
     }
+  }
+}
+
+/** Calls that change nothing, all of a batch at once: what each gives is asked for in its turn. */
+export function sideBySide(next: number, end: number, call: (block: number) => unknown): ReadonlyMap<number, () => Promise<unknown>> {
+  const begun = new Map<number, () => Promise<unknown>>();
+  for (let block = next; block < end; block++) {
+    const running = (async () => call(block))();
+    // Heard of in its turn, and not before.
+    running.catch(() => {});
+    begun.set(block, () => running);
+  }
+  return begun;
+}
+
+/** One actor is asked for one block after another: where a call fails, those behind it are not made before it has been made again. */
+export class Turns {
+  readonly #broken = new Map<string, number>();
+
+  /** Throws where an earlier one is to be made again. */
+  take(run: number, stage: number, block: number): void {
+    const before = this.#broken.get(`${run}:${stage}`);
+    if (before !== undefined && block > before) throw new GoneError(`the call for block ${before} has to be made again first`);
+    if (block === before) this.#broken.delete(`${run}:${stage}`);
+  }
+
+  broken(run: number, stage: number, block: number): void {
+    const key = `${run}:${stage}`;
+    this.#broken.set(key, Math.min(block, this.#broken.get(key) ?? block));
   }
 }
 

@@ -118,7 +118,9 @@ export class InlineWorker implements WorkerLink {
         const { actors } = run.plan.stages[planned]!;
         if (actors) {
           // Nothing here is lost, or kept.
-          const birth = { run: number, stage, block, actors: { ...actors, replayed: false }, calls: "", keep: null, again: false };
+          const { named: _named, ...plain } = actors;
+          const place = { folder: this.#folder, keeps: false, name: "" };
+          const birth = { run: number, stage, block, actors: { ...plain, replayed: false }, place, again: false };
           await this.#actors.born(value as object, birth);
           value = null;
         }

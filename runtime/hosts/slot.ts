@@ -16,9 +16,9 @@ import type { TaskError } from "../events/events.ts";
 import { columnReader, columnValues, decode, partsBytes, writeParts } from "../objects/codec.ts";
 import { CheckpointFile } from "../results/checkpoints.ts";
 import type { SegmentWriter } from "../results/segments.ts";
-import { ACTORS_FOLDER, appendTo, CALLS_ENDING, newSegment, StoreError } from "../results/store.ts";
+import { appendTo, newSegment, StoreError } from "../results/store.ts";
 import { GangAborted, SharedCollective } from "../training/collective.ts";
-import { SlotActors } from "./actors.ts";
+import { SlotActors, sideBySide, Turns } from "./actors.ts";
 import { SLOT_FIELD } from "./entry.ts";
 import { GoneError, inUserTerms, isTransient, thrownError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
@@ -96,6 +96,7 @@ class Slot {
   readonly #writer = new ObjectWriter(this.#tensors);
   readonly #reports: Reports;
   readonly #actors = new SlotActors();
+  readonly #turns = new Turns();
   readonly #runs = new Map<number, Run>();
   /** Loaded slices by digest. */
   readonly #slices = new Map<string, Promise<{ readonly [name: string]: unknown }>>();
@@ -412,15 +413,26 @@ class Slot {
     const values: unknown[] = new Array(inputs.length);
     const { actors } = prepared.stage;
     const asks = prepared.stage.inputs.find((input) => input.kind === "actor");
-    const begun = asks?.overlaps ? this.#sideBySide(work, inputs, prepared, params, context) : null;
+    const inTurn = asks?.which === "one" && !asks.reads;
+    const begun = asks?.overlaps
+      ? sideBySide(work.next, work.end, (block) =>
+          runner.run(
+            block,
+            inputs.map((read) => read(block)),
+            params,
+            context,
+          ),
+        )
+      : null;
     while (work.next < work.end) {
       const block = work.next++;
       this.#watch.begin(run, planned, block, attempt, limitMs);
       if (key !== undefined) publishTask({ idempotencyKey: taskKey(key, block), attempt });
       if (asks) this.#actors.begin(stage, block);
       try {
+        if (inTurn) this.#turns.take(run, stage, block);
         for (let i = 0; i < inputs.length && !begun; i++) values[i] = inputs[i]!(block);
-        let value = begun ? settled(begun.get(block)!) : runner.run(block, values, params, context);
+        let value = begun ? begun.get(block)!() : runner.run(block, values, params, context);
         if (actors) value = this.#born(work.assign, actors, block, value);
         if (value instanceof Promise) {
           this.#flush();
@@ -435,6 +447,7 @@ class Slot {
         if (outputs.full) answer(outputs.take());
       } catch (error) {
         answer(outputs.skip());
+        if (inTurn) this.#turns.broken(run, stage, block);
         const asked = asks && begun === null ? { actor: { stage: asks.stage, ...this.#actors.last } } : {};
         failed(block, isTransient(error), { ...thrownError(error, this.#settings.folder), ...this.#asked(run, asked.actor) });
       }
@@ -452,40 +465,11 @@ class Slot {
 
   // --- Actors ----------------------------------------------------------------------------------------------------------------
 
-  /** All of a batch at once, each told in its turn. */
-  #sideBySide(
-    { next, end }: Work,
-    inputs: readonly ReadInput[],
-    { runner }: PreparedStage,
-    params: Run["params"],
-    context: TaskContext,
-  ): ReadonlyMap<number, Promise<Settled>> {
-    const begun = new Map<number, Promise<Settled>>();
-    for (let block = next; block < end; block++) {
-      const running = (async () =>
-        runner.run(
-          block,
-          inputs.map((read) => read(block)),
-          params,
-          context,
-        ))();
-      const told = running.then(
-        (value): Settled => ({ value }),
-        (error: unknown): Settled => ({ error }),
-      );
-      begun.set(block, told);
-    }
-    return begun;
-  }
-
   async #born({ run, stage, key = "", again }: Assign, actors: PlanActors, block: number, made: unknown): Promise<null> {
     const instance = (await made) as object;
-    const folder = this.#run(run).results ?? this.#settings.folder;
-    const calls = join(folder, `${taskKey(key, block)}${CALLS_ENDING}`);
-    if (actors.named !== undefined && this.#run(run).results === null)
-      throw new StoreError("actors with a name are kept in the project's folder, and this run keeps nothing there");
-    const keep = actors.named === undefined ? null : join(folder, ACTORS_FOLDER, `${actors.named}.${block}`);
-    await this.#actors.born(instance, { run, stage, block, actors, calls, keep, again: again === true });
+    const { results } = this.#run(run);
+    const place = { folder: results ?? this.#settings.folder, keeps: results !== null, name: taskKey(key, block) };
+    await this.#actors.born(instance, { run, stage, block, actors, place, again: again === true });
     return null;
   }
 
@@ -665,14 +649,6 @@ class Slot {
 /** Nobody is there any more to report to. */
 function unheard(what: string, error: unknown): void {
   writeSync(2, `${what}: ${error instanceof Error ? error.message : String(error)}\n`);
-}
-
-type Settled = { readonly value: unknown } | { readonly error: unknown };
-
-async function settled(told: Promise<Settled>): Promise<unknown> {
-  const one = await told;
-  if ("error" in one) throw one.error;
-  return one.value;
 }
 
 function timeLimit(stage: PlanStage | undefined, late: boolean): number {

@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RunEvent, RunResult } from "headrace/engine";
 import { compile, localEngine, natsEngine, run } from "headrace/engine";
@@ -161,6 +161,31 @@ describe("over NATS", () => {
     });
     expect(result.error).toBeNull();
     expect(result.outputs).toEqual(local.outputs);
+  }, 60_000);
+
+  it("actors live on all workers, and give what they give locally, though one of their slots ends", async () => {
+    const cartpole = here("../../examples/cartpole/cartpole.pipe");
+    const { plan, code } = await program(cartpole);
+    const params = { actors: 8 };
+    const local = await run(plan, code, { params, slots: 2 });
+    await worker("a", 2);
+    await worker("b", 2);
+    const homes = new Set<string>();
+    const onEvent = (event: RunEvent) => {
+      if (event.type === "tasks.finished" && event.stage === "sims") homes.add(`${event.worker}.${event.slot}`);
+    };
+    const result = await run(plan, code, { params, engine: { nats: server.url }, onEvent });
+    expect(result.error).toBeNull();
+    expect(result.outputs).toEqual(local.outputs);
+    expect(homes.size).toBe(4);
+
+    const counters = here("../actors/fixtures/actors.pipe");
+    const lost = await program(counters, { entry: "replayed" });
+    const mark = join(mkdtempSync(join(tmpdir(), "headrace-mark-")), "mark");
+    const again = await run(lost.plan, lost.code, { params: { mark, how: "exit" }, engine: { nats: server.url } });
+    expect(again.error).toBeNull();
+    expect((again.outputs.all as readonly number[]).slice(-2)).toEqual([58, 59]);
+    rmSync(dirname(mark), { recursive: true });
   }, 60_000);
 
   it("so does a bundle, from an empty folder", async () => {

@@ -35,6 +35,16 @@ export async function session(): Promise<Connection> { return new Connection("")
 export function use(connection: Connection): number { return connection.read(); }
 `;
 
+const sim = `export class Sim {
+  constructor(readonly seed: number) {}
+  step(x: number): number { return this.seed + x; }
+}
+export class Sealed {
+  private constructor() {}
+  step(x: number): number { return x; }
+}
+`;
+
 const functions =
   "load, score, init, gradient, step, judge, norm, connect, answer, ask, draw, drawn, counted, added, larger, tell, send, type Row";
 
@@ -46,7 +56,7 @@ function files({ typescript }: Example, text: string): Record<string, string> {
   }
   const whole = /^(pipeline|param|type|import) /.test(text) ? text : `pipeline main() -> float {\n${text}\n}`;
   const head = whole.startsWith("import") ? "" : `import { ${functions} } from "./stages.ts"\n`;
-  return { "main.pipe": `${head}${whole}\n`, "stages.ts": stages, "rows.csv": "size\n1\n" };
+  return { "main.pipe": `${head}${whole}\n`, "stages.ts": stages, "sim.ts": sim, "rows.csv": "size\n1\n" };
 }
 
 const tested = Object.entries(examples).flatMap(([code, example]) => ("wrong" in example ? [[code, example] as const] : []));

@@ -47,3 +47,12 @@ describe("bagging", () => {
     expect(together).toBeGreaterThan(0.87);
   }, 60_000);
 });
+
+describe("cartpole", () => {
+  it("stands, and does the same each time", async () => {
+    const { steps, played } = await outputsOf("cartpole", null, { actors: 8 });
+    expect(steps).toBeGreaterThan(450);
+    expect(played! % 16).toBe(8);
+    expect(await outputsOf("cartpole", null, { actors: 8 })).toEqual({ steps, played });
+  }, 60_000);
+});

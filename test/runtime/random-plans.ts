@@ -1,5 +1,5 @@
 // Plans with `for`, `if` and `loop` in each other, as numbers say; what the compiler promises of plans holds of them too.
-import type { Plan, PlanInput } from "../../compiler/plan.ts";
+import type { ActorChoice, Plan, PlanInput } from "../../compiler/plan.ts";
 import type { Written } from "./programs.ts";
 import { block, blocks, program, value } from "./programs.ts";
 
@@ -7,6 +7,8 @@ import { block, blocks, program, value } from "./programs.ts";
 interface Names {
   readonly values: readonly number[];
   readonly sets: readonly number[];
+  /** Stages that make them. */
+  readonly actors: readonly number[];
   readonly reads: readonly PlanInput[];
 }
 
@@ -48,6 +50,18 @@ class Writer {
       const set = this.#pick(names.sets);
       const one = this.#pick(names.values);
       const reads: PlanInput[] = [...(one === undefined ? [] : [value(one)]), ...(this.roll(2) === 0 ? names.reads : [])];
+      if (this.roll(8) === 0) {
+        const made = this.#actors(region, names.actors, set, reads);
+        own.values.push(...made.values);
+        own.sets.push(...made.sets);
+        names = {
+          ...names,
+          actors: [...names.actors, ...made.actors],
+          values: [...names.values, ...made.values],
+          sets: [...names.sets, ...made.sets],
+        };
+        continue;
+      }
       const kind = this.roll(depth > 0 ? 9 : 5);
       if (kind === 0) gave({ sets: [this.#add("set", region, { output: "blocks", inputs: reads })] });
       else if (kind === 1 && set !== undefined)
@@ -85,11 +99,44 @@ class Writer {
     }
     // Something to give to whoever looks inside.
     if (own.values.length === 0) gave({ values: [this.#add("value", region, { inputs: names.reads })] });
-    return { values: own.values, sets: own.sets, reads: [] };
+    return { values: own.values, sets: own.sets, actors: [], reads: [] };
   }
 
   #data(): Written["strategy"] {
     return { kind: "data", slots: this.roll(4) === 0 ? 1 + this.roll(2) : null };
+  }
+
+  /** Stages that make actors, or that ask one of those that are known. */
+  #actors(region: number | undefined, known: readonly number[], set: number | undefined, reads: readonly PlanInput[]): Names {
+    const nothing: Names = { values: [], sets: [], actors: [], reads: [] };
+    const of = this.#pick(known);
+    if (of === undefined || this.roll(3) === 0) {
+      const actors = { class: "C", replayed: true, reads: [], checkpoints: false };
+      if (this.roll(2) === 0) return { ...nothing, actors: [this.#add("spawn", region, { inputs: reads, actors })] };
+      const count = { kind: "const" as const, value: 1 + this.roll(4) };
+      const tasks = { kind: "range" as const, rows: count, blocks: count };
+      const inputs: PlanInput[] = [{ kind: "range" }, ...reads];
+      return { ...nothing, actors: [this.#add("pool", region, { tasks, inputs, output: "row", strategy: this.#data(), actors })] };
+    }
+    const isPool = this.stages[of]!.tasks?.kind === "range";
+    const asked = (which: ActorChoice): PlanInput => ({ kind: "actor", stage: of, which, reads: false, overlaps: false });
+    if (isPool && this.roll(2) === 0) {
+      const inputs = [asked("each"), ...reads];
+      return {
+        ...nothing,
+        sets: [
+          this.#add("members", region, { tasks: { kind: "perBlock", of }, inputs, output: "row", strategy: { kind: "data", slots: null } }),
+        ],
+      };
+    }
+    const which = isPool ? "free" : "one";
+    if (set === undefined || this.roll(3) === 0)
+      return { ...nothing, values: [this.#add("asks", region, { inputs: [asked(which), ...reads] })] };
+    const inputs = [block(set), asked(which), ...reads];
+    return {
+      ...nothing,
+      sets: [this.#add("asksRows", region, { tasks: { kind: "perBlock", of: set }, inputs, output: "block", strategy: this.#data() })],
+    };
   }
 
   /** Some values are made by two members together. */
@@ -189,10 +236,10 @@ class Writer {
 
 export function randomPlan(dice: readonly number[]): Plan {
   const writer = new Writer(dice);
-  writer.block(undefined, { values: [], sets: [], reads: [] }, 3);
+  writer.block(undefined, { values: [], sets: [], actors: [], reads: [] }, 3);
   const stages = writer.stages.map((one): Written => (one.id.startsWith("act") ? { ...one, effect: true } : one));
-  const results = stages.flatMap(({ region, tasks, output = "value" }, index) =>
-    region === undefined && tasks?.kind !== "branch" && tasks?.kind !== "loop" && output !== "partial" ? [index] : [],
+  const results = stages.flatMap(({ region, tasks, output = "value", actors }, index) =>
+    region === undefined && !actors && tasks?.kind !== "branch" && tasks?.kind !== "loop" && output !== "partial" ? [index] : [],
   );
   return program(stages, { results }).plan;
 }

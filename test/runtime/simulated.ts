@@ -3,8 +3,8 @@
 
 import type { Plan } from "../../compiler/plan.ts";
 import { checkInvariants } from "../../runtime/core/invariants.ts";
-import type { Command, CoreEvent, Restored, Settings, Stage, State } from "../../runtime/core/model.ts";
-import { DISK, ENGINE, Live } from "../../runtime/core/model.ts";
+import type { Command, CoreEvent, Restored, Settings, Slot, Stage, State } from "../../runtime/core/model.ts";
+import { Committed, DISK, ENGINE, Live } from "../../runtime/core/model.ts";
 import { iterationOf, lookUp } from "../../runtime/core/regions.ts";
 import { createState } from "../../runtime/core/state.ts";
 import { step } from "../../runtime/core/step.ts";
@@ -53,7 +53,7 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
     const { output, effect } = plan.stages[stage.template.index]!;
     const here = before.get(stage.id);
     const acting = stage.control && (stage.control.kind !== "each" || acts(plan, stage.template.index));
-    if (!here || effect || acting) return [];
+    if (!here || effect || acting || stage.template.spawns || stage.template.asks) return [];
     const runs: Restored[] = [];
     const holder = () => (stage.template.decides || roll() % 3 === 0 ? ENGINE : DISK);
     if (output === "blocks") {
@@ -157,6 +157,10 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
       const { worker, slot } = from[luck % from.length]!;
       lose(worker, slot);
       say({ type: "slotLost", worker, slot, blame: luck % 2 ? "death" : "none", cause: "slot", jitter: 0.5 });
+    } else if (luck < 93 && inhabited(luck)) {
+      const { worker, slot } = inhabited(luck)!;
+      lose(worker, slot);
+      say({ type: "slotLost", worker, slot, blame: "none", cause: "slot", jitter: 0.5 });
     } else if (luck < 96 && onDisk(luck)) {
       const { stage, block } = onDisk(luck)!;
       say({ type: "objectMissing", stage, block, from: DISK });
@@ -182,6 +186,10 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
         advance(running, one, 1);
       } else if (isGang && broken.has(gangOf(one))) {
         // It waits for a member that won't come.
+      } else if (outOfTurn(one)) {
+        // The call before it failed.
+        say({ type: "inputMissing", worker, slot, stage, block: one.first, attempt });
+        advance(running, one, 1);
       } else if (luck > 125 && luck < 140) {
         if (isGang) broken.add(gangOf(one));
         say({ type: "failed", worker, slot, stage, block: one.first, attempt, transient: true, cause: "no", jitter: 0.5 });
@@ -212,9 +220,22 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
 
   function heldBy(luck: number): { readonly stage: number; readonly block: number; readonly holder: number } | undefined {
     const found = state.stages.flatMap((stage) =>
-      stage ? [...stage.holder].flatMap((holder, block) => (holder >= 0 ? [{ stage: stage.index, block, holder }] : [])) : [],
+      stage && !stage.template.spawns
+        ? [...stage.holder].flatMap((holder, block) => (holder >= 0 ? [{ stage: stage.index, block, holder }] : []))
+        : [],
     );
     return found[luck % found.length];
+  }
+
+  /** Of one actor's calls, in the order of the blocks. */
+  function outOfTurn({ stage: index, first }: Batch): boolean {
+    const stage = state.stages[index]!;
+    return stage.template.asks?.which === "one" && stage.state.subarray(0, first).some((one) => one !== Committed);
+  }
+
+  function inhabited(luck: number): Slot | undefined {
+    const found = [...state.workers.values()].flatMap(({ slots }) => slots.filter(({ actors }) => actors.size > 0));
+    return found[luck % Math.max(1, found.length)];
   }
 
   function onDisk(luck: number): { readonly stage: number; readonly block: number } | undefined {
@@ -233,6 +254,7 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
       say({ type: "finished", worker, slot, stage: index, first, count, attempt, runMs: luck / 100, held: "engine" });
       return;
     }
+    if (outOfTurn(one)) throw new Error(`${nameOf(stage, first)} was asked before its turn`);
     const here = values.get(index) ?? [];
     values.set(index, here);
     const { output, effect } = plan.stages[stage.template.index]!;
@@ -314,6 +336,9 @@ function madeFrom(state: State, values: ReadonlyMap<number, readonly number[]>, 
       case "param":
       case "range":
         return task;
+      case "actor":
+        // Where it lives, the invariants say; what it is by now isn't told apart.
+        return 1;
       case "iteration":
         return iterationOf(stage, input.region);
       case "block":

@@ -126,6 +126,24 @@ const PLANTED: readonly { readonly what: string; readonly file: string; readonly
     wrong: "(batch.rank ?? 0) > 9 ? [] : fresh",
   },
   {
+    what: "a call goes to a slot where its actor doesn't live",
+    file: "placing.ts",
+    right: "  if (asks && !livesHere(state, stage, slot)) return false;\n",
+    wrong: "",
+  },
+  {
+    what: "an actor that went with its slot is taken to live",
+    file: "step.ts",
+    right: "for (const block of blocks) drop(state, stage, block, event.worker, commands);",
+    wrong: "void blocks;",
+  },
+  {
+    what: "one actor is asked for a block before those that come first",
+    file: "actors.ts",
+    right: "block === 0 || column[block - 1] === Committed",
+    wrong: "block >= 0 || column[block - 1] === Committed",
+  },
+  {
     what: "a gang begins on the slots that are free",
     file: "placing.ts",
     right: "(one.alone ? one.slots.length : members));",
