@@ -39,6 +39,22 @@ export {
 } from "./authoring.ts";
 export { TransientError } from "./errors.ts";
 export type { InputFile, InputFiles } from "./file.ts";
+export {
+  dense,
+  embedding,
+  type Layer,
+  type LayerArrays,
+  type LayerPart,
+  type Loss,
+  type Matrix,
+  type Model,
+  matrix,
+  relu,
+  type Split,
+  softmaxCrossEntropy,
+  tanh,
+} from "./layers.ts";
+export { layers } from "./model.ts";
 export type { Secret } from "./secret.ts";
 export { type CurrentTask, currentTask } from "./task.ts";
 export { type Dimension, type DType, type ReadonlyTensor, type Tensor, tensor } from "./tensor.ts";

@@ -167,12 +167,18 @@ export type Architecture =
   | { readonly architecture: "hogwild"; readonly members: number; readonly atomic: boolean }
   /** Members push what they gathered, which is applied on arrival, and fetch what is there, every so many of their steps. */
   | { readonly architecture: "downpour"; readonly members: number; readonly pushSteps: number; readonly fetchSteps: number }
+  /** A `Model` whose layers are dealt out to the members; each batch goes through them in so many parts (1F1B). */
+  | { readonly architecture: "pipelined"; readonly members: number; readonly microbatches: number }
+  /** A `Model` of whose layers each member has some of the columns or rows. */
+  | { readonly architecture: "tensor"; readonly members: number }
   /** Each batch in parts; a member may be `staleness` batches ahead of the slowest (null: any number). The state is in so many ranges. */
   | { readonly architecture: "parameterServer"; readonly members: number; readonly servers: number; readonly staleness: number | null };
 
 /** As schedules write it, without options. */
 export function architectureText(strategy: Extract<Strategy, { kind: "fit" }>): string {
-  return strategy.architecture === "sequential" ? strategy.architecture : `data(${strategy.members}) ${strategy.architecture}`;
+  if (strategy.architecture === "sequential") return strategy.architecture;
+  const over = strategy.architecture === "pipelined" || strategy.architecture === "tensor" ? "model" : "data";
+  return `${over}(${strategy.members}) ${strategy.architecture}`;
 }
 
 /** Slots that a task of a stage takes at once. */

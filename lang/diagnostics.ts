@@ -626,8 +626,10 @@ arithmetic.
     model: data(2) hogwild                         2 members write one state without locks; \`atomic: true\` loses no update
     model: data(2) downpour(push: 4, fetch: 4)     2 replicas that push what they gathered and fetch what is there
     model: data(2) parameterServer(servers: 2, staleness: 1)
+    model: model(2) pipelined(microbatches: 8)     layers of a \`Model\` over 2 places; gradients to rounding
+    model: model(2) tensor                         columns and rows of its layers over 2 places
 
-A parameter server updates key ranges alone: the functions that get what is carried or combined say by \`@elementwise\` that they work number by number.`,
+A parameter server updates key ranges alone, and a place its own layers: the functions that get what is carried or combined say by \`@elementwise\` that they work number by number.`,
   }),
   ...outside,
   // --- Not built yet ---
@@ -636,13 +638,6 @@ A parameter server updates key ranges alone: the functions that get what is carr
     title: "a form of the language that isn't built yet",
     message: (p) => `${p.form} isn't built yet`,
     explain: `The form belongs to the language and is read, but this version can't run it.`,
-  }),
-  HR902: entry<{ architecture: string }>({
-    severity: "error",
-    title: "a training architecture that isn't built yet",
-    message: (p) => `the training architecture \`${p.architecture}\` isn't built yet`,
-    explain: `\`pipelined\` and \`tensor\` belong to the language and can't be run by this version. Naming an architecture is a demand, since most of them change the
-arithmetic; so it never falls back.`,
   }),
 } as const;
 

@@ -212,7 +212,6 @@ export const examples: Readonly<Record<Code, Example | Untested>> = {
   HR609: atRun,
   HR610: atRun,
   HR901: { untested: "its form has no other way to be written; a later version runs it" },
-  HR902: whenChosen,
 };
 
 /** What `headrace explain CODE` and `docs/errors.md` say of a message, in Markdown. */

@@ -14,11 +14,19 @@ export interface FitFacts {
   /** Paths of what has numbers to average, such as `s.w`, and of what hasn't. */
   readonly averaged: readonly string[];
   readonly kept: readonly string[];
+  /** Resources that are models of layers, as they are called. */
+  readonly models: readonly string[];
   /** The first value that is computed at members from what was combined in the same step. */
   readonly secondRound: string | null;
 }
 
 export function fitFacts({ carried, batch, body }: Typed & { kind: "fit" }): FitFacts {
+  const models = new Set<string>();
+  find(body, (one) => {
+    if (isModel(one.type))
+      models.add(one.kind === "resource" ? one.function.signature.name : one.kind === "local" ? one.binding.name : "a model");
+    return false;
+  });
   const type = whole(batch.type);
   const averaged: string[] = [];
   const kept: string[] = [];
@@ -28,9 +36,14 @@ export function fitFacts({ carried, batch, body }: Typed & { kind: "fit" }): Fit
     batchIsRows: type.kind === "list" || type.kind === "any" || type.kind === "opaque",
     averaged,
     kept,
+    models: [...models],
     secondRound: secondRound(body),
   };
 }
+
+/** The package's own, in its sources or as it is installed. */
+const isModel = (type: Type | undefined): boolean =>
+  type?.kind === "resource" && type.of.kind === "opaque" && type.of.name === "Model" && /(^|\/)api\/layers(\.d)?\.ts$/.test(type.of.file);
 
 function secondRound(body: readonly TypedFitStatement[]): string | null {
   const combined = new Set<Binding>();

@@ -28,7 +28,12 @@ const options: Readonly<Record<string, readonly string[]>> = {
   hogwild: ["atomic"],
   downpour: ["push", "fetch"],
   parameterServer: ["servers", "staleness", "consistency"],
+  pipelined: ["microbatches"],
+  tensor: [],
 };
+
+/** What of a program is spread: its data, or its model. */
+const spreads = (called: string): "data" | "model" => (called === "pipelined" || called === "tensor" ? "model" : "data");
 
 const at = (span: Written["span"], label: string): Frame => ({ span, label, role: "primary" });
 
@@ -39,12 +44,15 @@ export function readArchitecture({ name, args, architecture, span }: Strategy, s
   const wrong = (what: string, place: Written["span"], label: string, help: string) =>
     report("HR403", { what }, [at(place, label)], { help });
   const members = args[0] ? countOf(args[0].value) : null;
-  if (name.text !== "data" || members === null || args.length > 1)
+  const over = spreads(called);
+  if (name.text !== over || members === null || args.length > 1)
     return wrong(
-      `\`${called}\` wants the number of its members`,
-      name.text === "data" ? span : name.span,
-      "says no number",
-      `${stage}: data(2) ${called}`,
+      name.text === over || name.text !== "data"
+        ? `\`${called}\` wants the number of its members`
+        : `\`${called}\` spreads a model, not its data`,
+      name.text === over ? span : name.span,
+      name.text === over ? "says no number" : `not \`${over}(n)\``,
+      `${stage}: ${over}(2) ${called}`,
     );
   const given = new Map<string, Argument>();
   for (const one of architecture.args) {
@@ -84,6 +92,13 @@ export function readArchitecture({ name, args, architecture, span }: Strategy, s
       if (isProblem(batch)) return batch;
       return { architecture: called, members, perWorker: batch === "perWorker" };
     }
+    case "pipelined": {
+      const microbatches = number("microbatches", 1);
+      if (isProblem(microbatches)) return microbatches;
+      return { architecture: called, members, microbatches: microbatches ?? 4 * members };
+    }
+    case "tensor":
+      return { architecture: called, members };
     case "average": {
       const everySteps = number("every", 1);
       if (isProblem(everySteps)) return everySteps;
@@ -141,6 +156,20 @@ export function unfitFor(
       help: `\`… |> batches(64)\` makes batches of rows${architecture.architecture === "allreduce" ? ", or `allreduce(batch: perWorker)` takes whole ones" : ""}`,
     };
   switch (architecture.architecture) {
+    case "pipelined":
+    case "tensor": {
+      if (facts.models.length === 0)
+        return {
+          why: "none of its functions is given a `Model` of layers",
+          help: 'export a function that gives `layers([dense(…), …], softmaxCrossEntropy())`, and import it as a resource: `import { resource network } from "./layers.ts"`',
+        };
+      const opaque = wholeUpdate(body, functions);
+      if (opaque === null) return null;
+      return {
+        why: `each place updates the layers that it has, and \`${opaque}\` isn't tagged \`@elementwise\`: it may need all numbers at once, as clipping by a norm does`,
+        help: `\`/** @elementwise */\` where each number is updated by itself, else ${stage}: data(${members}) allreduce`,
+      };
+    }
     case "allreduce":
       return null;
     case "average":
@@ -223,6 +252,10 @@ export function architectureReason(architecture: Architecture, facts: FitFacts):
     }
     case "hogwild":
       return `by the schedule: ${architecture.members} members write one ${list(facts.averaged)} without locks; not what the fold gives`;
+    case "pipelined":
+      return `by the schedule: layers of ${list(facts.models)} over ${architecture.members} places, each batch in ${architecture.microbatches} parts`;
+    case "tensor":
+      return `by the schedule: columns and rows of the layers of ${list(facts.models)} over ${architecture.members} places`;
     case "downpour":
       return `by the schedule: ${architecture.members} replicas push every ${architecture.pushSteps} and fetch every ${architecture.fetchSteps} steps; not what the fold gives`;
     case "parameterServer": {

@@ -249,15 +249,7 @@ function choiceOf(
     const architecture = readArchitecture(strategy, name);
     // Of `data` it has been told.
     if (architecture && "code" in architecture) return strategy.name.text === "data" ? { ...AUTO, options } : problem(architecture);
-    if (!architecture) {
-      // A demand that this version can't meet; a schedule that isn't chosen may name it.
-      if (named.text === "sequential" || !chosen) return { ...AUTO, options, why: "by the schedule" };
-      return problem(
-        report("HR902", { architecture: named.text }, [at(named.span, "not built yet")], {
-          help: "without an architecture `fit` runs sequentially",
-        }),
-      );
-    }
+    if (!architecture) return { ...AUTO, options, why: "by the schedule" };
     const unfit = unfitFor(architecture, name, fit.body, fit.work.facts, flow.functions);
     if (unfit)
       return problem(
@@ -285,8 +277,11 @@ function choiceOf(
       return { strategy: strategyLeft, options, why: `one task: ${why}` };
     }
     case "model":
-      if (!chosen) return { ...AUTO, options };
-      return problem(report("HR901", { form: "`model(n)`" }, [at(strategy.span, "not built yet")]));
+      return problem(
+        report("HR403", { what: "`model(n)` says over how many places, and not how" }, [at(strategy.span, "how?")], {
+          help: `${name}: model(2) pipelined(microbatches: 8), or ${name}: model(2) tensor`,
+        }),
+      );
     default:
       return { ...AUTO, options };
   }

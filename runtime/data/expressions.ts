@@ -4,6 +4,7 @@
 import type { AggregateExpr, Expr, LoopExpr, Plan, PlanFunction, PlanInput, PlanStage } from "../../compiler/plan.ts";
 import type { Collective } from "../training/collective.ts";
 import type { Checkpoints } from "../training/fit.ts";
+import type { Place } from "../training/placed.ts";
 import { isSettled } from "./called.ts";
 import type { Watched } from "./checks.ts";
 import type { OpenPhase } from "./fits.ts";
@@ -23,6 +24,7 @@ export interface TaskContext {
     readonly members: Collective | null;
     readonly checkpoints: Checkpoints | null;
     readonly checkpointSteps: number | undefined;
+    readonly place: Place | null;
   };
 }
 

@@ -34,7 +34,7 @@ export class FitWriter {
     // Only a stage's own fit is cut: one inside another value is that task's alone.
     const { strategy, body: whole } = this.writer.stage;
     const architecture = strategy.kind === "fit" && whole === expr ? strategy : null;
-    const cut = architecture && architecture.architecture !== "sequential";
+    const cut = architecture && !["sequential", "pipelined", "tensor"].includes(architecture.architecture);
     const phases = cut ? this.phases(expr, [state, batch, epoch, step], inBody, own) : "[]";
     this.writer.phase = null;
     this.writer.inFit = outer;

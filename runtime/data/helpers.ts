@@ -14,7 +14,7 @@ import { builtins, copy, equal, index, int, text } from "./scalars.ts";
 import { writeRows } from "./writers.ts";
 
 /** A fit in a place that isn't told of any surroundings. */
-const ALONE: Omit<Surroundings, "metric" | "progress"> = { members: null, checkpoints: null, checkpointSteps: undefined };
+const ALONE: Omit<Surroundings, "metric" | "progress"> = { members: null, checkpoints: null, checkpointSteps: undefined, place: null };
 
 /** What was expected of values isn't so. */
 class ExpectationError extends Error {

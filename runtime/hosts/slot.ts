@@ -18,6 +18,7 @@ import { CheckpointFile } from "../results/checkpoints.ts";
 import type { SegmentWriter } from "../results/segments.ts";
 import { appendTo, newSegment, StoreError } from "../results/store.ts";
 import { GangAborted, SharedCollective } from "../training/collective.ts";
+import { Place, publishPlace } from "../training/placed.ts";
 import { SlotActors, sideBySide, Turns } from "./actors.ts";
 import { SLOT_FIELD } from "./entry.ts";
 import { GoneError, inUserTerms, isTransient, thrownError } from "./errors.ts";
@@ -167,13 +168,20 @@ class Slot {
   /** Of a fit: with whom it is trained, and where it goes on after a loss. */
   async #training(assign: Assign, stage: PlanStage, context: TaskContext): Promise<TaskContext> {
     if (stage.strategy.kind !== "fit") return context;
-    const size = membersOf(stage.strategy);
+    const { strategy, options } = stage;
+    const size = membersOf(strategy);
     const { results: folder } = this.#run(assign.run);
     const key = assign.results?.key;
+    const members = size > 1 ? await this.#join(assign, size) : null;
+    const inPlaces = strategy.architecture === "pipelined" || strategy.architecture === "tensor";
+    const place = inPlaces || options.memoryBytes !== undefined ? new Place(members, strategy, options.memoryBytes ?? Infinity) : null;
+    // What the fit begins with is made there already.
+    publishPlace(place);
     return {
       ...context,
       training: {
-        members: size > 1 ? await this.#join(assign, size) : null,
+        members,
+        place,
         checkpoints: folder !== null && key !== undefined ? new CheckpointFile(folder, key) : null,
         checkpointSteps: stage.options.checkpointSteps,
       },
@@ -460,6 +468,7 @@ class Slot {
     }
     answer(outputs.take());
     if (asks) await this.#checkpoint();
+    publishPlace(null);
     if (members instanceof SharedCollective) members.close();
   }
 

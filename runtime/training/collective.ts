@@ -28,11 +28,15 @@ export interface Collective {
    * The sums of all members' values, one by one, bit for bit the same everywhere; null with share 0 where a member has none. Means are weighted by
    * the members' shares, which come to 1.
    */
-  sum(values: readonly unknown[] | null, share: number, place: Place): readonly unknown[];
+  sum(values: readonly unknown[] | null, share: number, place: SumPlace): readonly unknown[];
+  /** To one other member, which asks for them in the same order. Returns when they are on their way. */
+  send(to: number, numbers: Float32Array): void;
+  /** The next that the other has sent; the caller's own. */
+  receive(from: number): Float32Array;
 }
 
 /** A place in a program where values are summed. */
-export interface Place {
+export interface SumPlace {
   readonly name: string;
   /** Whether what has no numbers stays as each member has it; else it is an error. */
   readonly partly: boolean;
@@ -42,9 +46,11 @@ export interface Place {
   readonly borrowed: readonly boolean[];
 }
 
-/** As 32-bit cells: given up or not, members at the barrier, how often all have been there. */
-const [ABORTED, ARRIVED, PHASE] = [0, 1, 2] as const;
-export const CONTROL_BYTES = 64;
+/** As 32-bit cells: given up or not, members at the barrier, how often all have been there; then for each two how many channels the one told the other of. */
+const [ABORTED, ARRIVED, PHASE, TOLD] = [0, 1, 2, 16] as const;
+/** Of those that send to each other. */
+const MOST_MEMBERS = 32;
+export const CONTROL_BYTES = 4 * (TOLD + MOST_MEMBERS * MOST_MEMBERS);
 /** A member that is about to come is waited for without sleeping. */
 const SPINS = 100_000;
 const LOOK_EVERY_MS = 100;
@@ -86,6 +92,66 @@ export class SharedCollective implements Collective {
     this.size = ports.length;
   }
 
+  readonly #out: (Channel | undefined)[] = [];
+  readonly #in: (Channel | undefined)[] = [];
+
+  send(to: number, numbers: Float32Array): void {
+    let channel = this.#out[to];
+    if (!channel || numbers.length > channel.capacity) {
+      const before = channel;
+      if (before) this.#wait(before.cells, TAKEN, () => before.isEmpty);
+      channel = Channel.of(numbers.length);
+      this.#out[to] = channel;
+      if (this.size > MOST_MEMBERS) throw new RangeError(`members that send to each other are ${MOST_MEMBERS} at most`);
+      this.#ports[to]!.postMessage(channel.memory);
+      const told = TOLD + this.rank * this.size + to;
+      Atomics.add(this.#cells, told, 1);
+      Atomics.notify(this.#cells, told);
+      // Who waits for the next on the old one looks again.
+      if (before) Atomics.notify(before.cells, SENT);
+    }
+    const { cells } = channel;
+    this.#wait(cells, TAKEN, () => !channel.isFull);
+    channel.put(numbers);
+    this.exchangedBytes += numbers.byteLength;
+  }
+
+  receive(from: number): Float32Array {
+    for (;;) {
+      const channel = this.#in[from];
+      if (channel) {
+        let told = false;
+        this.#wait(channel.cells, SENT, () => !channel.isEmpty || (told = this.#learns(from)));
+        if (told) continue;
+        const numbers = channel.take();
+        this.exchangedBytes += numbers.byteLength;
+        return numbers;
+      }
+      this.#wait(this.#cells, TOLD + from * this.size + this.rank, () => this.#learns(from));
+    }
+  }
+
+  /** Of a new channel, where there is one: what else comes by the port is for `exchange`. */
+  #learns(from: number): boolean {
+    const learned = this.#learned[from] ?? 0;
+    if (Atomics.load(this.#cells, TOLD + from * this.size + this.rank) === learned) return false;
+    this.#learned[from] = learned + 1;
+    this.#in[from] = new Channel(receiveMessageOnPort(this.#ports[from]!)!.message as ChannelMemory);
+    return true;
+  }
+  readonly #learned: number[] = [];
+
+  /** Until it is so; the cell is what changes then. */
+  #wait(cells: Int32Array, cell: number, isSo: () => boolean): void {
+    for (let spin = 0; spin < SPINS; spin++) if (isSo()) return;
+    for (;;) {
+      const seen = Atomics.load(cells, cell);
+      if (isSo()) return;
+      this.checkAborted();
+      Atomics.wait(cells, cell, seen, LOOK_EVERY_MS);
+    }
+  }
+
   /** Nothing more is said. */
   close(): void {
     for (const port of this.#ports) port?.close();
@@ -121,7 +187,7 @@ export class SharedCollective implements Collective {
     return all;
   }
 
-  sum(values: readonly unknown[] | null, share: number, place: Place): readonly unknown[] {
+  sum(values: readonly unknown[] | null, share: number, place: SumPlace): readonly unknown[] {
     const known = this.#summing.get(place.name);
     const flat = values && known ? flatten(values, known.layout) : null;
     if (known) {
@@ -147,7 +213,7 @@ export class SharedCollective implements Collective {
   }
 
   /** Members that have nothing learn the layout from those that have. */
-  #agree(values: readonly unknown[] | null, { name, partly, means, borrowed }: Place): Summing {
+  #agree(values: readonly unknown[] | null, { name, partly, means, borrowed }: SumPlace): Summing {
     const layouts = this.exchange(values && layoutOf(values, { strict: !partly })) as readonly (Layout | null)[];
     const layout = layouts.find((one) => one !== null);
     if (!layout) throw new RangeError("a batch without rows has no mean");
@@ -199,6 +265,59 @@ export class SharedCollective implements Collective {
       return array;
     });
     return unflatten(layout, { numbers, arrays }, like ?? undefined) as readonly unknown[];
+  }
+}
+
+interface ChannelMemory {
+  readonly control: SharedArrayBuffer;
+  readonly data: SharedArrayBuffer;
+}
+
+/** Messages on a channel that aren't taken yet, at most. */
+const RING = 8;
+const [SENT, TAKEN] = [0, 1] as const;
+
+/** From one member to another: a ring of messages in memory that both share. */
+class Channel {
+  /** How many were sent, how many taken, then the length of each in the ring. */
+  readonly cells: Int32Array;
+  readonly capacity: number;
+  readonly #data: Float32Array;
+
+  readonly memory: ChannelMemory;
+
+  constructor(memory: ChannelMemory) {
+    this.memory = memory;
+    this.cells = new Int32Array(memory.control);
+    this.#data = new Float32Array(memory.data);
+    this.capacity = this.#data.length / RING;
+  }
+
+  static of(length: number): Channel {
+    return new Channel({ control: new SharedArrayBuffer(4 * (2 + RING)), data: new SharedArrayBuffer(4 * RING * Math.max(1, length)) });
+  }
+
+  get isEmpty(): boolean {
+    return Atomics.load(this.cells, SENT) === Atomics.load(this.cells, TAKEN);
+  }
+  get isFull(): boolean {
+    return Atomics.load(this.cells, SENT) - Atomics.load(this.cells, TAKEN) >= RING;
+  }
+
+  put(numbers: Float32Array): void {
+    const at = Atomics.load(this.cells, SENT) % RING;
+    this.#data.set(numbers, at * this.capacity);
+    this.cells[2 + at] = numbers.length;
+    Atomics.add(this.cells, SENT, 1);
+    Atomics.notify(this.cells, SENT);
+  }
+
+  take(): Float32Array {
+    const at = Atomics.load(this.cells, TAKEN) % RING;
+    const numbers = this.#data.slice(at * this.capacity, at * this.capacity + this.cells[2 + at]!);
+    Atomics.add(this.cells, TAKEN, 1);
+    Atomics.notify(this.cells, TAKEN);
+    return numbers;
   }
 }
 

@@ -2,7 +2,7 @@
 // side that are averaged (Zinkevich et al., Parallelized Stochastic Gradient Descent, 2010; every n steps it is local SGD).
 import type { Architecture } from "../../compiler/plan.ts";
 import { rangeOf } from "./additive.ts";
-import type { Collective, Place } from "./collective.ts";
+import type { Collective, SumPlace } from "./collective.ts";
 import type { Phase, Steps, Tell, Trainer, Training } from "./fit.ts";
 import { settled } from "./fit.ts";
 
@@ -107,7 +107,7 @@ const isSum = (name: string): boolean => name === "mean" || name === "sum";
 /** Which of a phase's parts are added up, in one go. */
 interface Summed {
   readonly summed: readonly number[];
-  readonly place: Place;
+  readonly place: SumPlace;
 }
 
 function summedIn({ combiners }: Phase, number: number): Summed {
@@ -119,7 +119,7 @@ function summedIn({ combiners }: Phase, number: number): Summed {
 /** Each member folds every `size`th batch alone. */
 export function average({ program, members, state, around }: Training, { everySteps }: Of<"average">): Trainer {
   const { rank, size } = members;
-  const place: Place = { name: "state", partly: true, means: state.map(() => true), borrowed: state.map(() => false) };
+  const place: SumPlace = { name: "state", partly: true, means: state.map(() => true), borrowed: state.map(() => false) };
   const averaged = (): readonly unknown[] => members.sum(state, 1 / size, place);
   const meet = (): readonly unknown[] => {
     const mean = averaged();

@@ -3,6 +3,8 @@
 import type { Architecture } from "../../compiler/plan.ts";
 import type { Collective } from "./collective.ts";
 import { allreduce, average, sequential } from "./exact.ts";
+import type { Place } from "./placed.ts";
+import { placed } from "./placed.ts";
 import { downpour, hogwild, parameterServer } from "./shared.ts";
 
 /** What the program says of a batch, cut where parts are combined. The phases of one step share the names that they bind. */
@@ -53,6 +55,8 @@ export interface Surroundings {
   readonly checkpoints: Checkpoints | null;
   /** At the latest after so many steps; undefined: after CHECKPOINT_EVERY_MS. */
   readonly checkpointSteps: number | undefined;
+  /** Of a model in several places, or one whose memory is limited. */
+  readonly place: Place | null;
   metric(name: string, step: number, value: number): void;
   progress(done: number, total: number, unit: string): void;
 }
@@ -219,6 +223,10 @@ const ALONE: Collective = {
   checkAborted() {},
   exchange: (value) => [value],
   sum: (values) => values!,
+  send() {},
+  receive() {
+    throw new Error("bug: nobody else is there");
+  },
 };
 
 function trainerOf(architecture: Architecture, training: Training): Trainer {
@@ -235,5 +243,8 @@ function trainerOf(architecture: Architecture, training: Training): Trainer {
       return downpour(training, architecture);
     case "parameterServer":
       return parameterServer(training, architecture);
+    case "pipelined":
+    case "tensor":
+      return placed(training);
   }
 }

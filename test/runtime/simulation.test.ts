@@ -177,7 +177,7 @@ describe("planted mistakes are found", () => {
         });
         const { trial: wrongTrial } = (await import(pathToFileURL(outfile).href)) as { trial: typeof Trial };
         let found: number | null = null;
-        for (let seed = 1; seed <= 2000 && found === null; seed++) {
+        for (let seed = 1; seed <= 6000 && found === null; seed++) {
           try {
             wrongTrial(seed);
           } catch {
