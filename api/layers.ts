@@ -24,13 +24,11 @@ export interface Layer<Saved = unknown> {
   /** `random` gives numbers of 0 … 1. */
   init(random: () => number): Float32Array;
   forward(weights: Readonly<Float32Array>, x: Matrix): { readonly y: Matrix; readonly saved: Saved };
-  /** From the slope by the result, that by what came in (where it is wanted: nobody asks for it before the first layer), and that by the weights. */
-  backward(
-    weights: Readonly<Float32Array>,
-    saved: Saved,
-    dy: Matrix,
-    wantsDx: boolean,
-  ): { readonly dx: Matrix; readonly gradient: Float32Array };
+  /**
+   * From the slope by the result that by what came in, where it is wanted: nobody asks for it before the first layer. The slope by the weights
+   * is added to `gradient`.
+   */
+  backward(weights: Readonly<Float32Array>, saved: Saved, dy: Matrix, gradient: Float32Array, wantsDx: boolean): Matrix;
   /** How it can be taken apart. */
   readonly split?: Split<Saved>;
 }
@@ -122,8 +120,7 @@ function denseOf(name: string, inputs: number, outputs: number, biased: boolean,
       }
       return { y, saved: x };
     },
-    backward(weights, x, dy, wantsDx) {
-      const gradient = new Float32Array(inputs * outputs + bias);
+    backward(weights, x, dy, gradient, wantsDx) {
       const terms = new Terms(x.rows);
       for (let i = 0; i < inputs; i++) {
         for (let r = 0; r < x.rows; r++) terms.add(x.data[r * inputs + i]!, r * outputs);
@@ -133,7 +130,7 @@ function denseOf(name: string, inputs: number, outputs: number, biased: boolean,
       if (biased) terms.sum(gradient, inputs * outputs, outputs, dy.data);
       const dx = zerosOf(wantsDx ? x.rows : 0, inputs);
       for (let r = 0; r < dx.rows; r++) dots(dx.data, r * inputs, inputs, weights as Float32Array, dy.data, r * outputs, outputs);
-      return { dx, gradient };
+      return dx;
     },
     ...(split ? { split } : {}),
   };
@@ -277,7 +274,7 @@ function activation(name: string, f: (x: number) => number, slope: (y: number) =
     backward(_weights, y, dy) {
       const dx = zerosOf(y.rows, y.columns);
       for (let i = 0; i < dx.data.length; i++) dx.data[i] = dy.data[i]! * slope(y.data[i]!);
-      return { dx, gradient: new Float32Array(0) };
+      return dx;
     },
   };
 }
@@ -313,14 +310,13 @@ function embeddingOf(
       }
       return { y, saved: x };
     },
-    backward(_weights, x, dy) {
-      const gradient = new Float32Array(count * size);
+    backward(_weights, x, dy, gradient) {
       for (let i = 0; i < x.data.length; i++) {
         const row = rowOf(x.data[i]!);
         for (let c = 0; row >= 0 && c < size; c++) gradient[row * size + c]! += dy.data[i * size + c]!;
       }
       // Words have no slope.
-      return { dx: zerosOf(x.rows, x.columns), gradient };
+      return zerosOf(x.rows, x.columns);
     },
     ...(part
       ? {

@@ -141,10 +141,7 @@ class LayeredModel implements Model {
       let dy = slope ?? received(place!.receive(rank + 1), to - from);
       for (let at = own.length - 1; at >= 0; at--) {
         const { one, i } = own[at]!;
-        const { dx, gradient } = back(one, weights[i]!, stash.saved[at], dy, i > 0);
-        const into = gradients[i]!;
-        for (let j = 0; j < gradient.length; j++) into[j]! += gradient[j]!;
-        dy = dx;
+        dy = back(one, weights[i]!, stash.saved[at], dy, gradients[i]!, i > 0);
       }
       if (rank > 0) place!.send(rank - 1, dy.data);
     };
@@ -276,16 +273,15 @@ function back(
   weights: Readonly<Float32Array>,
   saved: unknown,
   dy: Matrix,
+  gradient: Float32Array,
   wantsDx: boolean,
-): { readonly dx: Matrix; readonly gradient: Float32Array } {
-  if (!part) return layer.backward(weights, saved, dy, wantsDx);
-  const { dx, gradient } = part.layer.backward(weights.subarray(0, part.layer.size), saved, dy, wantsDx);
+): Matrix {
+  if (!part) return layer.backward(weights, saved, dy, gradient, wantsDx);
+  const { size } = part.layer;
+  const dx = part.layer.backward(weights.subarray(0, size), saved, dy, gradient.subarray(0, size), wantsDx);
   if (sumsSlope && wantsDx) placeNow()!.sum(dx.data);
-  if (part.bias === 0) return { dx, gradient };
-  const whole = new Float32Array(part.layer.size + part.bias);
-  whole.set(gradient);
-  for (let at = 0; at < dy.data.length; at++) whole[part.layer.size + (at % part.bias)]! += dy.data[at]!;
-  return { dx, gradient: whole };
+  for (let at = 0; part.bias > 0 && at < dy.data.length; at++) gradient[size + (at % part.bias)]! += dy.data[at]!;
+  return dx;
 }
 
 function cut({ columns, data }: Matrix, from: number, to: number): Matrix {

@@ -28,7 +28,7 @@ if (process.argv[2] === "--one") {
   }
   const lines = rows.map(
     ({ figure, value, floor, ratio, goal, met, command }) =>
-      `| ${figure} | ${value} | ${floor} | ${ratio.toFixed(2)} | ${goal} | ${met ? "yes" : "**no**"} | \`${command}\` |`,
+      `| ${figure} | ${value} | ${floor} | ${ratio === null ? "-" : ratio.toFixed(2)} | ${goal} | ${met ? "yes" : "**no**"} | \`${command}\` |`,
   );
   const table = ["| figure | measured | floor, same run | ratio | goal | met | command |", "|---|---|---|---|---|---|---|", ...lines].join(
     "\n",

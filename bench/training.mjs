@@ -13,7 +13,10 @@ import { percentile } from "./floor.mjs";
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const DIGITS = path("../examples/digits/digits.pipe");
 const MLP = path("programs/mlp.pipe");
+const DEEP = path("programs/deep.pipe");
 const TURNS = 5;
+/** Of 8 microbatches in two places, the first and the last have nobody beside them (Huang et al. 2019). */
+const PIPELINE = (2 * 8) / (8 + 1) / 2;
 const COMMAND = "node bench/run.mjs training";
 
 export async function measure() {
@@ -25,6 +28,13 @@ export async function measure() {
       await byHand(engine, folder, "MLP 784-128-10, Adam", MLP, { epochs: 3 }, MLP_BY_HAND),
       ...(await twoSlots(engine, "digits softmax, batches of 64", DIGITS, { average: "apart", allreduce: "together" }, { epochs: 12 })),
       ...(await twoSlots(engine, "MLP, batches of 64", MLP, { average: "average", allreduce: "allreduce" }, { epochs: 4 })),
+      ...(await twoSlots(
+        engine,
+        "six layers of 256 × 256",
+        DEEP,
+        { pipelined: "pipelined", tensor: "tensor", allreduce: "allreduce" },
+        { epochs: 5 },
+      )),
       await allreduce(engine, folder),
     ];
   } finally {
@@ -57,7 +67,11 @@ async function byHand(engine, folder, name, file, params, text) {
   const script = `${functions}.hand.mjs`;
   writeFileSync(
     script,
-    text.replace("FUNCTIONS", pathToFileURL(functions).href).replace("SHUFFLE", SHUFFLE).replace("EPOCHS", String(params.epochs)),
+    text
+      .replace("FUNCTIONS", pathToFileURL(functions).href)
+      .replace("DIGITS", pathToFileURL(digits).href)
+      .replace("SHUFFLE", SHUFFLE)
+      .replace("EPOCHS", String(params.epochs)),
   );
   const ratios = [];
   let fitMs = 0;
@@ -127,7 +141,7 @@ const step = (batch) => {
 ${TIMED}`;
 
 async function twoSlots(engine, name, file, schedules, params) {
-  const goals = { average: 0.9, allreduce: 0.8 };
+  const goals = { average: 0.9, allreduce: 0.8, pipelined: 0.85 * PIPELINE, tensor: 0.8 };
   const found = {};
   const ceilings = [];
   for (let turn = 0; turn < TURNS; turn++) {
@@ -148,7 +162,7 @@ async function twoSlots(engine, name, file, schedules, params) {
       value: `${speedUp.toFixed(2)} × one slot`,
       floor: `two bare threads: ${most.toFixed(2)} ×`,
       ratio: speedUp / most,
-      goal: String(goals[architecture]),
+      goal: goals[architecture].toFixed(2),
       met: speedUp / most >= goals[architecture],
     };
   });

@@ -63,15 +63,22 @@ export function noStage(plan: Plan, name: string, flag: string): Diagnostic {
   const names = [...new Set(own.map(({ id }) => id))];
   const inside = plan.stages.some((stage) => stage.name === name && stage.region !== undefined);
   const acts = plan.stages.some((stage) => stage.name === name && stage.effect);
-  const what = inside
-    ? `\`${name}\` stands in a block, where it has many values`
-    : acts
-      ? `\`${name}\` acts on the world, and gives nothing`
-      : `the plan has no stage \`${name}\``;
-  const near = inside || acts ? null : nearest(name, names);
-  const help = near ? `${flag}${near}` : `stages: ${names.join(", ")}`;
+  const onTheWay = plan.about.onTheWay.includes(name);
+  const what = onTheWay
+    ? noStageOfItsOwn(name)
+    : inside
+      ? `\`${name}\` stands in a block, where it has many values`
+      : acts
+        ? `\`${name}\` acts on the world, and gives nothing`
+        : `the plan has no stage \`${name}\``;
+  const near = inside || acts || onTheWay ? null : nearest(name, names);
+  const help = onTheWay ? stageByName(name) : near ? `${flag}${near}` : `stages: ${names.join(", ")}`;
   return report("HR605", { what }, [], { help });
 }
+
+/** Rows that cost nothing, or that one stage reads, are computed where they are read. */
+export const noStageOfItsOwn = (name: string): string => `\`${name}\` has no stage of its own: whatever reads it computes it on the way`;
+export const stageByName = (name: string): string => `where a schedule names its rows they get a stage: schedule apart { ${name}: data }`;
 
 /** Flags of this very program, for help. */
 export function programHelp(plan: Plan, own: readonly Flag[]): string {

@@ -251,6 +251,8 @@ export interface PlanAbout {
   >;
   readonly params: Readonly<Record<string, { readonly doc: string | null; readonly span: AboutSpan | null }>>;
   readonly outputs: Readonly<Record<string, { readonly type: string }>>;
+  /** Names of values that no stage gives: whoever reads one computes it, or nobody reads it. */
+  readonly onTheWay: readonly string[];
 }
 export interface AboutSpan {
   readonly file: string;

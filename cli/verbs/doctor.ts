@@ -150,7 +150,7 @@ async function roundTrip() {
       },
     ],
     outputs: [{ name: "sum", from: { kind: "stage", stage: 1, take: "value" } }],
-    about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {} },
+    about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {}, onTheWay: [] },
   };
   const begun = performance.now();
   await using engine = await localEngine({ slots: 2 });

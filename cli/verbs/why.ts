@@ -6,6 +6,7 @@ import { causesOf } from "../causes.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments } from "../flags.ts";
 import { homeIn } from "../home.ts";
+import { noStageOfItsOwn, stageByName } from "../invocation.ts";
 import { printProblems } from "../problems.ts";
 import type { RunRecord } from "../records.ts";
 import { isGoing, lastRunOf, listRuns, readCode, readEvents, readRun } from "../records.ts";
@@ -50,8 +51,11 @@ export async function run(argv: readonly string[]): Promise<number> {
   const parts = record?.stages.filter((stage) => stage.name === name || stage.id === name) ?? [];
   if (problems.length === 0 && record && parts.length === 0) {
     const names = [...new Set(record.stages.map((stage) => stage.name))];
-    const help = { help: `headrace why ${nearest(name!, names) ?? names.join(" | ")}` };
-    problems.push(report("HR605", { what: `${record.head.id} has no stage \`${name}\`` }, [], help));
+    // Plans of older records say nothing of it.
+    const onTheWay = (record.plan.about.onTheWay ?? []).includes(name!);
+    const what = onTheWay ? noStageOfItsOwn(name!) : `${record.head.id} has no stage \`${name}\``;
+    const help = onTheWay ? stageByName(name!) : `headrace why ${nearest(name!, names) ?? names.join(" | ")}`;
+    problems.push(report("HR605", { what }, [], { help }));
   }
   if (problems.length > 0 || !record || runs === null) {
     printProblems(problems, () => null);

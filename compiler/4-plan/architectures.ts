@@ -207,6 +207,13 @@ function nodesOf(value: unknown): Expr[] {
   return [...own, ...Object.values(value).flatMap(nodesOf)];
 }
 
+/** Without what members compute of their parts. */
+function atUpdate(value: unknown): Expr[] {
+  if (typeof value !== "object" || value === null) return [];
+  const own = "op" in value ? [value as Expr] : [];
+  return own[0]?.op === "combine" ? own : [...own, ...Object.values(value).flatMap(atUpdate)];
+}
+
 const combinersOf = ({ body }: FitExpr): string[] => nodesOf(body).flatMap((node) => (node.op === "combine" ? [node.name] : []));
 
 const readsAny = (value: unknown, names: ReadonlySet<string>): boolean =>
@@ -226,7 +233,7 @@ function wholeUpdate({ carried, body }: FitExpr, functions: Readonly<Record<stri
   const names = new Set([...carried.map(({ name }) => name), ...updateNames(body)]);
   for (const statement of body) {
     if (statement.at !== "update" || statement.kind === "track" || statement.kind === "expect") continue;
-    for (const node of nodesOf(statement.value)) {
+    for (const node of atUpdate(statement.value)) {
       if (node.op !== "call" || functions[node.function]?.tags.includes("elementwise")) continue;
       const gets = node.args.some((arg) => readsAny(arg, names) || nodesOf(arg).some(({ op }) => op === "combine"));
       if (gets) return functions[node.function]?.export ?? node.function;

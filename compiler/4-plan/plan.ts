@@ -60,6 +60,7 @@ export function makePlan(flow: Flow, facts: PlanFacts): Plan {
       functions: Object.fromEntries(Object.entries(flow.functions).map(([id, called]) => [id, aboutFunction(called, locate)])),
       params: Object.fromEntries(program.params.map(({ plan, doc, span }) => [plan.name, { doc, span: locate(span) }])),
       outputs: Object.fromEntries(flow.outputs.map(({ name, type }) => [name, { type }])),
+      onTheWay: flow.onTheWay,
     },
   };
 }

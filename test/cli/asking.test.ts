@@ -127,6 +127,31 @@ describe("asking about runs", () => {
     expect(text).toMatch(/\n {2}runs {4}near +takes `by`, which is 4, and was 3: main\.pipe:4\n/);
   }, 120_000);
 
+  it("a name without a stage of its own is told as one, with how it gets a stage", () => {
+    write(
+      "light.pipe",
+      `import { load, total } from "./stages.ts"
+param data: file = "numbers.csv"
+pipeline light() -> float {
+  let all = load(data)
+  let some = all |> filter(x => x > 1.0)
+  total(some |> collect)
+}
+schedule apart { some: data }
+`,
+    );
+    const told =
+      "`some` has no stage of its own: whatever reads it computes it on the way\n  help: where a schedule names its rows they get a stage";
+    expect(headrace("show", "light.pipe", "some").stderr).toContain(told);
+    expect(headrace("run", "light.pipe").status).toBe(0);
+    expect(headrace("why", "some").stderr).toContain(told);
+    expect(headrace("run", "light.pipe", "--schedule", "apart").status).toBe(0);
+    expect(headrace("why", "some").stdout).toContain("some ran in light-2");
+    expect(headrace("show", "light.pipe", "some", "--schedule", "apart").stdout).toContain("2");
+    rmSync(join(folder, "light.pipe"));
+    for (const run of ["light-1", "light-2"]) rmSync(join(folder, ".headrace", "runs", run), { recursive: true });
+  }, 60_000);
+
   it("why a stage ran, was reused, or failed", () => {
     expect(headrace("run", "main.pipe", "--by", "4").status).toBe(0);
     expect(headrace("why", "near").stdout).toMatch(

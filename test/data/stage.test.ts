@@ -35,7 +35,7 @@ function planOf(stages: PlanStage[], functions: Record<string, Partial<PlanFunct
     stages,
     regions: [],
     outputs: [],
-    about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {} },
+    about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {}, onTheWay: [] },
   };
 }
 const quiet: TaskContext = { metric: () => {}, progress: () => {}, resource: (_, args, make) => make(...args) };

@@ -43,7 +43,7 @@ export function plan(functions: Record<string, { readonly async?: boolean }>, st
     })),
     regions: [],
     outputs: [],
-    about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {} },
+    about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {}, onTheWay: [] },
   };
 }
 

@@ -41,7 +41,7 @@ export function planOf(shapes: readonly Shape[], results: readonly number[] = [s
       name: shapes[stage]!.id,
       from: { kind: "stage", stage, take: stages[stage]!.output === "value" ? "value" : "blocks" },
     })),
-    about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {} },
+    about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {}, onTheWay: [] },
   };
 }
 

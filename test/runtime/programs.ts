@@ -52,7 +52,7 @@ export function program(
         from: { kind: "stage", stage: index, take: planned[index]!.output === "value" ? "value" : "blocks" },
       })),
       ...(onFailure ? { onFailure: { param: "failure", stages: onFailure.map(stage), regions: regionsOf(onFailure.map(stage)) } } : {}),
-      about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {} },
+      about: { file: "", entry: "", schedule: null, doc: null, stages: {}, functions: {}, params: {}, outputs: {}, onTheWay: [] },
     },
   };
 }

@@ -28,6 +28,7 @@ export function planOf(stages: readonly PlanStage[], more: Partial<Plan> = {}): 
         stages.map(({ id }, i) => [id, { span: { file: "pictured.pipe", line: i + 3, column: 7 }, type: types[i % 4]!, why: "auto" }]),
       ),
       outputs: { model: { type: "Weights" } },
+      onTheWay: [],
     },
     ...more,
   };
