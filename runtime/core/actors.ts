@@ -10,8 +10,8 @@ export function askedBy(state: State, { template, producers }: Stage): Stage | n
 
 /** They begin to live there. */
 export function seat(slot: Slot, stage: Stage, first: number, last: number): void {
-  const blocks = slot.actors.get(stage.index) ?? [];
-  for (let block = first; block < last; block++) blocks.push(block);
+  const blocks = slot.actors.get(stage.index) ?? new Set<number>();
+  for (let block = first; block < last; block++) blocks.add(block);
   slot.actors.set(stage.index, blocks);
 }
 
@@ -19,9 +19,8 @@ export function seat(slot: Slot, stage: Stage, first: number, last: number): voi
 export function unseat(state: State, stage: Stage, block: number): void {
   for (const { slots } of state.workers.values())
     for (const { actors } of slots) {
-      const left = actors.get(stage.index)?.filter((one) => one !== block);
-      if (left?.length === 0) actors.delete(stage.index);
-      else if (left) actors.set(stage.index, left);
+      const here = actors.get(stage.index);
+      if (here?.delete(block) && here.size === 0) actors.delete(stage.index);
     }
 }
 
@@ -39,7 +38,7 @@ export function maySpawn(state: State, stage: Stage, slot: Slot): boolean {
 /** With those on their way. */
 function inhabitants(state: State, { actors, queue }: Slot): number {
   let found = 0;
-  for (const blocks of actors.values()) found += blocks.length;
+  for (const blocks of actors.values()) found += blocks.size;
   for (const { stage, next, end } of queue) if (state.stages[stage]!.template.spawns) found += end - next;
   return found;
 }
@@ -49,7 +48,9 @@ export function livesHere(state: State, stage: Stage, slot: Slot): boolean {
   const asked = askedBy(state, stage)!;
   const here = slot.actors.get(asked.index);
   if (!here) return false;
-  return stage.template.asks!.which !== "each" || here.some((block) => stage.state[block] === Ready);
+  if (stage.template.asks!.which !== "each") return true;
+  for (const block of here) if (stage.state[block] === Ready) return true;
+  return false;
 }
 
 /** The slot where the actor that a task asks lives; null where any of a pool may be asked. */
@@ -57,7 +58,7 @@ export function homeOf(state: State, stage: Stage, block: number): Slot | null {
   const asked = askedBy(state, stage);
   if (!asked || stage.template.asks!.which === "free") return null;
   const wanted = stage.template.asks!.which === "each" ? block : 0;
-  for (const { slots } of state.workers.values()) for (const slot of slots) if (slot.actors.get(asked.index)?.includes(wanted)) return slot;
+  for (const { slots } of state.workers.values()) for (const slot of slots) if (slot.actors.get(asked.index)?.has(wanted)) return slot;
   return null;
 }
 
@@ -69,7 +70,7 @@ export function nextCall(state: State, stage: Stage, slot: Slot): { readonly pla
   for (let place = 0; place < ready.length; place++) {
     for (let first = ready.first(place); first < ready.end(place); first++) {
       if (column[first] !== Ready) continue;
-      if (which === "each" ? here?.includes(first) : which === "free" || reads || isNext(column, first)) return { place, first };
+      if (which === "each" ? here?.has(first) : which === "free" || reads || isNext(column, first)) return { place, first };
       if (which === "one") break;
     }
   }

@@ -96,7 +96,7 @@ function checkActors(state: State, stage: Stage, slots: readonly Slot[], fail: F
   const { spawns, asks } = stage.template;
   if (spawns)
     for (let block = 0; block < stage.blocks; block++) {
-      const homes = slots.filter(({ actors }) => actors.get(stage.index)?.includes(block));
+      const homes = slots.filter(({ actors }) => actors.get(stage.index)?.has(block));
       const lives = stage.output[block] === Live;
       if (homes.length !== (lives ? 1 : 0))
         fail(`actor ${block} of ${stage.id} lives in ${homes.length} slots, and is ${lives ? "" : "not "}there`);

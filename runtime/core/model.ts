@@ -456,7 +456,7 @@ export interface Slot {
   /** In the order in which they were sent. */
   readonly queue: Batch[];
   /** Which of a stage's actors live here, by stage. */
-  readonly actors: Map<number, number[]>;
+  readonly actors: Map<number, Set<number>>;
   /** The batch whose end it has been asked to give back, until it answers. */
   recalling: Batch | null;
   /** Its thread ended for lack of memory: the one in its place has more. */

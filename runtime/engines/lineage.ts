@@ -32,7 +32,7 @@ export type Unkept =
   /** It acts on the world. */
   | { readonly kind: "effect" }
   /** It makes actors, or asks some: what they give depends on all that they were asked before. */
-  | { readonly kind: "actor"; readonly actors: string }
+  | { readonly kind: "actor"; readonly actors: string; readonly asks: boolean }
   /** A secret could be read off its results. */
   | { readonly kind: "secret"; readonly param: string }
   /** A function of it reads the world outside. */
@@ -194,8 +194,8 @@ function unkeptOf(plan: Plan, secrets: ReadonlySet<string>): readonly (Unkept | 
 function ownReason(plan: Plan, stage: PlanStage, index: number, secrets: ReadonlySet<string>): Unkept | null {
   if (stage.effect) return { kind: "effect" };
   const asked = stage.inputs.find((input) => input.kind === "actor");
-  if (stage.actors || asked?.kind === "actor")
-    return { kind: "actor", actors: asked?.kind === "actor" ? plan.stages[asked.stage]!.id : stage.id };
+  if (stage.actors) return { kind: "actor", actors: stage.id, asks: false };
+  if (asked?.kind === "actor") return { kind: "actor", actors: plan.stages[asked.stage]!.id, asks: true };
   for (const id of neededFunctions(plan, index)) {
     const { reaches = [], tags = [] } = plan.functions[id]!;
     if (tags.includes("effect")) return { kind: "effect" };

@@ -83,6 +83,7 @@ export class SlotActors {
     const found = here?.get(number);
     if (!found) throw new Error(`bug: actor ${number} of stage ${stage} doesn't live in this slot`);
     found.asked++;
+    if (found.journal) this.#recent.add(found);
     this.#last = { number, call: found.asked };
     return found.face;
   }
@@ -103,19 +104,20 @@ export class SlotActors {
   /** Calls are made for this task from now on. */
   begin(stage: number, block: number): void {
     this.#task = { stage, block };
-    for (const { journal } of this.#journalled()) journal!.newTask();
-  }
-
-  #journalled(): Inhabitant[] {
-    if (this.#here.size === 0) return [];
-    return [...this.#here.values()].flatMap((here) => [...here.values()].filter(({ journal }) => journal !== null));
   }
 
   /** To be called when nobody waits for an answer that hasn't been sent: calls before it won't be made again. */
   async checkpoint(): Promise<void> {
-    for (const { journal, instance } of this.#journalled())
-      if (journal!.isLong && instance.checkpoint) journal!.begin(await instance.checkpoint());
+    for (const one of this.#recent) {
+      if (!one.instance.checkpoint) this.#recent.delete(one);
+      else if (one.journal!.isLong) {
+        this.#recent.delete(one);
+        one.journal!.begin(await one.instance.checkpoint());
+      }
+    }
   }
+  /** Asked since their last checkpoint. */
+  readonly #recent = new Set<Inhabitant>();
 
   /** Nobody asks these any more. */
   async free(run: number, stage: number, first: number, count: number): Promise<void> {
@@ -124,6 +126,7 @@ export class SlotActors {
     for (let block = first; here && block < first + count; block++) {
       const found = here.get(block);
       here.delete(block);
+      if (found) this.#recent.delete(found);
       if (found?.keep) writeWhole(found.keep, encode(await found.instance.checkpoint!()));
       if (found) await leave(found);
     }
@@ -136,7 +139,10 @@ export class SlotActors {
       if (!key.startsWith(`${run}:`)) continue;
       this.#here.delete(key);
       this.#turns.delete(key);
-      for (const found of here.values()) await leave(found);
+      for (const found of here.values()) {
+        this.#recent.delete(found);
+        await leave(found);
+      }
     }
   }
 }
@@ -196,7 +202,9 @@ class Journal {
   readonly #task: () => { readonly stage: number; readonly block: number };
   #calls = 0;
   #atMs = performance.now();
+  /** Calls made for the task that it was last asked by. */
   #inTask = 0;
+  #lastTask: object | null = null;
   /** What calls gave before the actor was lost, for tasks whose answer may not have been heard. */
   readonly #replies = new Map<string, { readonly value: unknown } | { readonly error: unknown }>();
 
@@ -208,10 +216,6 @@ class Journal {
 
   get isLong(): boolean {
     return this.#calls >= CHECKPOINT_CALLS || (this.#calls > 0 && performance.now() - this.#atMs > CHECKPOINT_MS);
-  }
-
-  newTask(): void {
-    this.#inTask = 0;
   }
 
   /** From nothing, or from what a checkpoint says. */
@@ -252,7 +256,10 @@ class Journal {
   }
 
   #called(instance: object, name: string, method: (...args: unknown[]) => unknown, args: unknown[]): unknown {
-    const { stage, block } = this.#task();
+    const task = this.#task();
+    if (task !== this.#lastTask) this.#inTask = 0;
+    this.#lastTask = task;
+    const { stage, block } = task;
     const id = `${stage}:${block}:${this.#inTask++}`;
     const before = this.#replies.get(id);
     if (before) {
