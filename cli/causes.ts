@@ -63,6 +63,7 @@ function unkeptCause(unkept: Exclude<Unkept, { kind: "reads" }>, plan: Plan, spa
     case "effect":
       return { text: "acts on the world, and does so in every run", at: place(span) };
     case "actor":
+      if (!unkept.asks) return { text: "makes actors, which live in the run that makes them", at: place(span) };
       return {
         text: `asks the actors of \`${unkept.actors}\`, whose state is in no key, so what they give is never kept`,
         at: place(span),
