@@ -1,6 +1,6 @@
 // The actors that live in one slot: found by who made them, asked one call at a time, gone with the slot. Those that can be made again have
 // their calls written down, outside of the slot. Must not know what a call does, nor who waits for it.
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { ActorChoice, PlanActors } from "../../compiler/plan.ts";
@@ -46,7 +46,8 @@ const CHECKPOINT_MS = 1000;
 
 export class SlotActors {
   readonly #here = new Map<string, Map<number, Inhabitant>>();
-  readonly #turns = new Map<string, number>();
+  /** Of pools: who is asked next, first. */
+  readonly #turns = new Map<string, Set<number>>();
   #task: { readonly stage: number; readonly block: number } = { stage: -1, block: -1 };
 
   /** Throws `ActorLost` where it can't be made as it was. */
@@ -68,6 +69,7 @@ export class SlotActors {
     const face = journal ? journal.faceOf(instance) : instance;
     const key = `${run}:${stage}`;
     const here = this.#here.get(key) ?? new Map<number, Inhabitant>();
+    this.#turns.delete(key);
     this.#here.set(key, here.set(block, { face, instance: saves, journal, keep, asked: 0 }));
   }
 
@@ -95,10 +97,14 @@ export class SlotActors {
   #last = { number: 0, call: 0 };
 
   #next(key: string, here: Map<number, Inhabitant> | undefined): number {
-    const numbers = [...(here?.keys() ?? [])];
-    const turn = (this.#turns.get(key) ?? 0) % Math.max(1, numbers.length);
-    this.#turns.set(key, turn + 1);
-    return numbers[turn] ?? 0;
+    if (!here) return 0;
+    // Whoever was asked goes to the end of the line.
+    let turn = this.#turns.get(key);
+    if (!turn) this.#turns.set(key, (turn = new Set(here.keys())));
+    const [next = 0] = turn;
+    turn.delete(next);
+    turn.add(next);
+    return next;
   }
 
   /** Calls are made for this task from now on. */
@@ -126,6 +132,7 @@ export class SlotActors {
     for (let block = first; here && block < first + count; block++) {
       const found = here.get(block);
       here.delete(block);
+      this.#turns.delete(key);
       if (found) this.#recent.delete(found);
       if (found?.keep) writeWhole(found.keep, encode(await found.instance.checkpoint!()));
       if (found) await leave(found);
@@ -183,6 +190,10 @@ export class Turns {
     if (block === before) this.#broken.delete(`${run}:${stage}`);
   }
 
+  finish(run: number): void {
+    for (const key of this.#broken.keys()) if (key.startsWith(`${run}:`)) this.#broken.delete(key);
+  }
+
   broken(run: number, stage: number, block: number): void {
     const key = `${run}:${stage}`;
     this.#broken.set(key, Math.min(block, this.#broken.get(key) ?? block));
@@ -223,6 +234,7 @@ class Journal {
     this.#calls = 0;
     this.#atMs = performance.now();
     this.#replies.clear();
+    this.#close();
     writeWhole(this.#path, state === undefined ? new Uint8Array(0) : record({ state }));
   }
 
@@ -285,13 +297,21 @@ class Journal {
   #write(bytes: Uint8Array): void {
     this.#calls++;
     try {
-      appendFileSync(this.#path, bytes);
+      this.#file ??= openSync(this.#path, "a");
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at);
     } catch (error) {
       throw storeProblem(error, dirname(this.#path));
     }
   }
 
+  #close(): void {
+    if (this.#file !== null) closeSync(this.#file);
+    this.#file = null;
+  }
+  #file: number | null = null;
+
   end(): void {
+    this.#close();
     rmSync(this.#path, { force: true });
   }
 }

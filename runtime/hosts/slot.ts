@@ -246,6 +246,7 @@ class Slot {
     const resources = this.#runs.get(run)?.resources;
     this.#runs.delete(run);
     if (!resources) return;
+    this.#turns.finish(run);
     this.#left.push(() => this.#actors.finish(run));
     if (!resources.isEmpty)
       this.#left.push(async () => {
