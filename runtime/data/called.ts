@@ -31,3 +31,16 @@ export function calledFunctions(plan: Plan, stageIndex: number): string[] {
   visit(plan.stages[stageIndex]?.within?.otherwise);
   return [...found];
 }
+
+/** Names of the methods that the stage asks actors by. */
+export function calledMethods(plan: Plan, stageIndex: number): string[] {
+  const found = new Set<string>();
+  const visit = (node: unknown): void => {
+    if (typeof node !== "object" || node === null) return;
+    if ("op" in node && node.op === "const") return;
+    if ("op" in node && node.op === "method" && "name" in node) found.add(String(node.name));
+    for (const child of Object.values(node)) visit(child);
+  };
+  visit(plan.stages[stageIndex]?.body);
+  return [...found];
+}

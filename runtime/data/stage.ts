@@ -8,6 +8,7 @@ import { compileBody } from "./expressions.ts";
 import type { StoredBlock } from "./rows.ts";
 import { DataSet, eachRow, fromAsyncIterable, fromIterable, storeBlock } from "./rows.ts";
 
+export { calledMethods } from "./called.ts";
 export { CheckFailed } from "./checks.ts";
 export type { TaskContext, UserFunction } from "./expressions.ts";
 export { type StoredBlock, storedRows } from "./rows.ts";

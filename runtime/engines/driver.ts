@@ -9,7 +9,7 @@ import { lookUp } from "../core/regions.ts";
 import { fresh } from "../core/speculation.ts";
 import { createState, StartError } from "../core/state.ts";
 import { step } from "../core/step.ts";
-import { isRepeatable } from "../data/stage.ts";
+import { calledMethods, isRepeatable } from "../data/stage.ts";
 import type { RunEvent, RunStatus, TaskError, Unstamped } from "../events/events.ts";
 import { EVENTS_FORMAT } from "../events/events.ts";
 import type { FromHost, OutputFeed } from "../hosts/link.ts";
@@ -628,7 +628,9 @@ class RunDriver implements RunListener {
     const planned = this.#planned(made);
     const which = `${planned.name}${planned.output === "row" ? `[${block}]` : ""}`;
     const of = this.#plan.functions[planned.actors!.class]!.export;
-    const during = cause.stage === null ? "" : ` during a call by \`${cause.stage}\``;
+    const caller = this.#plan.stages.findIndex(({ id }) => id === cause.stage);
+    const methods = calledMethods(this.#plan, caller).map((name) => `\`${name}\``);
+    const during = methods.length === 0 ? "" : ` during a call of ${methods.join(" or ")} by \`${cause.stage}\``;
     const message = `\`${which}\`, an actor of \`${of}\`, is gone with its state${during}: ${cause.message}. If \`${of}\` is tagged @replayed, it is made again, and asked again what it was asked`;
     return { ...cause, kind: "lost", name: "ActorLost", message, stage: cause.stage ?? this.#telling.title(stage) };
   }

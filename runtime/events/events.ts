@@ -112,10 +112,12 @@ export type RunEvent = { /** Milliseconds since the run started. */ readonly atM
 /** `Omit` over each variant of a union. */
 export type Unstamped<E> = E extends unknown ? Omit<E, "atMs"> : never;
 
-/** `sims[3]`, in its call 17: whose method threw; empty where no actor was asked. */
+/** `call 17 of sims[3].step`: whose method threw; empty where no actor was asked. */
 export function askedText({ actor }: TaskError): string {
   if (!actor) return "";
-  return `call ${actor.call} of \`${actor.name}${actor.number === null ? "" : `[${actor.number}]`}\``;
+  const { name, number, methods, call } = actor;
+  const which = `${name}${number === null ? "" : `[${number}]`}`;
+  return `call ${call} of ${methods.map((method) => `\`${which}.${method}\``).join(" or ")}`;
 }
 
 /** What a stage threw, or what ended it, as data. */
@@ -129,8 +131,8 @@ export interface TaskError {
   readonly stage: string | null;
   readonly block: number | null;
   readonly attempt: number | null;
-  /** What was asked: which actor of those that a stage makes (null: the one), and how often it had been asked by then. */
-  readonly actor?: { readonly name: string; readonly number: number | null; readonly call: number };
+  /** What was asked: which actor of those that a stage makes (null: the one), by which methods, and how often it had been asked by then. */
+  readonly actor?: { readonly name: string; readonly number: number | null; readonly methods: readonly string[]; readonly call: number };
   /** Of `mutated` and `unsteady`, which only a run that is checked finds: which functions it is about. */
   readonly broken?: { readonly functions: readonly string[]; readonly parameter: string | null };
 }

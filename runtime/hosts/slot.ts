@@ -11,7 +11,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Json, Plan, PlanActors, PlanStage } from "../../compiler/plan.ts";
 import { membersOf } from "../../compiler/plan.ts";
 import type { StageRunner, TaskContext, UserFunction } from "../data/stage.ts";
-import { neededFunctions, prepareStage } from "../data/stage.ts";
+import { calledMethods, neededFunctions, prepareStage } from "../data/stage.ts";
 import type { TaskError } from "../events/events.ts";
 import { columnReader, columnValues, decode, partsBytes, writeParts } from "../objects/codec.ts";
 import { CheckpointFile } from "../results/checkpoints.ts";
@@ -457,8 +457,8 @@ class Slot {
       } catch (error) {
         answer(outputs.skip());
         if (inTurn) this.#turns.broken(run, stage, block);
-        const asked = asks && begun === null ? { actor: { stage: asks.stage, ...this.#actors.last } } : {};
-        failed(block, isTransient(error), { ...thrownError(error, this.#settings.folder), ...this.#asked(run, asked.actor) });
+        const asked = asks && begun === null ? this.#asked(run, planned, asks.stage) : {};
+        failed(block, isTransient(error), { ...thrownError(error, this.#settings.folder), ...asked });
       }
       this.#watch.end();
       if (key !== undefined) publishTask(undefined);
@@ -484,14 +484,12 @@ class Slot {
   }
 
   /** What an error says of the actor whose call threw it. */
-  #asked(
-    run: number,
-    asked: { readonly stage: number; readonly number: number; readonly call: number } | undefined,
-  ): Pick<TaskError, "actor"> {
-    const made = asked && this.#runs.get(run)?.plan.stages[asked.stage];
-    if (!made) return {};
-    const { number, call } = asked;
-    return { actor: { name: made.name, number: made.output === "row" ? number : null, call } };
+  #asked(run: number, planned: number, made: number): Pick<TaskError, "actor"> {
+    const plan = this.#runs.get(run)?.plan;
+    if (!plan) return {};
+    const { number, call } = this.#actors.last;
+    const { name, output } = plan.stages[made]!;
+    return { actor: { name, number: output === "row" ? number : null, methods: calledMethods(plan, planned), call } };
   }
 
   /** Only calls whose answers have gone out needn't be told apart from new ones. */
