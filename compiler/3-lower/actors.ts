@@ -19,7 +19,14 @@ export function lowerSpawn(lowering: Lowering, typed: Typed & { kind: "spawn" },
   if (numbers && count) {
     numbers.cut = "rows";
     const rows = { kind: "range", rows: count, blocks: null, type: { kind: "dataset", row: count.type }, span: count.span } as const;
-    numbers.body = new TaskWriter(lowering, numbers).range(rows, env);
+    const writer = new TaskWriter(lowering, numbers);
+    // Whoever asked a pool of none would wait for ever.
+    numbers.body = {
+      op: "expect",
+      condition: { op: "binary", operator: ">=", left: writer.write(count, env), right: { op: "const", value: 1 }, int: true },
+      message: { op: "const", value: "a pool has at least one actor" },
+      body: writer.range(rows, env),
+    };
   }
   const draft = lowering.draft(name, helper, typed.span, typed.type, {
     kind: "spawn",

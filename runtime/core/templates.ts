@@ -61,14 +61,18 @@ function asksOf({ inputs }: PlanStage): Template["asks"] {
 }
 
 function knownTasks(plan: Plan, index: number, params: Params): number {
-  const { tasks, name } = plan.stages[index]!;
+  const { tasks, name, actors } = plan.stages[index]!;
   switch (tasks.kind) {
     case "one":
     case "branch":
     case "loop":
       return 1;
-    case "range":
-      return blocksOf(tasks, name, params);
+    case "range": {
+      const blocks = blocksOf(tasks, name, params);
+      // Whoever asked a pool of none would wait for ever.
+      if (actors && blocks === 0) throw new StartError(name, "a pool has at least one actor");
+      return blocks;
+    }
     case "perBlock":
     case "each":
     case "given":

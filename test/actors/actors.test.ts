@@ -93,6 +93,11 @@ describe("actors", () => {
   });
 });
 
+it.each(["few", "counted"])("%s: a pool of none is an error, and nobody waits for it", async (entry) => {
+  expect(await outputs(entry, { n: 2 })).toEqual({ result: 1 });
+  expect((await run(entry, { n: 0 })).error?.message).toContain("a pool has at least one actor");
+});
+
 describe("an actor that is lost", () => {
   it.each(["exit", "kill"])("ends the run where it is asked again: %s", async (how) => {
     const { status, error } = await run("lost", { mark: mark(), how });
