@@ -146,11 +146,13 @@ class Drawer {
     const { strategy, runs } = howItRuns(stage);
     // Of a stage's helpers the last gives its value, and the most telling says how it runs.
     const telling = before && weight(before.strategy) > weight(strategy) ? before : { strategy, runs };
+    // What a tracked number of the same name gives is nothing.
+    const type = before && about?.type === "void" ? before.type : (about?.type ?? "");
     const where = about?.span ? `${about.span.file}:${about.span.line}` : "";
     this.#boxes.set(id, {
-      ...{ id, kind: "stage", group, title: stage.name, type: about?.type ?? "", params: [] },
+      ...{ id, kind: "stage", group, title: stage.name, type, params: [] },
       ...{ strategy: telling.strategy, runs: telling.runs },
-      about: [stage.name, about?.type ?? "", telling.runs, about?.why ?? "", where].filter((line) => line !== "").join("\n"),
+      about: [stage.name, type, telling.runs, about?.why ?? "", where].filter((line) => line !== "").join("\n"),
     });
   }
 
