@@ -107,26 +107,35 @@ function scheduleSuspects(state: State, commands: Command[]): void {
   for (const suspect of waiting) {
     const stage = state.stages[suspect.stage];
     if (stage?.state[suspect.block] !== Ready) continue;
-    const { members } = stage.template;
+    const { members, spawns } = stage.template;
+    const worker = idle.find((one) => mayHave(state, stage, suspect.block, one));
     const home = homeOf(state, stage, suspect.block);
-    const worker = idle.find(({ slots }) => (home ? slots.includes(home) : slots.length >= members));
     const slot =
       home ?? worker?.slots.find(({ roomy }) => roomy) ?? worker?.slots.find((one) => hasRoom(state, stage, one)) ?? worker?.slots[0];
-    if (worker && slot && (stage.template.spawns ? isWithinLimits : hasRoom)(state, stage, slot)) {
+    if (worker && slot && (spawns ? isWithinLimits : hasRoom)(state, stage, slot)) {
       idle.splice(idle.indexOf(worker), 1);
       worker.alone = true;
       if (members > 1) sendGang(state, worker.slots.slice(0, members), stage, commands);
       else send(state, slot, stage, suspect.block, suspect.block + 1, commands);
     } else state.suspects.push(suspect);
   }
-  // While one waits, the least busy worker gets nothing new, so that it runs dry.
-  if (state.suspects.length > 0 && ![...state.workers.values()].some(({ alone }) => alone)) {
-    const queued = (worker: Worker) => worker.slots.reduce((sum, { queue }) => sum + queue.length, 0);
-    const homes = state.suspects.map(({ stage, block }) => homeOf(state, state.stages[stage]!, block));
-    const home = homes.find((slot) => slot !== null);
-    const least = home ? state.workers.get(home.worker) : [...state.workers.values()].sort((a, b) => queued(a) - queued(b))[0];
-    if (least) least.alone = true;
-  }
+  if (state.suspects.length === 0) return;
+  // While one waits, the least busy worker that could have it gets nothing new, so that it runs dry.
+  const workers = [...state.workers.values()];
+  const isWanted = (worker: Worker) => state.suspects.some(({ stage, block }) => mayHave(state, state.stages[stage]!, block, worker));
+  for (const worker of idle) if (worker.alone && !isWanted(worker)) worker.alone = false;
+  if (workers.some(({ alone }) => alone)) return;
+  const queued = (worker: Worker) => worker.slots.reduce((sum, { queue }) => sum + queue.length, 0);
+  const least = workers.filter(isWanted).sort((a, b) => queued(a) - queued(b))[0];
+  if (least) least.alone = true;
+}
+
+/** Whether a worker has the slots for a task, and the actor that it asks. */
+function mayHave(state: State, stage: Stage, block: number, { slots }: Worker): boolean {
+  const home = homeOf(state, stage, block);
+  if (home) return slots.includes(home);
+  if (stage.template.asks) return slots.some((slot) => livesHere(state, stage, slot));
+  return slots.length >= stage.template.members;
 }
 
 /**
