@@ -48,18 +48,14 @@ describe("bagging", () => {
   }, 60_000);
 });
 
-describe("layers", () => {
-  it.each(["pipelined", "tensor", "allreduce"])(
-    "%s comes to what the fold comes to",
-    async (schedule) => {
-      const fold = await outputsOf("layers", null, { epochs: 1 });
-      const spread = await outputsOf("layers", schedule, { epochs: 1 });
-      expect(fold.accuracy).toBeGreaterThan(0.88);
-      expect(spread.loss! / fold.loss!).toBeCloseTo(1, 3);
-    },
-    60_000,
-  );
-});
+it("layers: in places and over its data it comes to what the fold comes to", async () => {
+  const fold = await outputsOf("layers", null, { epochs: 1 });
+  expect(fold.accuracy).toBeGreaterThan(0.88);
+  for (const schedule of ["pipelined", "tensor", "allreduce"]) {
+    const { loss } = await outputsOf("layers", schedule, { epochs: 1 });
+    expect(loss! / fold.loss!).toBeCloseTo(1, 3);
+  }
+}, 60_000);
 
 describe("cartpole", () => {
   it("stands, and does the same each time", async () => {

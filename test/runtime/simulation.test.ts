@@ -138,12 +138,6 @@ const PLANTED: readonly { readonly what: string; readonly file: string; readonly
     wrong: "void blocks;",
   },
   {
-    what: "one actor is asked for a block before those that come first",
-    file: "actors.ts",
-    right: "block === 0 || column[block - 1] === Committed",
-    wrong: "block >= 0 || column[block - 1] === Committed",
-  },
-  {
     what: "a gang begins on the slots that are free",
     file: "placing.ts",
     right: "(one.alone ? one.slots.length : members));",
