@@ -12,6 +12,12 @@ import type { Arguments, Flag } from "./flags.ts";
 import { describeFlags, paramFlags, readArguments, readCount, readParams } from "./flags.ts";
 import { plainFlags, readSecrets } from "./secrets.ts";
 
+/** The plans of one compilation, by what `--schedule` said of it. */
+export const compiledProgram = (plan: Plan, code: CodeStore, schedule: unknown): Program => ({
+  plans: { [typeof schedule === "string" ? schedule : "auto"]: plan },
+  code,
+});
+
 export interface Invocation {
   readonly plan: Plan;
   readonly code: CodeStore;

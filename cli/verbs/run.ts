@@ -12,7 +12,7 @@ import { execute, runFlags } from "../execute.ts";
 import type { Arguments, Flag } from "../flags.ts";
 import { describeFlags, readArguments, readCount } from "../flags.ts";
 import { homeIn } from "../home.ts";
-import { programHelp } from "../invocation.ts";
+import { compiledProgram, programHelp } from "../invocation.ts";
 import { printProblems } from "../problems.ts";
 import type { Target } from "../program.ts";
 import { isProblem, oneTarget } from "../program.ts";
@@ -56,7 +56,7 @@ async function once(target: Target, given: Arguments, rest: readonly string[], s
   const compiled = await compile(target.file, { sources, entry: target.entry, ...(typeof schedule === "string" ? { schedule } : {}) });
   printProblems(compiled.diagnostics, (file) => sources.read(file));
   if (!compiled.plan) return 3;
-  return execute({ plans: { [compiled.plan.about.schedule ?? "auto"]: compiled.plan }, code: compiled.code }, rest, how);
+  return execute(compiledProgram(compiled.plan, compiled.code, schedule), rest, how);
 }
 
 /** Ends with Ctrl-C. A change ends the run that is going on; what it has finished is reused by the next. */

@@ -6,7 +6,7 @@ import { forecast, onlyStage, run as runPlan } from "../../runtime/index.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments, readCount } from "../flags.ts";
 import { homeIn } from "../home.ts";
-import { noStage, programHelp, readInvocation } from "../invocation.ts";
+import { compiledProgram, noStage, programHelp, readInvocation } from "../invocation.ts";
 import { printProblems } from "../problems.ts";
 import { isProblem, readTarget } from "../program.ts";
 import { plain } from "../show.ts";
@@ -60,8 +60,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (!compiled.plan) return 3;
   const rest = argv.toSpliced(argv.indexOf(first), 1);
   rest.splice(rest.indexOf(wanted), 1);
-  const program = { plans: { [compiled.plan.about.schedule ?? "auto"]: compiled.plan }, code: compiled.code };
-  const read = await readInvocation(program, rest, flags);
+  const read = await readInvocation(compiledProgram(compiled.plan, compiled.code, schedule), rest, flags);
   const rows = readCount(lenient, "rows");
   const problems = "problems" in read ? [...read.problems] : [];
   if (typeof rows === "object" && rows !== null) problems.push(rows);

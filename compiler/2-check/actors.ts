@@ -10,8 +10,7 @@ import type { Context } from "./expressions.ts";
 import { check, checkLambda, errorAt } from "./expressions.ts";
 import { expectType, whole } from "./fitting.ts";
 import { INT, operationNames } from "./operations.ts";
-import type { Scope } from "./scope.ts";
-import { inTypeScript, meant, Scope as NewScope, primary, secondary } from "./scope.ts";
+import { inTypeScript, meant, primary, Scope, secondary } from "./scope.ts";
 import { bindName, inTaskOfItsOwn } from "./statements.ts";
 import type { ActorClass, Typed } from "./typed.ts";
 
@@ -49,7 +48,7 @@ export function callSpawn(call: Call, scope: Scope, context: Context): Typed {
   expectType(count, INT, "the number of actors", context);
   if (count.kind === "const" && typeof count.value === "number" && count.value < 1)
     context.diagnostics.push(report("HR130", { what: "a pool has at least one actor" }, [primary(count.span, `is ${count.value}`)]));
-  const inner = new NewScope(scope, scope.depth + 1);
+  const inner = new Scope(scope, scope.depth + 1);
   const [parameter] = made.parameters;
   const index = parameter ? bindName(parameter, INT, "lambda", inner, context) : null;
   return instance(made.body, count, index, name, call.span, inner, context);

@@ -315,8 +315,8 @@ function effect(lowering: Lowering, call: Typed, env: Env, path: string): void {
     return;
   }
   const name = join(path, labelOf(call));
-  // Calls of actors are never left out, and have an order of their own.
-  if (asksActors(call)) {
+  // Calls of actors are never left out, and have an order of their own; an effect that is given what one gives is an effect.
+  if (call.kind !== "call" && call.kind !== "write" && asksActors(call)) {
     lowering.value(call, env, name, name, null);
     return;
   }

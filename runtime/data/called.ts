@@ -13,34 +13,24 @@ export function isSettled(args: readonly Expr[]): boolean {
 }
 
 /** Ids of the functions that the stage calls. */
-export function calledFunctions(plan: Plan, stageIndex: number): string[] {
+export const calledFunctions = (plan: Plan, stageIndex: number): string[] =>
+  namesIn(plan, stageIndex, ({ op, function: id }) => (op === "call" || op === "resource" || op === "spawn" ? id : undefined));
+
+/** Names of the methods that the stage asks actors by. */
+export const calledMethods = (plan: Plan, stageIndex: number): string[] =>
+  namesIn(plan, stageIndex, ({ op, name }) => (op === "method" ? name : undefined));
+
+/** What the nodes of its expressions are asked for, once each, in the order in which it was found. */
+function namesIn(plan: Plan, stageIndex: number, nameOf: (node: { readonly [field: string]: unknown }) => unknown): string[] {
   const found = new Set<string>();
   const visit = (node: unknown): void => {
     if (typeof node !== "object" || node === null) return;
     if ("op" in node && node.op === "const") return;
-    if (
-      "op" in node &&
-      (node.op === "call" || node.op === "resource" || node.op === "spawn") &&
-      "function" in node &&
-      typeof node.function === "string"
-    )
-      found.add(node.function);
+    const name = nameOf(node as { readonly [field: string]: unknown });
+    if (typeof name === "string") found.add(name);
     for (const child of Object.values(node)) visit(child);
   };
   visit(plan.stages[stageIndex]?.body);
   visit(plan.stages[stageIndex]?.within?.otherwise);
-  return [...found];
-}
-
-/** Names of the methods that the stage asks actors by. */
-export function calledMethods(plan: Plan, stageIndex: number): string[] {
-  const found = new Set<string>();
-  const visit = (node: unknown): void => {
-    if (typeof node !== "object" || node === null) return;
-    if ("op" in node && node.op === "const") return;
-    if ("op" in node && node.op === "method" && "name" in node) found.add(String(node.name));
-    for (const child of Object.values(node)) visit(child);
-  };
-  visit(plan.stages[stageIndex]?.body);
   return [...found];
 }

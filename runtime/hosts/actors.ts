@@ -74,6 +74,8 @@ export class SlotActors {
   }
 
   live(run: number, stage: number): boolean {
+    // Asked for every batch of tasks, and few runs have actors.
+    if (this.#here.size === 0) return false;
     return this.#here.has(`${run}:${stage}`);
   }
 
@@ -112,6 +114,11 @@ export class SlotActors {
     this.#task = { stage, block };
   }
 
+  /** Some have been asked since their last checkpoint. */
+  get areBehind(): boolean {
+    return this.#recent.size > 0;
+  }
+
   /** To be called when nobody waits for an answer that hasn't been sent: calls before it won't be made again. */
   async checkpoint(): Promise<void> {
     for (const one of this.#recent) {
@@ -122,7 +129,6 @@ export class SlotActors {
       }
     }
   }
-  /** Asked since their last checkpoint. */
   readonly #recent = new Set<Inhabitant>();
 
   /** Nobody asks these any more. */

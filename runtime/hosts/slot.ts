@@ -468,7 +468,7 @@ class Slot {
       }
     }
     answer(outputs.take());
-    if (asks) await this.#checkpoint();
+    if (this.#actors.areBehind) await this.#checkpoint();
     publishPlace(null);
     if (members instanceof SharedCollective) members.close();
   }
@@ -478,7 +478,8 @@ class Slot {
   async #born({ run, stage, key = "", again }: Assign, actors: PlanActors, block: number, made: unknown): Promise<null> {
     const instance = (await made) as object;
     const { results } = this.#run(run);
-    const place = { folder: results ?? this.#settings.folder, keeps: results !== null, name: taskKey(key, block) };
+    // The host's parent is the engine: whoever tidies up tells by it whether the actor may still be asked for.
+    const place = { folder: results ?? this.#settings.folder, keeps: results !== null, name: `${taskKey(key, block)}-${process.ppid}` };
     await this.#actors.born(instance, { run, stage, block, actors, place, again: again === true });
     return null;
   }

@@ -182,9 +182,11 @@ const SETTLED_MS = 60 * 60 * 1000;
 
 /**
  * Puts small segments together that nobody writes to any more, where there are many: each run leaves some, and each takes time to open. Runs
- * that read them meanwhile keep what they have found.
+ * that read them meanwhile keep what they have found. What actors were asked by engines that are gone goes too.
  */
 export function tidyStore(folder: string, nowMs: number, many = MANY_SEGMENTS, settledMs = SETTLED_MS): void {
+  // Left by engines that were killed: their actors are gone, and with them whoever could ask for these.
+  for (const path of filesIn(folder, [CALLS_ENDING])) if (!isWriting(path)) rmSync(path, { force: true });
   const all = segmentsIn(folder).flatMap((path) => statOf(path) ?? []);
   if (all.length <= many) return;
   const small = all.filter((one) => one.bytes < SMALL_BYTES && nowMs - one.usedMs > settledMs && !isWriting(one.path));
@@ -208,7 +210,8 @@ export function tidyStore(folder: string, nowMs: number, many = MANY_SEGMENTS, s
 
 /** Its name has the process that made it. */
 function isWriting(path: string): boolean {
-  const pid = Number(basename(path).split("-")[1]);
+  const pid = Number.parseInt(basename(path).split("-")[1] ?? "", 10);
+  if (Number.isNaN(pid)) return false;
   try {
     process.kill(pid, 0);
     return true;

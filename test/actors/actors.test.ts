@@ -1,50 +1,26 @@
 // Actors in real slots and hosts: where they live, in which order they are asked, and what happens when what they live in is lost.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Engine, RunEvent, RunResult } from "headrace/engine";
-import { compile, localEngine } from "headrace/engine";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { RunResult } from "headrace/engine";
+import { describe, expect, it, vi } from "vitest";
+import { TestEngine } from "../harness/engine.ts";
 
 const file = fileURLToPath(new URL("./fixtures/actors.pipe", import.meta.url));
-let engine: Engine;
-let folder: string;
-beforeAll(async () => {
-  engine = await localEngine({ slots: 3 });
-  folder = mkdtempSync(join(tmpdir(), "headrace-actors-"));
-});
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
-});
+const engine = new TestEngine(3, "actors");
 
-interface Ran extends RunResult {
-  readonly outputs: { readonly [name: string]: unknown };
-  readonly events: readonly RunEvent[];
-}
+const run = (entry: string, params: { [name: string]: number | string } = {}, results?: string) =>
+  engine.run(file, entry, { params, results });
 
-async function run(entry: string, params: { [name: string]: number | string } = {}, results?: string): Promise<Ran> {
-  const { plan, code, diagnostics } = await compile(file, { entry });
-  expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
-  const events: RunEvent[] = [];
-  const result = await engine.run(plan!, code, {
-    params,
-    onEvent: (event) => events.push(event),
-    ...(results ? { cache: { folder: results, fresh: false } } : {}),
-  });
-  return { ...(result as Ran), events };
-}
-
-async function outputs(entry: string, params: { [name: string]: number | string } = {}, results?: string): Promise<Ran["outputs"]> {
+async function outputs(entry: string, params: { [name: string]: number | string } = {}, results?: string): Promise<RunResult["outputs"]> {
   const result = await run(entry, params, results);
   expect(result.error).toBeNull();
   return result.outputs;
 }
 
 let marks = 0;
-const mark = () => join(folder, `mark${marks++}`);
+const mark = () => join(engine.folder, `mark${marks++}`);
 const sums = (numbers: readonly number[]) => numbers.map((_, i) => numbers.slice(0, i + 1).reduce((sum, one) => sum + one, 0));
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
 
@@ -75,6 +51,12 @@ describe("actors", () => {
     const { rows, most } = await outputs("beside");
     expect(rows).toBe(40);
     expect(most).toBeGreaterThan(10);
+  });
+
+  it("an effect that is given what an actor gives is one", async () => {
+    const path = mark();
+    await outputs("noted", { mark: path });
+    expect(readFileSync(path, "utf8")).toBe("1\n3\n");
   });
 
   it("wait for a call that is tried again", async () => {
@@ -109,33 +91,33 @@ describe("an actor that is lost", () => {
   });
 
   it("is nobody's loss where nobody asks it any more", async () => {
-    expect(await outputs("done", { mark: mark(), how: "kill" }, join(folder, "done"))).toEqual({ result: 61 });
+    expect(await outputs("done", { mark: mark(), how: "kill" }, join(engine.folder, "done"))).toEqual({ result: 61 });
   });
 
   it.each(["exit", "kill"])("is made again with its calls: %s", async (how) => {
-    const { rows, all, members } = await outputs("replayed", { mark: mark(), how }, join(folder, how));
+    const { rows, all, members } = await outputs("replayed", { mark: mark(), how }, join(engine.folder, how));
     expect({ rows, all, members }).toEqual({ rows: sums(upTo(60)), all: upTo(60), members: [2, 2, 2, 2, 62, 62, 62, 62] });
     // Slots tidy up when the run is over.
-    await vi.waitFor(() => expect(readdirSync(join(folder, how)).filter((name) => name.endsWith(".calls"))).toEqual([]), 5000);
+    await vi.waitFor(() => expect(readdirSync(join(engine.folder, how)).filter((name) => name.endsWith(".calls"))).toEqual([]), 5000);
   });
 
   it("goes on from its last checkpoint", async () => {
     const total = sums(sums(upTo(6000))).at(-1);
-    expect(await outputs("saved", { mark: mark(), how: "kill" }, join(folder, "saved"))).toEqual({
+    expect(await outputs("saved", { mark: mark(), how: "kill" }, join(engine.folder, "saved"))).toEqual({
       ...{ rows: total, last: (5999 * 6000) / 2 },
       restored: 1,
     });
   });
 
   it("of a name goes on in the next run", async () => {
-    const here = join(folder, "named");
+    const here = join(engine.folder, "named");
     for (const wanted of [2, 4, 6]) expect(await outputs("named", {}, here)).toEqual({ result: wanted });
     expect((await run("named")).error).toMatchObject({ kind: "infrastructure" });
   });
 });
 
 it("the engine is killed: the next run makes them anew, and asks them from the start", async () => {
-  const here = join(folder, "killed");
+  const here = join(engine.folder, "killed");
   const script = fileURLToPath(new URL("./fixtures/killed.mjs", import.meta.url));
   expect(() => execFileSync(process.execPath, [script, file, here], { stdio: "ignore" })).toThrow();
   const { rows } = await outputs("replayed", {}, here);

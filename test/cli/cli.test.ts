@@ -104,6 +104,20 @@ describe("run", () => {
     expect(left.stderr).toContain("3 times");
   });
 
+  it("takes a schedule from a file of schedules alone", () => {
+    write("stages.ts", stages);
+    write("fast.pipe", "schedule two { y: task { timeout: 5s } }\n");
+    write("plain.pipe", 'import { half } from "./stages.ts"\npipeline plain() -> float {\n  let y = half(3.0)\n  y\n}\n');
+    const { status, stdout, stderr } = headrace("run", "plain.pipe", "--schedule", "fast.pipe:two");
+    expect(stderr).not.toContain("error");
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "result  1.5\n" });
+    // Nothing is kept in a folder without a project: it knows the schedule, and the stage.
+    expect(headrace("show", "plain.pipe", "y", "--schedule", "fast.pipe:two")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("`y` isn't there"),
+    });
+  });
+
   it("Ctrl-C: exit 130, and no process is left behind", async () => {
     write("stages.ts", stages);
     write("loop.pipe", 'import { forever } from "./stages.ts"\npipeline loop_() -> float {\n  let y = forever()\n  y\n}\n');

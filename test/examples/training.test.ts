@@ -51,7 +51,7 @@ describe("bagging", () => {
 it("layers: in places and over its data it comes to what the fold comes to", async () => {
   const fold = await outputsOf("layers", null, { epochs: 1 });
   expect(fold.accuracy).toBeGreaterThan(0.88);
-  for (const schedule of ["pipelined", "tensor", "allreduce"]) {
+  for (const schedule of ["pipelined", "tensor", "allreduce", "servers"]) {
     const { loss } = await outputsOf("layers", schedule, { epochs: 1 });
     expect(loss! / fold.loss!).toBeCloseTo(1, 3);
   }

@@ -1,5 +1,5 @@
 // Segments and the store of them: what is put away is found, whatever else was written, torn, pruned or put together meanwhile.
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -92,6 +92,13 @@ describe("a store", () => {
     const left = new ResultStore(folder);
     expect([1, 2, 3].filter((n) => left.find(key(n)))).toEqual([1, 3]);
     left.close();
+  });
+
+  it("leaves nothing of what was asked of actors whose engine is gone", () => {
+    const [gone, here] = [join(folder, "abc-999999999.calls"), join(folder, `abc-${process.pid}.calls`)];
+    for (const path of [gone, here]) writeFileSync(path, "");
+    tidyStore(folder, Date.now());
+    expect([gone, here].map((path) => existsSync(path))).toEqual([false, true]);
   });
 
   it("puts small segments together, and loses nothing of them but what is damaged", () => {

@@ -1,62 +1,30 @@
 // Models of layers: their slopes beside differences, and a `fit` over one in several places beside the same in one.
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Layer, Loss } from "headrace";
 import { dense, embedding, layers, matrix, relu, softmaxCrossEntropy, tanh } from "headrace";
-import type { Engine, RunEvent, RunResult } from "headrace/engine";
-import { compile, localEngine } from "headrace/engine";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compile } from "headrace/engine";
+import { describe, expect, it } from "vitest";
+import type { RunOptions } from "../harness/engine.ts";
+import { hostProcesses, metricOf, TestEngine } from "../harness/engine.ts";
 
 const file = fileURLToPath(new URL("./fixtures/layers.pipe", import.meta.url));
-let engine: Engine;
-let folder: string;
-beforeAll(async () => {
-  engine = await localEngine({ slots: 4 });
-  folder = mkdtempSync(join(tmpdir(), "headrace-layers-"));
-});
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
-});
+const engine = new TestEngine(4, "layers");
 
 interface State {
   readonly w: readonly Float32Array[];
   readonly steps: number;
 }
 
-async function run(
-  schedule: string,
-  params: { [name: string]: number } = {},
-  onEvent: (event: RunEvent) => void = () => {},
-  results?: string,
-): Promise<RunResult & { readonly events: readonly RunEvent[] }> {
+const run = (schedule: string, params: { [name: string]: number } = {}, more: RunOptions = {}) => {
   const [entry, chosen] = schedule.split("_");
-  const { plan, code, diagnostics } = await compile(file, { entry: entry!, ...(chosen ? { schedule } : {}) });
-  expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
-  const events: RunEvent[] = [];
-  const told = (event: RunEvent) => {
-    events.push(event);
-    onEvent(event);
-  };
-  const result = await engine.run(plan!, code, { params, onEvent: told, ...(results ? { cache: { folder: results, fresh: false } } : {}) });
-  return { ...result, events };
-}
+  return engine.run(file, entry!, { ...more, params, schedule: chosen && schedule });
+};
 
 async function state(...args: Parameters<typeof run>): Promise<State> {
   const { outputs, error } = await run(...args);
   expect(error).toBeNull();
   return (outputs.model ?? outputs.result) as State;
-}
-
-function metric(events: readonly RunEvent[], name: string): { readonly steps: readonly number[]; readonly values: readonly number[] } {
-  const found = events.filter((event) => event.type === "metric" && event.name === name) as readonly Extract<
-    RunEvent,
-    { type: "metric" }
-  >[];
-  return { steps: found.flatMap(({ steps }) => steps), values: found.flatMap(({ values }) => values) };
 }
 
 /** Relative, in L2 norm, layer by layer together. */
@@ -151,9 +119,9 @@ describe("a step in places", () => {
     const { outputs, events, error } = await run(schedule);
     expect(error).toBeNull();
     expect(distance(fold.outputs.model as State, outputs.model as State)).toBeLessThan(1e-5);
-    expect(metric(events, "loss").values[0]).toBeCloseTo(metric(fold.events, "loss").values[0]!, 5);
-    expect(metric(events, "loss").values[0]).toBeCloseTo(outputs.loss as number, 4);
-    if (stash) expect(metric(events, "stash")).toEqual({ steps: stash.map((_, i) => i), values: stash });
+    expect(metricOf(events, "loss").values[0]).toBeCloseTo(metricOf(fold.events, "loss").values[0]!, 5);
+    expect(metricOf(events, "loss").values[0]).toBeCloseTo(outputs.loss as number, 4);
+    if (stash) expect(metricOf(events, "stash")).toEqual({ steps: stash.map((_, i) => i), values: stash });
   });
 });
 
@@ -178,7 +146,7 @@ describe("a fit in places", () => {
   });
 
   it("each place has its own layers alone, or its part of each", async () => {
-    const held = async (schedule: string) => metric((await run(schedule, { size: 64 })).events, "heldMB").values;
+    const held = async (schedule: string) => metricOf((await run(schedule, { size: 64 })).events, "heldMB").values;
     const [first, second] = await held("train_pipelined");
     const parts = await held("train_tensor");
     const whole = 2 * 4 * (64 + 5 * (64 * 64 + 64) + 64 * 4 + 4);
@@ -201,29 +169,19 @@ describe("a fit in places", () => {
     const params = { epochs: 30 };
     const whole = await state(schedule, params);
     let killed = false;
-    const result = await run(
-      schedule,
-      params,
-      (event) => {
+    const result = await run(schedule, params, {
+      results: join(engine.folder, schedule),
+      onEvent(event) {
         if (event.type !== "stage.progress" || event.done < 3 || killed) return;
         killed = true;
-        for (const pid of hosts()) process.kill(pid, "SIGKILL");
+        for (const pid of hostProcesses()) process.kill(pid, "SIGKILL");
       },
-      join(folder, schedule),
-    );
+    });
     expect(killed).toBe(true);
     expect(result.error).toBeNull();
     expect(result.outputs.result).toEqual(whole);
   });
 });
-
-/** Host processes of this one. */
-function hosts(): readonly number[] {
-  return execFileSync("pgrep", ["-P", String(process.pid), "-f", "host-main"], { encoding: "utf8" })
-    .trim()
-    .split("\n")
-    .map(Number);
-}
 
 describe("schedules that a fit can't have", () => {
   it.each([

@@ -1,25 +1,16 @@
 // `fit` under its architectures, in real slots: what each promises of its result, what is told on the way, and what happens to it when members
 // and hosts are lost.
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Engine, RunEvent, RunResult } from "headrace/engine";
+import type { RunEvent, RunResult } from "headrace/engine";
 import { compile, localEngine } from "headrace/engine";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import type { RunOptions } from "../harness/engine.ts";
+import { hostProcesses, TestEngine } from "../harness/engine.ts";
 
 const file = fileURLToPath(new URL("./fixtures/fits.pipe", import.meta.url));
-let engine: Engine;
-let folder: string;
-beforeAll(async () => {
-  engine = await localEngine({ slots: 3 });
-  folder = mkdtempSync(join(tmpdir(), "headrace-training-"));
-});
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
-});
+const engine = new TestEngine(3, "training");
 
 interface Weights {
   readonly w: Float64Array;
@@ -31,26 +22,10 @@ interface Trained {
   readonly events: readonly RunEvent[];
 }
 
-async function run(
-  schedule: string,
-  params: { [name: string]: number } = {},
-  more: { results?: string; signal?: AbortSignal; onEvent?: (event: RunEvent) => void } = {},
-): Promise<RunResult & { readonly events: readonly RunEvent[] }> {
+const run = (schedule: string, params: { [name: string]: number } = {}, more: RunOptions = {}) => {
   const [entry, chosen] = schedule.split("_");
-  const { plan, code, diagnostics } = await compile(file, { entry: entry!, ...(chosen ? { schedule } : {}) });
-  expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
-  const events: RunEvent[] = [];
-  const result = await engine.run(plan!, code, {
-    params,
-    onEvent: (event) => {
-      events.push(event);
-      more.onEvent?.(event);
-    },
-    ...(more.signal ? { signal: more.signal } : {}),
-    ...(more.results ? { cache: { folder: more.results, fresh: false } } : {}),
-  });
-  return { ...result, events };
-}
+  return engine.run(file, entry!, { ...more, params, schedule: chosen && schedule });
+};
 
 async function trained(...args: Parameters<typeof run>): Promise<Trained> {
   const result = await run(...args);
@@ -209,13 +184,6 @@ describe("one state for all", () => {
 });
 
 describe("losses", () => {
-  /** Processes of this process's hosts. */
-  const hosts = () =>
-    execFileSync("pgrep", ["-P", String(process.pid), "-f", "host-main"], { encoding: "utf8" })
-      .trim()
-      .split("\n")
-      .map(Number);
-
   it.each(["plain", "plain_allreduce", "plain_ranges", "plain_average", "plain_hogwild", "plain_downpour", "plain_stale"])(
     "%s: a host killed in the middle ends in what it would have given",
     async (schedule) => {
@@ -226,7 +194,7 @@ describe("losses", () => {
         onEvent: (event) => {
           if (killed || event.type !== "stage.progress" || event.done < 3) return;
           killed = true;
-          for (const pid of hosts()) process.kill(pid, "SIGKILL");
+          for (const pid of hostProcesses()) process.kill(pid, "SIGKILL");
         },
       });
       expect(killed && events.some(({ type }) => type === "worker.lost")).toBe(true);
@@ -238,7 +206,7 @@ describe("losses", () => {
   );
 
   it("goes on from its last checkpoint, in another run too, and leaves none when it is done", async () => {
-    const results = join(folder, "resumed");
+    const results = join(engine.folder, "resumed");
     const params = { rows: 3000, epochs: 40, batch: 20, rate: 0.3 };
     const calm = await trained("plain_allreduce", params);
     const stop = new AbortController();
