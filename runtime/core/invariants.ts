@@ -1,7 +1,8 @@
-// What must be true of a run's state after every step. Slow on purpose: for tests, which call it after each event.
+// What must be true of a run's state after every step, counted anew from the whole of it: for tests, which call it after each event. It looks at
+// everything, but at each thing once: thousands of seeds with hundreds of steps wait for it.
 import { askedBy, homeOf } from "./actors.ts";
-import type { Instance, Slot, Stage, State } from "./model.ts";
-import { Committed, DISK, ENGINE, Inside, Live, NOBODY, Ready, Sent, Waiting } from "./model.ts";
+import type { Control, Instance, Slot, Stage, State } from "./model.ts";
+import { Committed, DISK, ENGINE, Inside, Live, NOBODY, Ready, Sent, TASK_STATES, Waiting } from "./model.ts";
 import { isBusy } from "./regions.ts";
 import { fresh } from "./speculation.ts";
 import { isOpen } from "./tasks.ts";
@@ -14,7 +15,8 @@ export function checkInvariants(state: State): void {
     throw new Error(`invariant broken: ${what}`);
   };
   const stages = state.stages.filter((stage) => stage !== null);
-  const sent = new Map<number, number[]>(stages.map((stage) => [stage.index, []]));
+  // Blocks in queues, by stage; only of those that have some.
+  const sent = new Map<number, number[]>();
   const slots = [...state.workers.values()].flatMap((worker) => worker.slots);
   for (const [index, worker] of state.workers) {
     const isIdle = worker.slots.every(({ queue }) => queue.length === 0);
@@ -26,17 +28,34 @@ export function checkInvariants(state: State): void {
       for (const batch of slot.queue) {
         const { stage, next, end, shadow, doubled } = batch;
         if (next >= end) fail(`an empty batch of stage ${stage}`);
-        if (!sent.has(stage)) fail(`a batch of stage ${stage}, which is retired`);
+        if (!state.stages[stage]) fail(`a batch of stage ${stage}, which is retired`);
         if (shadow && !doubled) fail(`a second copy of stage ${stage} isn't marked as one`);
         // A task belongs to the batch that had it first, until another commits it.
         if (shadow || (batch.rank ?? 0) > 0) continue;
         for (const [from, to] of fresh(state.stages[stage]!, batch, next, end))
-          for (let block = from; block < to; block++) sent.get(stage)!.push(block);
+          for (let block = from; block < to; block++) {
+            const blocks = sent.get(stage);
+            if (blocks) blocks.push(block);
+            else sent.set(stage, [block]);
+          }
       }
     }
   }
+  // Slots that have tasks of a stage, and of all its instances; batches by the stage's place.
+  const usingStage = new Tally();
+  const usingTemplate = new Tally();
+  const shares = new Tally();
+  for (const { queue } of slots) {
+    queue.forEach((batch, place) => {
+      const stage = state.stages[batch.stage]!;
+      shares.add(stage.key[0]!);
+      const before = queue.slice(0, place);
+      if (!before.some((one) => one.stage === batch.stage)) usingStage.add(batch.stage);
+      if (!before.some((one) => state.stages[one.stage]!.template === stage.template)) usingTemplate.add(stage.template.index);
+    });
+  }
   for (const { limit, index } of state.templates) {
-    const using = slots.filter(({ queue }) => queue.some((batch) => state.stages[batch.stage]!.template.index === index)).length;
+    const using = usingTemplate.of(index);
     if (limit && (using !== limit.using || using > limit.slots))
       fail(`stages of ${state.plan.stages[index]!.id} use ${using} slots of ${limit.slots}, and count ${limit.using}`);
   }
@@ -49,30 +68,32 @@ export function checkInvariants(state: State): void {
     const beside = state.gangs.filter((one) => one.batch.stage === batch.stage && one.batch.attempt === batch.attempt);
     if (beside.some((one) => one.slot.worker !== slot.worker)) fail(`the members of ${stage.id} are on several workers`);
   }
-  const shares = new Tally();
-  for (const { queue } of slots) for (const batch of queue) shares.add(state.stages[batch.stage]!.key[0]!);
   state.shares.forEach((count, place) => {
     if (count !== shares.of(place)) fail(`the stage at place ${place} counts ${count} batches at slots, and has ${shares.of(place)}`);
   });
   let unfinished = 0;
+  const ready = new Set(state.ready);
+  const counts = new Int32Array(TASK_STATES.length);
   for (const stage of stages) {
     const name = `stage ${stage.id}`;
-    const queued = sent.get(stage.index)!;
+    const queued = sent.get(stage.index) ?? [];
     if (state.stages[stage.index] !== stage) fail(`${name} isn't where its number says`);
-    if (new Set(queued).size !== queued.length) fail(`${name} has a task in two places`);
+    if (queued.length > 1 && new Set(queued).size !== queued.length) fail(`${name} has a task in two places`);
     for (const block of queued) if (stage.state[block] !== Sent) fail(`${name} has task ${block} in a queue, and it isn't Sent`);
-    const count = (wanted: number) => stage.state.reduce((sum, one) => sum + (one === wanted ? 1 : 0), 0);
-    if (count(Sent) !== queued.length) fail(`${name} has ${count(Sent)} tasks Sent and ${queued.length} in queues`);
-    if (count(Ready) !== stage.readyCount) fail(`${name} counts ${stage.readyCount} ready tasks, and has ${count(Ready)}`);
-    if (stage.readyCount > 0 && !state.ready.includes(stage)) fail(`${name} has ready tasks, and nobody will look`);
-    if (stage.tasks >= 0 && stage.pending !== stage.tasks - count(Committed)) fail(`${name} counts ${stage.pending} pending tasks`);
+    counts.fill(0);
+    for (let task = 0; task < stage.state.length; task++) counts[stage.state[task]!]!++;
+    if (counts[Sent] !== queued.length) fail(`${name} has ${counts[Sent]} tasks Sent and ${queued.length} in queues`);
+    if (counts[Ready] !== stage.readyCount) fail(`${name} counts ${stage.readyCount} ready tasks, and has ${counts[Ready]}`);
+    if (stage.readyCount > 0 && !ready.has(stage)) fail(`${name} has ready tasks, and nobody will look`);
+    if (stage.tasks >= 0 && stage.pending !== stage.tasks - counts[Committed]!) fail(`${name} counts ${stage.pending} pending tasks`);
     if (isUnfinished(state, stage)) unfinished++;
-    if (stage.available !== stage.output.reduce((sum, one) => sum + (one === Live ? 1 : 0), 0))
-      fail(`${name} counts ${stage.available} available blocks`);
-    const using = slots.filter(({ queue }) => queue.some((batch) => batch.stage === stage.index));
-    if (using.length !== stage.slotsUsing) fail(`${name} counts ${stage.slotsUsing} slots, and uses ${using.length}`);
+    let available = 0;
+    for (let block = 0; block < stage.output.length; block++) if (stage.output[block] === Live) available++;
+    if (stage.available !== available) fail(`${name} counts ${stage.available} available blocks`);
+    const using = usingStage.of(stage.index);
+    if (using !== stage.slotsUsing) fail(`${name} counts ${stage.slotsUsing} slots, and uses ${using}`);
     // Members of a gang's attempt that is over may not have said so yet.
-    if (using.length > stage.slotLimit && stage.template.members === 1) fail(`${name} uses ${using.length} slots of ${stage.slotLimit}`);
+    if (using > stage.slotLimit && stage.template.members === 1) fail(`${name} uses ${using} slots of ${stage.slotLimit}`);
     checkInputs(state, stage, fail);
     checkActors(state, stage, slots, fail);
     for (let block = 0; block < stage.blocks; block++) {
@@ -131,11 +152,14 @@ function checkInputs(state: State, stage: Stage, fail: Fail): void {
     stage.whole.filter((producer) => !state.stages[producer]!.present).length +
     stage.points.filter(({ producer, block }) => state.stages[producer]!.output[block] !== Live).length;
   if (gate !== stage.gate) fail(`stage ${stage.id} lacks ${gate} inputs, and counts ${stage.gate}`);
+  const { control } = stage;
+  const instances = new Map<number, Instance>();
+  for (const one of instancesOf(stage)) if (!one.detached && !instances.has(one.task)) instances.set(one.task, one);
   for (let task = 0; task < stage.tasks; task++) {
     const here = stage.state[task]!;
     if (here === Committed) continue;
-    const missing =
-      stage.oneToOne.filter((producer) => state.stages[producer]!.output[task] !== Live).length + lackingInside(state, stage, task);
+    let missing = control ? lackingInside(state, stage, control, task, instances.get(task)) : 0;
+    for (const producer of stage.oneToOne) if (state.stages[producer]!.output[task] !== Live) missing++;
     if (missing !== stage.missing[task]) fail(`task ${task} of ${stage.id} lacks ${missing} inputs, and counts ${stage.missing[task]}`);
     if (here === Ready && (missing > 0 || gate > 0)) fail(`task ${task} of ${stage.id} is ready, and lacks inputs`);
     if (missing > 0 || !state.begun || state.status !== "running") continue;
@@ -144,59 +168,65 @@ function checkInputs(state: State, stage: Stage, fail: Fail): void {
 }
 
 /** What the task lacks of what is made for it in an instance. */
-function lackingInside(state: State, stage: Stage, task: number): number {
-  const { control } = stage;
-  if (!control || (control.kind === "each" && !control.inside)) return 0;
+function lackingInside(state: State, stage: Stage, control: Control, task: number, instance: Instance | undefined): number {
+  if (control.kind === "each" && !control.inside) return 0;
   if (control.kind !== "each" && stage.state[task] === Waiting) return 0;
-  const instance = instancesOf(stage).find((one) => one.task === task && !one.detached);
   if (!instance) return control.kind === "each" ? control.reads.length + 1 : 0;
   return instance.reads.filter((read) => !state.stages[read]!.present).length + (instance.unfinished > 0 ? 1 : 0);
 }
 
 function instancesOf({ control }: Stage): readonly Instance[] {
-  if (control?.kind === "each") return [...control.instances.values()];
-  if (control?.kind === "loop") return control.instances;
-  return control?.instance ? [control.instance] : [];
+  if (!control) return NONE;
+  if (control.kind === "each") return [...control.instances.values()];
+  if (control.kind === "loop") return control.instances;
+  return control.instance ? [control.instance] : NONE;
 }
+const NONE: readonly Instance[] = [];
+
+/** How somebody reads another. */
+const WAYS = ["whole", "blocks", "task", "point"] as const;
+const [WHOLE, BLOCKS, INSIDE, POINT] = [0, 1, 2, 3];
 
 /** Whoever reads something stands in its list as often, and as often claims it. */
 function checkConsumers(state: State, stages: readonly Stage[], fail: Fail): void {
-  const known = new Tally();
-  const reads = new Tally();
+  const places = new Places(state);
+  const known: number[] = [];
+  const reads: number[] = [];
   const claims = new Tally();
   for (const stage of stages) {
     const { index } = stage;
-    for (const consumer of stage.wholeConsumers) known.add("whole", consumer, index);
-    for (const consumer of stage.oneToOneConsumers) known.add("blocks", consumer, index);
-    for (const one of stage.taskConsumers) known.add("task", one.stage, one.task, index);
-    for (const [block, consumers] of stage.pointConsumers) for (const consumer of consumers) known.add("point", consumer, index, block);
+    for (const consumer of stage.wholeConsumers) known.push(places.of(WHOLE, consumer, index));
+    for (const consumer of stage.oneToOneConsumers) known.push(places.of(BLOCKS, consumer, index));
+    for (const one of stage.taskConsumers) known.push(places.of(INSIDE, one.stage, index, one.task));
+    for (const [block, consumers] of stage.pointConsumers)
+      for (const consumer of consumers) known.push(places.of(POINT, consumer, index, block));
     for (const producer of stage.whole) {
-      reads.add("whole", index, producer);
-      if (isOpen(stage)) claims.add(producer);
+      reads.push(places.of(WHOLE, index, producer));
+      if (isOpen(stage)) claims.add(places.of(WHOLE, 0, producer));
     }
-    for (const producer of stage.oneToOne) reads.add("blocks", index, producer);
+    for (const producer of stage.oneToOne) reads.push(places.of(BLOCKS, index, producer));
     for (const { producer, block } of stage.points) {
-      reads.add("point", index, producer, block);
-      if (isOpen(stage)) claims.add(producer, block);
+      reads.push(places.of(POINT, index, producer, block));
+      if (isOpen(stage)) claims.add(places.of(POINT, 0, producer, block));
     }
     for (const { task, detached, reads: inside } of instancesOf(stage)) {
       if (detached) continue;
       for (const producer of inside) {
-        reads.add("task", index, task, producer);
-        claims.add(producer);
+        reads.push(places.of(INSIDE, index, producer, task));
+        claims.add(places.of(WHOLE, 0, producer));
       }
     }
   }
-  for (const [a, b] of [
-    [reads, known],
-    [known, reads],
-  ] as const)
-    for (const [what, times] of a.counts)
-      if (b.counts.get(what) !== times) fail(`${what} is read ${reads.counts.get(what)} times, and known ${known.counts.get(what)}`);
+  const differs = firstDifference(reads, known);
+  if (differs !== null) {
+    const times = (all: readonly number[]) => all.filter((one) => one === differs).length;
+    fail(`${places.name(differs)} is read ${times(reads)} times, and known ${times(known)}`);
+  }
   for (const stage of stages) {
-    if (stage.claims !== claims.of(stage.index)) fail(`${stage.id} is claimed ${claims.of(stage.index)} times, and counts ${stage.claims}`);
+    const claimed = claims.of(places.of(WHOLE, 0, stage.index));
+    if (stage.claims !== claimed) fail(`${stage.id} is claimed ${claimed} times, and counts ${stage.claims}`);
     for (let block = 0; block < stage.blocks; block++) {
-      let uses = claims.of(stage.index, block);
+      let uses = claims.of(places.of(POINT, 0, stage.index, block));
       for (const index of stage.oneToOneConsumers) {
         const reader = state.stages[index]!;
         if (reader.tasks < 0 || reader.state[block] !== Committed) uses++;
@@ -206,17 +236,52 @@ function checkConsumers(state: State, stages: readonly Stage[], fail: Fail): voi
   }
 }
 
-/** How often something was counted. */
-class Tally {
-  readonly counts = new Map<string, number>();
+/** A number that isn't in both lists, or not as often; null where there is none. */
+function firstDifference(some: readonly number[], others: readonly number[]): number | null {
+  const [a, b] = [Float64Array.from(some).sort(), Float64Array.from(others).sort()];
+  for (let i = 0; i < Math.max(a.length, b.length); i++) {
+    if (a[i] === b[i]) continue;
+    return a[i] === undefined || b[i]! < a[i]! ? b[i]! : a[i]!;
+  }
+  return null;
+}
 
-  add(...what: readonly (string | number)[]): void {
-    const key = what.join(" ");
-    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+/** One number for each way in which one stage can read a block, or a task can read, of another: names would take most of the time. */
+class Places {
+  readonly #state: State;
+  readonly #stages: number;
+  readonly #items: number;
+
+  constructor(state: State) {
+    this.#state = state;
+    this.#stages = state.stages.length;
+    this.#items = state.stages.reduce((most, stage) => Math.max(most, stage?.tasks ?? 0, stage?.blocks ?? 0), 1);
   }
 
-  of(...what: readonly (string | number)[]): number {
-    return this.counts.get(what.join(" ")) ?? 0;
+  of(way: number, consumer: number, producer: number, item = 0): number {
+    if (item >= this.#items || producer >= this.#stages) throw new RangeError(`no place for item ${item} of stage ${producer}`);
+    return ((way * this.#stages + consumer) * this.#stages + producer) * this.#items + item;
+  }
+
+  name(place: number): string {
+    const item = place % this.#items;
+    const [producer, rest] = split(Math.floor(place / this.#items), this.#stages);
+    const [consumer, way] = split(rest, this.#stages);
+    return `${WAYS[way]} ${this.#state.stages[producer]?.id} (${item}) by ${this.#state.stages[consumer]?.id}`;
+  }
+}
+const split = (number: number, by: number): readonly [rest: number, times: number] => [number % by, Math.floor(number / by)];
+
+/** How often something was counted. */
+class Tally {
+  readonly #counts = new Map<number, number>();
+
+  add(what: number): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+  }
+
+  of(what: number): number {
+    return this.#counts.get(what) ?? 0;
   }
 }
 
