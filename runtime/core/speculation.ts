@@ -52,7 +52,7 @@ export function straggler(state: State, nowMs: number): Straggler | null {
       if (slot.at?.batch !== batch || slot.at.next !== batch.next) slot.at = { batch, next: batch.next, sinceMs: nowMs };
       const spentMs = nowMs - slot.at.sinceMs;
       const stage = state.stages[batch.stage]!;
-      if (spentMs <= worstMs || batch.doubled || batch.rank !== null || slot.recalling || spentMs < limitMs(state, stage)) continue;
+      if (spentMs <= worstMs || batch.doubled || batch.rank !== null || spentMs < limitMs(state, stage)) continue;
       if (!hasInputs(stage, batch)) continue;
       worst = { slot, batch, stage };
       worstMs = spentMs;

@@ -273,10 +273,15 @@ function recalled(state: State, event: Extract<CoreEvent, { type: "recalled" }>)
   const stage = state.stages[index]!;
   if (batch.stage !== index || batch.attempt !== attempt || first < batch.next || first + count !== batch.end)
     throw illegal(state, stage, first, "recalled");
+  // A copy may have committed some meanwhile; what is given back of the others is a new attempt, so that the copy's answer doesn't count.
+  const runs = fresh(stage, batch, first, first + count);
   batch.end = first;
   if (batch.next === batch.end) takeBatch(state, slot, slot.queue.indexOf(batch));
-  move(state, stage, first, first + count, "recalled");
-  readyAgain(state, stage, first, first + count);
+  for (const [from, to] of runs) {
+    if (batch.doubled) returnTasks(state, stage, from, to);
+    else move(state, stage, from, to, "recalled");
+    readyAgain(state, stage, from, to);
+  }
 }
 
 /** Takes the running task off its slot; false where the slot runs another. */

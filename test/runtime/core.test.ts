@@ -218,6 +218,41 @@ describe("a straggler", () => {
     expect(run.done("a", 0, 1, { slot: 0, held: "worker" })).toEqual([]);
   });
 
+  /** Slot 0 has the tasks 1 to 8 and has told nothing of them; all others are done, and it has been asked for the last four. */
+  function deaf() {
+    const settings = { batchesQueued: 1, creditMs: 1000, speculateAt: 0.4 };
+    const run = schedulerOf(planOf([{ id: "a", tasks: 17, slots: null }]), settings, () => true);
+    run.begin(1);
+    run.done("a", 0, 1, { runMs: 10, held: "worker" });
+    run.on({ type: "workerJoined", worker: 1, slots: 1 });
+    const { queue } = run.state.workers.get(1)!.slots[0]!;
+    let said: string[] = [];
+    for (let batch = queue[0]; batch; batch = queue[0])
+      said = run.done("a", batch.next, batch.end - batch.next, { worker: 1, runMs: 10, held: "worker" });
+    expect(said).toEqual(["recall a[5+4] #1 of 0.0"]);
+    run.on({ type: "looked", nowMs: 1000 });
+    expect(run.on({ type: "looked", nowMs: 9000 })).toEqual(["assign a[1+8] #1 to 1.0"]);
+    return run;
+  }
+
+  it("gets one though its thread hears nothing, not even that it is to give something back", () => {
+    const run = deaf();
+    expect(run.done("a", 1, 8, { worker: 1, held: "worker" })).toEqual(["stageFinished a 17", "collect"]);
+  });
+
+  it("gives back what its copy has as well: neither of them commits what a third one is given", () => {
+    const run = deaf();
+    run.done("a", 1, 5, { worker: 1, held: "worker" });
+    // The copy has done one of the four.
+    expect(run.on({ type: "recalled", worker: 0, slot: 0, stage: 0, first: 5, count: 4, attempt: 1 })).toEqual([]);
+    const assigned = (said: readonly string[]) => said.filter((line) => line.startsWith("assign"));
+    expect(assigned(run.done("a", 6, 3, { worker: 1, held: "worker" }))).toEqual(["assign a[6+1] #2 to 1.0"]);
+    expect(assigned(run.done("a", 1, 4, { held: "worker" }))).toEqual(["assign a[7+1] #2 to 0.0"]);
+    expect(run.done("a", 6, 1, { worker: 1, attempt: 2, held: "worker" })).toEqual(["assign a[8+1] #2 to 1.0"]);
+    run.done("a", 7, 1, { attempt: 2, held: "worker" });
+    expect(run.done("a", 8, 1, { worker: 1, attempt: 2, held: "worker" })).toEqual(["stageFinished a 17", "collect"]);
+  });
+
   it("isn't blamed for its copy, and the copy is void when it is given to another", () => {
     const run = straggling();
     run.on({ type: "looked", nowMs: 1000 });
