@@ -6,12 +6,16 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Plugin } from "esbuild";
 import { build } from "esbuild";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { trial as Trial } from "./trial.ts";
-import { trial } from "./trial.ts";
 
 const SEEDS = Number(process.env.HEADRACE_SEEDS ?? 2000);
+let trial: typeof Trial;
+beforeAll(async () => {
+  trial = await built(null);
+});
 
 it(`${SEEDS} seeds: whatever is lost, every run ends with what it gives when nothing is`, () => {
   const seen = { givenBack: 0, doubled: 0, instances: 0, restored: 0, left: 0 };
@@ -46,7 +50,14 @@ it("the same seed does the same", () => {
 });
 
 /** Mistakes that were made once, or could be: each in one place of the core. */
-const PLANTED: readonly { readonly what: string; readonly file: string; readonly right: string; readonly wrong: string }[] = [
+const PLANTED: readonly {
+  readonly what: string;
+  readonly file: string;
+  readonly right: string;
+  readonly wrong: string;
+  /** One that finds it; of those that few do. */
+  readonly seed?: number;
+}[] = [
   {
     what: "an answer from before a loss counts",
     file: "step.ts",
@@ -78,6 +89,13 @@ const PLANTED: readonly { readonly what: string; readonly file: string; readonly
     wrong: "  if (batch.next === first) takeBatch(state, slot, slot.queue.indexOf(batch));",
   },
   {
+    what: "what a slot gives back may still be committed by its copy",
+    file: "step.ts",
+    right: "if (batch.doubled) returnTasks(state, stage, from, to);\n    else move(",
+    wrong: "move(",
+    seed: 1686,
+  },
+  {
     what: "of two copies both commit",
     file: "step.ts",
     right: "? [] : fresh(stage, batch, event.first, last);",
@@ -88,6 +106,7 @@ const PLANTED: readonly { readonly what: string; readonly file: string; readonly
     file: "tasks.ts",
     right: "if (task < stage.control.next) stage.control.again.push(task);",
     wrong: "stage.control.again.push(task);",
+    seed: 2308,
   },
   {
     what: "tasks become ready before they have counted what they lack",
@@ -100,6 +119,7 @@ const PLANTED: readonly { readonly what: string; readonly file: string; readonly
     file: "regions.ts",
     right: "if (instance?.again && stage.template.isEffect) {",
     wrong: "if (false) {",
+    seed: 269,
   },
   {
     what: "a copy that its worker takes along still counts",
@@ -118,6 +138,7 @@ const PLANTED: readonly { readonly what: string; readonly file: string; readonly
     file: "step.ts",
     right: "if (aborted || state.stages[stage]!.attempt[0] === attempt) continue;",
     wrong: "if (aborted || stage >= 0) continue;",
+    seed: 633,
   },
   {
     what: "what any member of a gang gives is taken for its result",
@@ -145,43 +166,48 @@ const PLANTED: readonly { readonly what: string; readonly file: string; readonly
   },
 ];
 
+/** The trial as one file, as the engine is built, perhaps with a mistake: thousands of seeds would wait for the test runner's imports. */
+async function built(planted: (typeof PLANTED)[number] | null): Promise<typeof Trial> {
+  const folder = mkdtempSync(join(tmpdir(), "headrace-trial-"));
+  try {
+    const outfile = join(folder, "trial.mjs");
+    const plugins: Plugin[] = [];
+    if (planted) {
+      const path = fileURLToPath(new URL(`../../runtime/core/${planted.file}`, import.meta.url));
+      const text = readFileSync(path, "utf8");
+      expect(text.split(planted.right), "what is to be wrong stands there once").toHaveLength(2);
+      const contents = text.replace(planted.right, () => planted.wrong);
+      const setup: Plugin["setup"] = ({ onLoad }) =>
+        onLoad({ filter: /\.ts$/ }, (args) => (args.path === path ? { contents, loader: "ts" } : null));
+      plugins.push({ name: "planted", setup });
+    }
+    await build({
+      entryPoints: [fileURLToPath(new URL("trial.ts", import.meta.url))],
+      ...{ outfile, bundle: true, format: "esm", platform: "node", packages: "bundle", logLevel: "silent", sourcemap: "inline", plugins },
+    });
+    return ((await import(pathToFileURL(outfile).href)) as { trial: typeof Trial }).trial;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 describe("planted mistakes are found", () => {
   it.each(PLANTED)(
     "$what",
-    async ({ file, right, wrong }) => {
-      const folder = mkdtempSync(join(tmpdir(), "headrace-planted-"));
-      try {
-        const outfile = join(folder, "trial.mjs");
-        const path = fileURLToPath(new URL(`../../runtime/core/${file}`, import.meta.url));
-        const text = readFileSync(path, "utf8");
-        expect(text.split(right), "what is to be wrong stands there once").toHaveLength(2);
-        await build({
-          entryPoints: [fileURLToPath(new URL("trial.ts", import.meta.url))],
-          ...{ outfile, bundle: true, format: "esm", platform: "node", packages: "bundle", logLevel: "silent" },
-          plugins: [
-            {
-              name: "planted",
-              setup: ({ onLoad }) => {
-                onLoad({ filter: /\.ts$/ }, (args) =>
-                  args.path === path ? { contents: text.replace(right, () => wrong), loader: "ts" } : null,
-                );
-              },
-            },
-          ],
-        });
-        const { trial: wrongTrial } = (await import(pathToFileURL(outfile).href)) as { trial: typeof Trial };
-        let found: number | null = null;
-        for (let seed = 1; seed <= 6000 && found === null; seed++) {
-          try {
-            wrongTrial(seed);
-          } catch {
-            found = seed;
-          }
+    async (planted) => {
+      const wrongTrial = await built(planted);
+      const isFoundBy = (seed: number) => {
+        try {
+          wrongTrial(seed);
+          return false;
+        } catch {
+          return true;
         }
-        expect(found, "a seed that finds it").not.toBeNull();
-      } finally {
-        rmSync(folder, { recursive: true, force: true });
-      }
+      };
+      // The seed that found it before is tried first: where plans have changed since, it is searched for among all.
+      let found = planted.seed !== undefined && isFoundBy(planted.seed) ? planted.seed : null;
+      for (let seed = 1; seed <= 6000 && found === null; seed++) if (isFoundBy(seed)) found = seed;
+      expect(found, "a seed that finds it").not.toBeNull();
     },
     300_000,
   );
