@@ -43,7 +43,7 @@ def run(code, **options):
 
 
 try:
-    run('import { endless, loud } from "./stages.ts"')
+    run('import { endless, loud, slow } from "./stages.ts"')
 
     # What stages print, by its stream.
     _, messages = run("let heard = loud(3)")
@@ -57,8 +57,8 @@ try:
     found["after interrupt"] = run("heard + 1")[0]["status"]
     found["alive"] = manager.is_alive()
 
-    # All cells are sent at once: those behind one that fails aren't run.
-    requests = [client.execute(code) for code in ["1 + 1", "1 + nothing", "2 + 2"]]
+    # All cells are there before the first has ended: those behind one that fails aren't run.
+    requests = [client.execute(code) for code in ["slow(1)", "1 + nothing", "2 + 2"]]
     found["all at once"] = [reply_to(request)["status"] for request in requests]
     requests = [client.execute(code, stop_on_error=False) for code in ["1 + nothing", "2 + 2"]]
     found["going on"] = [reply_to(request)["status"] for request in requests]

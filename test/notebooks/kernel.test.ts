@@ -76,6 +76,7 @@ describe("kernel", () => {
       writeFileSync(
         join(folder, "stages.ts"),
         `export function loud(x: number): number { console.log("got", x); console.error("odd"); return x; }
+export function slow(x: number): number { const end = Date.now() + 2000; while (Date.now() < end); return x; }
 export function endless(x: number): number { while (x < 10); return x; }
 `,
       );
