@@ -61,7 +61,15 @@ export const Gone = 2;
 // --- Events ---------------------------------------------------------------------------------------------------------------------
 
 export type CoreEvent =
-  | { readonly type: "begin" }
+  /**
+   * `adopted`: what slots of workers that are there have in hand, from before another leader of this run was gone; in the order of their queues.
+   * `gone`: workers that held something and aren't there.
+   */
+  | {
+      readonly type: "begin";
+      readonly adopted?: readonly Adopted[];
+      readonly gone?: readonly { readonly worker: number; readonly cause: unknown }[];
+    }
   | { readonly type: "workerJoined"; readonly worker: number; readonly slots: number }
   /** With every object that only it held. */
   | { readonly type: "workerLost"; readonly worker: number; readonly cause: unknown }
@@ -198,6 +206,8 @@ export type Command =
   /** A loop ended because it has had as many instances as it may. */
   | { readonly type: "loopExhausted"; readonly stage: number; readonly rounds: number }
   | { readonly type: "tasksReturned"; readonly worker: number; readonly tasks: number }
+  /** It has something in hand that the run doesn't know: nothing that it says can be used. */
+  | { readonly type: "estranged"; readonly worker: number }
   /** Outputs that were lost and are made again: whatever was said of where they are is void. */
   | { readonly type: "objectsLost"; readonly stage: number; readonly blocks: number }
   /** Stages of an instance that is over: nothing will be said of them any more. */
@@ -471,15 +481,41 @@ export interface Worker {
   alone: boolean;
 }
 
-/** Results of tasks `first … first + count - 1` from an earlier run. */
+/** Results of tasks `first … first + count - 1` from an earlier run, or from an earlier leader of this one. */
 export interface Restored {
   readonly first: number;
   readonly count: number;
-  readonly holder: typeof ENGINE | typeof DISK;
+  /** ENGINE, DISK or a worker that has joined. */
+  readonly holder: number;
+  /** Of actors: where on that worker they live. */
+  readonly slot?: number;
+  /** What it was made from is known to this run, which can make it again. */
+  readonly rebuildable?: boolean;
   /** Of a stage whose one task gives a list of blocks. */
   readonly blocks?: number;
   /** Of a stage that `decides`. */
   readonly value?: number;
+}
+
+/** What an earlier leader of the run had against a task. */
+export interface Strike {
+  readonly block: number;
+  readonly what: "failure" | "death" | "late" | "memory";
+}
+
+/** Tasks that a slot was given by an earlier leader of the run. */
+export interface Adopted {
+  readonly worker: number;
+  readonly slot: number;
+  readonly stage: number;
+  /** What that number stood for: a stage of the plan, in that instance. */
+  readonly planned: number;
+  readonly key: string;
+  readonly first: number;
+  readonly end: number;
+  readonly attempt: number;
+  readonly rank: number | null;
+  readonly reportedMs: number;
 }
 
 export interface State {
@@ -489,6 +525,12 @@ export interface State {
   readonly mayDouble: (stage: number) => boolean;
   /** What earlier runs left of a stage whose tasks are known and haven't begun. Asked once; runs of blocks in order, none of them twice. */
   readonly restored: (stage: Stage) => readonly Restored[];
+  /** What an earlier leader of the run had against tasks of a stage. Asked once. */
+  readonly strikes: (stage: Stage) => readonly Strike[];
+  /** The number that the first stage of an instance had under an earlier leader of the run, by the instance's key. */
+  readonly baseOf: (key: string) => number | null;
+  /** Numbers of stages below it may have been given out by an earlier leader of the run. */
+  readonly freshFrom: number;
   readonly templates: readonly Template[];
   /** Null: retired with its instance. */
   readonly stages: (Stage | null)[];

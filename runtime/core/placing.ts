@@ -344,11 +344,7 @@ function sendGang(state: State, slots: readonly Slot[], stage: Stage, commands: 
 }
 
 function enqueue(state: State, slot: Slot, stage: Stage, batch: Batch, commands: Command[]): void {
-  state.shares[stage.key[0]!]!++;
-  const { limit } = stage.template;
-  if (!slot.queue.some((other) => other.stage === stage.index)) stage.slotsUsing++;
-  if (limit && !slot.queue.some((other) => state.stages[other.stage]!.template === stage.template)) limit.using++;
-  slot.queue.push(batch);
+  queueUp(state, slot, stage, batch);
   const { next: first, end: last, attempt } = batch;
   commands.push({
     type: "assign",
@@ -362,4 +358,13 @@ function enqueue(state: State, slot: Slot, stage: Stage, batch: Batch, commands:
     rank: batch.rank,
     again: stage.lost.has(first),
   });
+}
+
+/** It is the slot's from now on. */
+export function queueUp(state: State, slot: Slot, stage: Stage, batch: Batch): void {
+  state.shares[stage.key[0]!]!++;
+  const { limit } = stage.template;
+  if (!slot.queue.some((other) => other.stage === stage.index)) stage.slotsUsing++;
+  if (limit && !slot.queue.some((other) => state.stages[other.stage]!.template === stage.template)) limit.using++;
+  slot.queue.push(batch);
 }

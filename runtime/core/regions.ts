@@ -60,11 +60,17 @@ export function iterationOf(stage: Stage, region: number): number {
 // --- Coming to life ---------------------------------------------------------------------------------------------------------------
 
 /** Stages of the plan that share a region come to life together. Gives those whose tasks are known: they are to be opened. */
-export function addStages(state: State, planned: readonly number[], instance: Instance | null, commands: Command[]): readonly Stage[] {
-  const first = state.stages.length;
-  for (const index of planned) {
-    const stage = blankStage(state.stages.length, state.plan, state.templates[index]!, instance);
-    state.stages.push(stage);
+export function addStages(
+  state: State,
+  planned: readonly number[],
+  instance: Instance | null,
+  base: number,
+  commands: Command[],
+): readonly Stage[] {
+  while (state.stages.length < base) state.stages.push(null);
+  for (const [place, index] of planned.entries()) {
+    const stage = blankStage(base + place, state.plan, state.templates[index]!, instance);
+    state.stages[base + place] = stage;
     if (state.plan.stages[index]!.tasks.kind === "given") continue;
     if (instance?.again && stage.template.isEffect) {
       hadEffect(stage);
@@ -73,7 +79,7 @@ export function addStages(state: State, planned: readonly number[], instance: In
     state.unfinished++;
     for (let around = instance; around; around = around.around) around.unfinished++;
   }
-  const added = state.stages.slice(first) as Stage[];
+  const added = state.stages.slice(base, base + planned.length) as Stage[];
   for (const stage of added) {
     if (stage.present) continue;
     link(state, stage, commands);
@@ -163,22 +169,23 @@ interface Wanted {
 function instantiate(state: State, owner: Stage, wanted: Wanted, commands: Command[]): Instance {
   const { region, task, number, again } = wanted;
   const planned = state.plan.regions[region]!.stages;
+  const key = [...owner.key, number];
   const instance: Instance = {
     region,
     number,
     owner: owner.index,
     task,
     around: owner.instance,
-    base: state.stages.length,
+    base: baseFor(state, key),
     stages: planned.length,
-    key: [...owner.key, number],
+    key,
     reads: [],
     // One too many while it is being made.
     unfinished: 1,
     detached: false,
     again: again || (owner.instance?.again ?? false),
   };
-  const sized = addStages(state, planned, instance, commands);
+  const sized = addStages(state, planned, instance, instance.base, commands);
   for (const { given, to } of wanted.bind) bind(state, named(state, instance, given), to, commands);
   for (const read of wanted.reads) {
     const producer = lookUp(state, instance, read);
@@ -190,6 +197,15 @@ function instantiate(state: State, owner: Stage, wanted: Wanted, commands: Comma
   lessUnfinished(state, instance);
   return instance;
 }
+
+/** Under the numbers that it had before, where another leader made it: workers know what they hold by them. One made again gets new ones. */
+function baseFor(state: State, key: readonly number[]): number {
+  const known = state.baseOf(keyText(key));
+  return known !== null && !state.stages[known] ? known : Math.max(state.stages.length, state.freshFrom);
+}
+
+/** Tells an instance from all others of its run. */
+export const keyText = (key: readonly number[]): string => key.join(".");
 
 /** The task of its owner has what it wanted of an instance. */
 export function letGo(state: State, owner: Stage, instance: Instance, commands: Command[]): void {

@@ -1,6 +1,6 @@
 // A run's state at its start, made from the plan: the stages of the run itself, none of which has begun.
 import type { Plan } from "../../compiler/plan.ts";
-import type { Restored, Settings, Stage, State } from "./model.ts";
+import type { Restored, Settings, Stage, State, Strike } from "./model.ts";
 import { DEFAULTS } from "./model.ts";
 import { addStages } from "./regions.ts";
 import type { Params } from "./templates.ts";
@@ -14,16 +14,27 @@ export interface Start {
   readonly settings?: Partial<Settings>;
   /** What earlier runs left; nothing, unless told. */
   readonly restored?: (stage: Stage) => readonly Restored[];
+  /** What an earlier leader of this run has left; nothing, unless told. */
+  readonly past?: {
+    strikes(stage: Stage): readonly Strike[];
+    baseOf(key: string): number | null;
+    readonly freshFrom: number;
+  };
   /** Whether tasks of a stage of the plan may have second copies; none, unless told. */
   readonly mayDouble?: (stage: number) => boolean;
 }
 
-export function createState({ plan, params, settings, restored = () => [], mayDouble = () => false }: Start): State {
+const NO_PAST: NonNullable<Start["past"]> = { strikes: () => [], baseOf: () => null, freshFrom: 0 };
+
+export function createState({ plan, params, settings, restored = () => [], past = NO_PAST, mayDouble = () => false }: Start): State {
   const state: State = {
     settings: { ...DEFAULTS, ...settings },
     plan,
     mayDouble,
     restored,
+    strikes: (stage) => past.strikes(stage),
+    baseOf: (key) => past.baseOf(key),
+    freshFrom: past.freshFrom,
     templates: templatesOf(plan, params),
     stages: [],
     workers: new Map(),
@@ -42,7 +53,7 @@ export function createState({ plan, params, settings, restored = () => [], mayDo
     story: [],
   };
   const ofRun = state.templates.filter(({ region }) => region === null).map(({ index }) => index);
-  addStages(state, ofRun, null, []);
+  addStages(state, ofRun, null, 0, []);
   const ofPlan = (index: number) => state.stages[state.templates[index]!.place]!;
   for (const { from } of plan.outputs) if (from.kind === "stage") ofPlan(from.stage).pinned = true;
   return state;

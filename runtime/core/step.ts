@@ -1,6 +1,7 @@
 // The scheduler: `step(state, event)` changes the state and gives the commands that follow. At-least-once execution, one commit a
 // task; a lost output that is still needed is made again from its lineage. Order: outputs first, then tasks, then who gets what.
 import { seat } from "./actors.ts";
+import { adopt } from "./adopting.ts";
 import type { Batch, Command, CoreEvent, Slot, Stage, State, Why } from "./model.ts";
 import { Delayed, ENGINE, Live } from "./model.ts";
 import { schedule, speculate } from "./placing.ts";
@@ -40,6 +41,8 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
       state.begun = true;
       // What is opened may give others their size, which opens them.
       for (const stage of state.stages.filter((one) => one && one.tasks >= 0)) opened(state, stage!, commands);
+      if (event.adopted) adopt(state, event.adopted, commands);
+      for (const { worker, cause } of event.gone ?? []) workerLost(state, worker, cause, commands);
       return;
     case "workerJoined": {
       const slots = Array.from(
@@ -261,18 +264,18 @@ function giveBack(state: State, stage: Stage, batch: Batch): void {
 
 /** The end of a batch comes back, for slots that have nothing to do. */
 function recalled(state: State, event: Extract<CoreEvent, { type: "recalled" }>): void {
+  const { stage: index, first, count, attempt } = event;
   const slot = state.workers.get(event.worker)?.slots[event.slot];
-  const batch = slot?.recalling;
+  // Another leader of the run may have asked.
+  const batch = slot?.queue.find((one) => one.stage === index && one.attempt === attempt && one.end === first + count);
   if (!slot || !batch) return;
-  slot.recalling = null;
-  if (event.count === 0) {
+  if (slot.recalling === batch) slot.recalling = null;
+  if (count === 0) {
     batch.kept = true;
     return;
   }
-  const { stage: index, first, count, attempt } = event;
   const stage = state.stages[index]!;
-  if (batch.stage !== index || batch.attempt !== attempt || first < batch.next || first + count !== batch.end)
-    throw illegal(state, stage, first, "recalled");
+  if (first < batch.next) throw illegal(state, stage, first, "recalled");
   // A copy may have committed some meanwhile; what is given back of the others is a new attempt, so that the copy's answer doesn't count.
   const runs = fresh(stage, batch, first, first + count);
   batch.end = first;

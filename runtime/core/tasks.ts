@@ -1,8 +1,8 @@
 // Tasks and what they read and give: who waits for what, what is freed when nobody needs it, and what is made again when it is lost and
 // still needed. Must not know slots, nor when regions come to life: control stages to look at are only put on a list.
-import { unseat } from "./actors.ts";
+import { seat, unseat } from "./actors.ts";
 import { allocateBlocks, allocateTasks, lacking } from "./columns.ts";
-import type { Command, Instance, Stage, State } from "./model.ts";
+import type { Command, Instance, Stage, State, Strike } from "./model.ts";
 import { Committed, ENGINE, Gone, Live, NOBODY, Ready, Unmade, Waiting } from "./model.ts";
 import { listExpandable, listReady } from "./order.ts";
 import { move } from "./transitions.ts";
@@ -20,12 +20,25 @@ export function opened(state: State, stage: Stage, commands: Command[]): void {
     for (let i = 0; i < stage.tasks; i++) if (made.output[i] === Live) stage.missing[i]!--;
   }
   stage.opened = true;
+  for (const { block, what } of state.strikes(stage)) strike(stage, block, what);
   const nothingLeft = restore(state, stage, commands);
   if (nothingLeft) return;
   if (stage.control?.kind === "each" && stage.control.inside) listExpandable(state, stage);
   makeReady(state, stage, 0, stage.tasks);
   if (stage.blocks >= 0) for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
   if (stage.pending === 0) stageDone(state, stage, commands);
+}
+
+function strike({ failures, deaths, starved, late }: Stage, block: number, what: Strike["what"]): void {
+  const once = (counts: Map<number, number>) => counts.set(block, (counts.get(block) ?? 0) + 1);
+  if (what === "failure") once(failures);
+  else if (what === "death") once(deaths);
+  else if (what === "late") late.add(block);
+  else {
+    once(starved);
+    // Whoever stands here is run alone.
+    deaths.set(block, deaths.get(block) ?? 0);
+  }
 }
 
 /** What an earlier run left is committed before anything goes to a slot. True where that is all. */
@@ -38,14 +51,15 @@ function restore(state: State, stage: Stage, commands: Command[]): boolean {
   stage.started ||= tasks === stage.tasks;
   // Consumers of a stage whose blocks are known get their size before any of them is there.
   if (stage.blocks >= 0) for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
-  for (const { first, count, holder, blocks = 0, value } of found) {
+  for (const { first, count, holder, slot, blocks = 0, value } of found) {
     if (value !== undefined) stage.value = value;
+    if (slot !== undefined && stage.template.spawns) seat(state.workers.get(holder)!.slots[slot]!, stage, first, first + count);
     move(state, stage, first, first + count, "restored");
     stage.pending -= count;
     done(state, stage, first, first + count, blocks, holder, commands);
   }
   // What is all there may have come without what it was made from: there would be no making it again.
-  stage.pinned ||= stage.pending === 0;
+  stage.pinned ||= stage.pending === 0 && !found.every(({ rebuildable }) => rebuildable);
   return stage.pending === 0;
 }
 

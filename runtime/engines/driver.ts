@@ -5,7 +5,7 @@ import type { CodeStore, Json, Plan, PlanStage } from "../../compiler/plan.ts";
 import { membersOf } from "../../compiler/plan.ts";
 import type { Command, CoreEvent, Outcome, Stage, State } from "../core/model.ts";
 import { DISK, ENGINE, Live } from "../core/model.ts";
-import { lookUp } from "../core/regions.ts";
+import { keyText, lookUp } from "../core/regions.ts";
 import { fresh } from "../core/speculation.ts";
 import { createState, StartError } from "../core/state.ts";
 import { step } from "../core/step.ts";
@@ -16,10 +16,15 @@ import type { FromHost, OutputFeed } from "../hosts/link.ts";
 import { StoreError } from "../results/store.ts";
 import { redactor } from "../secrets.ts";
 import { Feeding } from "./feeding.ts";
+import type { RunJournal } from "./past.ts";
 import type { PoolWorker, RunListener, WorkerPool } from "./pool.ts";
 import { MISSING, Reading } from "./reading.ts";
 import { isKept, numberIn, Recall } from "./recall.ts";
+import type { InHand } from "./succession.ts";
+import { Succession } from "./succession.ts";
 import { Telling } from "./telling.ts";
+import type { Ended } from "./verdicts.ts";
+import { failureValue, finalError, lostError, neverStarted } from "./verdicts.ts";
 
 export interface DriverOptions {
   readonly engine: "local" | "nats";
@@ -30,6 +35,10 @@ export interface DriverOptions {
   readonly signal: AbortSignal | undefined;
   /** What earlier runs left for the plan. */
   readonly recall: Recall;
+  /** Where what is done is written down, for whoever may have to go on with the run. */
+  readonly journal?: RunJournal;
+  /** What workers have in hand of it already. */
+  readonly inHand?: InHand;
   /** Before a stage's tasks are sent to a worker; with the items and iterations around it. */
   readonly onAssign?: (stage: number, path: string) => void;
 }
@@ -53,8 +62,9 @@ export async function drive(pool: WorkerPool, plan: Plan, code: CodeStore, optio
   log.tell({ type: "run.started", format: EVENTS_FORMAT, run, plan: plan.name, hash: plan.hash, engine, params });
   const { status, outputs, error, inputs } = redact(await driveOne(pool, code, options, log));
   const after = status === "failed" && error && plan.onFailure ? failurePlan(plan, plan.onFailure) : null;
+  const { journal: _journal, inHand: _inHand, ...rest } = options;
   const known = after && {
-    ...options,
+    ...rest,
     params: { ...params, [plan.onFailure!.param]: failureValue(error!) },
     recall: Recall.ofNothing(after),
   };
@@ -78,10 +88,6 @@ function failurePlan(plan: Plan, { stages, regions }: NonNullable<Plan["onFailur
   return { format, hash: "", name, params, functions, about, stages, regions, outputs: [] };
 }
 
-function failureValue({ stage, block, name, message }: TaskError): Json {
-  return { stage, block, name, message };
-}
-
 /** Nobody could tell that a task of it ran twice. */
 function mayBeDoubled(plan: Plan, index: number): boolean {
   const { effect, body } = plan.stages[index]!;
@@ -90,11 +96,6 @@ function mayBeDoubled(plan: Plan, index: number): boolean {
 
 /** So often it is seen to that no slot idles while another takes too long. */
 const LOOK_EVERY_MS = 50;
-
-interface Ended extends Pick<DriverResult, "status" | "outputs" | "error"> {
-  /** Where the inputs of the task that failed are kept. */
-  readonly inputs: string | null;
-}
 
 /** A run's events, stamped by its clock. */
 interface Log {
@@ -113,16 +114,6 @@ function driveOne(pool: WorkerPool, code: CodeStore, options: DriverOptions, log
   });
 }
 
-/** Params that no check of types can refuse, such as a negative number of rows. */
-function neverStarted({ message, stage }: StartError): Ended {
-  return {
-    status: "failed",
-    outputs: {},
-    inputs: null,
-    error: { kind: "thrown", name: "RangeError", message, stack: [], stage, block: null, attempt: null },
-  };
-}
-
 class RunDriver implements RunListener {
   readonly #pool: WorkerPool;
   /** May lack what an earlier run left. */
@@ -137,6 +128,7 @@ class RunDriver implements RunListener {
   readonly #telling: Telling;
   readonly #feeding: Feeding;
   readonly #reading: Reading;
+  readonly #succession: Succession;
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Names this run among all there are. */
   readonly #uuid = randomUUID();
@@ -159,11 +151,14 @@ class RunDriver implements RunListener {
     this.#log = log;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#succession = new Succession(options.journal ?? null, options.inHand ?? [], pool);
+    const { past } = this.#succession;
     this.#state = createState({
       plan: this.#plan,
       params: options.params,
       mayDouble: (stage) => mayBeDoubled(this.#plan, stage),
-      restored: (stage) => this.#recall.restored(stage, this.#feeding.valuesOf(stage.index)),
+      restored: (stage) => (past ? this.#succession : this.#recall).restored(stage, this.#feeding.valuesOf(stage.index)),
+      ...(past ? { past } : {}),
     });
     this.#feeding = new Feeding({
       plan: this.#plan,
@@ -206,7 +201,9 @@ class RunDriver implements RunListener {
       return;
     }
     for (const worker of this.#pool.workers.values()) this.joined(worker);
-    this.#step({ type: "begin" });
+    this.#telling.isAgain = this.#succession.past !== null;
+    for (const event of this.#succession.beginning(lostError("it went before this run was taken over"))) this.#step(event);
+    this.#telling.isAgain = false;
     if (!this.#over) this.#looking = setInterval(() => this.#step({ type: "looked", nowMs: performance.now() }), LOOK_EVERY_MS);
   }
   #looking: NodeJS.Timeout | null = null;
@@ -253,7 +250,8 @@ class RunDriver implements RunListener {
         .get(worker.index)
         ?.slots.reduce((sum, { queue }) => sum + queue.reduce((tasks, batch) => tasks + batch.end - batch.next, 0), 0) ?? 0;
     this.#event({ type: "worker.lost", worker: worker.link.id, reason, tasks: queued });
-    this.#step({ type: "workerLost", worker: worker.index, cause: lostError(reason) });
+    const cause = lostError(reason);
+    this.#succession.lost(this.#state, worker, () => this.#step({ type: "workerLost", worker: worker.index, cause }));
   }
 
   stranded(reason: string): void {
@@ -261,6 +259,12 @@ class RunDriver implements RunListener {
   }
 
   message(worker: PoolWorker, message: FromHost): void {
+    if (this.#over) return;
+    const blame = message.type === "slotLost" ? this.#blame(worker.index, message) : "none";
+    this.#succession.said(this.#state, worker, message, blame, () => this.#heard(worker, message));
+  }
+
+  #heard(worker: PoolWorker, message: FromHost): void {
     if (this.#over) return;
     switch (message.type) {
       case "finished": {
@@ -476,6 +480,12 @@ class RunDriver implements RunListener {
         return;
       case "tasksReturned":
         return;
+      case "estranged": {
+        // It begins anew, with nothing in hand.
+        const link = this.#pool.workers.get(command.worker)?.link;
+        void link?.close().then(() => link.onLost("it had something in hand that nobody knows of"));
+        return;
+      }
       case "collect":
         void this.#collect();
         return;
@@ -493,6 +503,7 @@ class RunDriver implements RunListener {
     const planned = this.#planned(stage);
     const path = this.#telling.path(stage.instance);
     this.#options.onAssign?.(number, path);
+    if (stage.instance) this.#succession.opened(stage.instance);
     const results = late ? null : this.#recall.keyOf(stage);
     const waits: Promise<boolean>[] = [];
     const inputs = planned.inputs.map((_, place) => this.#feeding.feed(worker, stage, place, first, count, waits));
@@ -506,6 +517,7 @@ class RunDriver implements RunListener {
         slot,
         stage: number,
         planned: stage.template.index,
+        ...(stage.instance ? { instance: keyText(stage.instance.key) } : {}),
         first,
         count,
         attempt,
@@ -655,26 +667,6 @@ class RunDriver implements RunListener {
     if (this.#looking) clearInterval(this.#looking);
     this.#pool.leave(this.#run);
   }
-}
-
-function finalError(
-  why: Exclude<Extract<Outcome, { readonly status: "failed" }>["why"], { readonly kind: "nondeterministic" | "actorLost" }>,
-  cause: TaskError,
-): TaskError {
-  switch (why.kind) {
-    case "failure":
-      return cause;
-    case "starved":
-      return { ...cause, message: `${cause.message}, the last time with nothing beside it; it isn't tried again` };
-    case "poisoned": {
-      const message = `whatever ran this task ended ${why.deaths} times (${cause.message}), so it isn't tried again`;
-      return { ...cause, kind: "lost", name: "WorkerLost", message };
-    }
-  }
-}
-
-function lostError(message: string): TaskError {
-  return { kind: "lost", name: "WorkerLost", message, stack: [], stage: null, block: null, attempt: null };
 }
 
 /** A value by which the run decides is small: it is told with the answer. */

@@ -24,6 +24,9 @@ export class Telling {
   readonly #restored = new Map<number, number>();
   /** By stage of the plan, once it has begun. */
   readonly #totals = new Map<number, Total>();
+  /** What is restored has been told of by an earlier leader of the run. */
+  isAgain = false;
+  readonly #before = new Set<number>();
   readonly #paths = new WeakMap<Instance, string>();
 
   constructor(plan: Plan, state: State, tell: (event: Unstamped<RunEvent>) => void) {
@@ -68,7 +71,8 @@ export class Telling {
     if (!total || template.region === null) {
       this.#totals.set(template.index, { tasks, toldTasks: tasks, toldMs: nowMs, startMs: nowMs });
       const { id, name } = this.#plan.stages[template.index]!;
-      this.#tell({ type: "stage.started", stage: id, name, tasks, strategy: strategyText(this.#plan, template.index) });
+      if (!this.#before.has(template.index))
+        this.#tell({ type: "stage.started", stage: id, name, tasks, strategy: strategyText(this.#plan, template.index) });
     } else total.tasks += tasks;
   }
 
@@ -76,6 +80,10 @@ export class Telling {
   restored(index: number, tasks: number): void {
     const template = this.#state.stages[index]?.template;
     if (!template) return;
+    if (this.isAgain) {
+      this.#before.add(template.index);
+      return;
+    }
     this.#restored.set(template.index, (this.#restored.get(template.index) ?? 0) + tasks);
     if (template.region === null) this.#tellRestored(template.index);
   }

@@ -23,6 +23,8 @@ export type RunEvent = { /** Milliseconds since the run started. */ readonly atM
       readonly reason: string /** Tasks that go back to the queue. */;
       readonly tasks: number;
     }
+  /** Another worker leads the run now; of runs over NATS. */
+  | { readonly type: "leader.changed"; readonly worker: string; readonly epoch: number }
   /** Of a stage in a region once: when its first instance begins, with the tasks of that one. */
   | { readonly type: "stage.started"; readonly stage: string; readonly name: string; readonly tasks: number; readonly strategy: string }
   /** So many of its tasks needn't run: an earlier run left what they give. `whole`: nor does any other of them. */

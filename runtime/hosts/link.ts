@@ -78,6 +78,8 @@ export type ToHost =
       readonly stage: number;
       /** In `Plan.stages`. */
       readonly planned: number;
+      /** Tells the instance that it stands in from all others of the run; absent: it stands in none. */
+      readonly instance?: string;
       readonly first: number;
       readonly count: number;
       readonly attempt: number;
@@ -202,10 +204,14 @@ export type OutputFeed =
 export interface WorkerLink {
   readonly id: string;
   readonly slots: number;
+  /** Names the memory that objects lie in, where another leader of a run may come to ask for it. */
+  readonly home?: string;
   send(message: ToHost): void;
   /** Set once, before the first `send`. */
   onMessage: (message: FromHost) => void;
   /** The worker is gone, with all objects it held. Called once. */
   onLost: (reason: string) => void;
+  /** What was said last of a batch or slot can't be lost any more, whoever leads the run. Told before whatever follows from it is sent. */
+  settled?(): void;
   close(): Promise<void>;
 }

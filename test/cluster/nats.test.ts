@@ -1,53 +1,19 @@
 // Runs over a real NATS server with real worker processes, which are killed, paused and cut off.
-import type { ChildProcess } from "node:child_process";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RunEvent, RunResult } from "headrace/engine";
 import { compile, localEngine, natsEngine, run } from "headrace/engine";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { NatsServer } from "../harness/nats.ts";
-import { startNats } from "../harness/nats.ts";
+import { describe, expect, it } from "vitest";
+import type { TestWorker } from "../harness/cluster.ts";
+import { TestCluster, until } from "../harness/cluster.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const cli = here("../../dist/cli/main.js");
-
-interface TestWorker {
-  readonly name: string;
-  readonly process: ChildProcess;
-  readonly said: () => string;
-}
-
-let server: NatsServer;
-let workers: TestWorker[] = [];
-
-async function worker(name: string, slots = 1): Promise<TestWorker> {
-  const child = spawn(process.execPath, [cli, "worker", "--nats", server.url, "--slots", String(slots), "--name", name], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let said = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  const found = { name, process: child, said: () => said };
-  workers.push(found);
-  await until(() => said.includes("ready with"), `worker ${name} is ready`);
-  return found;
-}
-
-async function until(test: () => boolean, what: string, limitMs = 15_000): Promise<void> {
-  const begin = performance.now();
-  while (!test()) {
-    if (performance.now() - begin > limitMs) throw new Error(`waited ${limitMs} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-function kill(one: TestWorker, signal: NodeJS.Signals): void {
-  one.process.kill(signal);
-}
+const cluster = new TestCluster();
+const worker = (name: string, slots = 1) => cluster.worker(name, slots);
 
 async function program(path: string, options: Parameters<typeof compile>[1] = {}) {
   const { plan, code, diagnostics } = await compile(path, options);
@@ -56,19 +22,6 @@ async function program(path: string, options: Parameters<typeof compile>[1] = {}
 }
 const digits = here("../../examples/digits/digits.pipe");
 const slow = here("./fixtures/slow.pipe");
-
-beforeAll(async () => {
-  server = await startNats();
-}, 240_000);
-afterAll(() => server?.stop());
-afterEach(async () => {
-  for (const one of workers) {
-    kill(one, "SIGCONT");
-    kill(one, "SIGKILL");
-  }
-  workers = [];
-  await new Promise((resolve) => setTimeout(resolve, 100));
-});
 
 /** Runs the slow program, and does something to it when some tasks are done. */
 async function disturbed(
@@ -80,7 +33,7 @@ async function disturbed(
   const events: RunEvent[] = [];
   let done = 0;
   let hit = false;
-  const engine = await natsEngine({ url: server.url });
+  const engine = await natsEngine({ url: cluster.url });
   try {
     const result = await engine.run(plan, code, {
       params,
@@ -109,7 +62,7 @@ describe("over NATS", () => {
     const { plan, code } = await program(digits);
     const params = { epochs: 2, seed: 4 };
     const events: RunEvent[] = [];
-    const far = await run(plan, code, { params, engine: { nats: server.url }, onEvent: (event) => events.push(event) });
+    const far = await run(plan, code, { params, engine: { nats: cluster.url }, onEvent: (event) => events.push(event) });
     expect(far.error).toBeNull();
     const engine = await localEngine({ slots: 2 });
     const near = await engine.run(plan, code, { params });
@@ -126,13 +79,13 @@ describe("over NATS", () => {
     const { plan, code } = await program(here("../../examples/iris/iris.pipe"));
     const local = await run(plan, code, { slots: 2 });
     let tasks = 0;
-    const engine = await natsEngine({ url: server.url });
+    const engine = await natsEngine({ url: cluster.url });
     try {
       const result = await engine.run(plan, code, {
         onEvent(event) {
           if (event.type !== "tasks.finished") return;
           tasks += event.count;
-          if (tasks > 1000 && !b.process.killed) kill(b, "SIGKILL");
+          if (tasks > 1000 && !b.process.killed) b.kill("SIGKILL");
         },
       });
       expect(result.error).toBeNull();
@@ -147,16 +100,16 @@ describe("over NATS", () => {
     const { plan, code } = await program(digits, { schedule: "together" });
     const params = { epochs: 6 };
     await worker("small");
-    const refused = await run(plan, code, { params, engine: { nats: server.url } });
+    const refused = await run(plan, code, { params, engine: { nats: cluster.url } });
     expect(refused).toMatchObject({ status: "infrastructure", error: { stage: "model", message: expect.stringContaining("--slots 2") } });
     const local = await run(plan, code, { params, slots: 2 });
     const a = await worker("a", 2);
     await worker("b", 2);
     const result = await run(plan, code, {
       params,
-      engine: { nats: server.url },
+      engine: { nats: cluster.url },
       onEvent(event) {
-        if (event.type === "stage.progress" && event.done === 2) kill(a, "SIGKILL");
+        if (event.type === "stage.progress" && event.done === 2) a.kill("SIGKILL");
       },
     });
     expect(result.error).toBeNull();
@@ -174,7 +127,7 @@ describe("over NATS", () => {
     const onEvent = (event: RunEvent) => {
       if (event.type === "tasks.finished" && event.stage === "sims") homes.add(`${event.worker}.${event.slot}`);
     };
-    const result = await run(plan, code, { params, engine: { nats: server.url }, onEvent });
+    const result = await run(plan, code, { params, engine: { nats: cluster.url }, onEvent });
     expect(result.error).toBeNull();
     expect(result.outputs).toEqual(local.outputs);
     expect(homes.size).toBe(4);
@@ -182,7 +135,7 @@ describe("over NATS", () => {
     const counters = here("../actors/fixtures/actors.pipe");
     const lost = await program(counters, { entry: "replayed" });
     const mark = join(mkdtempSync(join(tmpdir(), "headrace-mark-")), "mark");
-    const again = await run(lost.plan, lost.code, { params: { mark, how: "exit" }, engine: { nats: server.url } });
+    const again = await run(lost.plan, lost.code, { params: { mark, how: "exit" }, engine: { nats: cluster.url } });
     expect(again.error).toBeNull();
     expect((again.outputs.all as readonly number[]).slice(-2)).toEqual([58, 59]);
     rmSync(dirname(mark), { recursive: true });
@@ -208,7 +161,7 @@ describe("over NATS", () => {
         const last = events.at(-1)!;
         return last.type === "run.finished" ? last.outputs : undefined;
       };
-      const far = outputs("--nats", server.url);
+      const far = outputs("--nats", cluster.url);
       expect(far?.accuracy).toBeGreaterThan(0.5);
       expect(far).toEqual(outputs());
     } finally {
@@ -218,31 +171,37 @@ describe("over NATS", () => {
 
   it("a worker that is killed only delays the run", async () => {
     await worker("a");
-    const victim = await worker("b");
-    const { result, events } = await disturbed(12, () => kill(victim, "SIGKILL"));
+    await worker("b");
+    let name = "";
+    const { result, events } = await disturbed(12, async () => {
+      name = (await cluster.killFollower("SIGKILL")).name;
+    });
     expect(result.error).toBeNull();
     expect(result.outputs).toEqual({ rows: doubled(60), bytes: 4 * 2_000_000 + 6 });
-    const lost = events.find((event) => event.type === "worker.lost")!;
-    expect(lost).toMatchObject({ worker: "b", reason: "its process has ended" });
+    expect(events.find((event) => event.type === "worker.lost")).toMatchObject({ worker: name, reason: "its process has ended" });
   }, 60_000);
 
   it("a worker that is paused is given up, and comes back as a new one", async () => {
     await worker("a");
-    const victim = await worker("b");
-    const { result, events } = await disturbed(12, () => kill(victim, "SIGSTOP"), { n: 150 });
+    await worker("b");
+    let victim: TestWorker | null = null;
+    const disturb = async () => {
+      victim = await cluster.killFollower("SIGSTOP");
+    };
+    const { result, events } = await disturbed(12, disturb, { n: 150 });
     expect(result.error).toBeNull();
     expect(result.outputs).toMatchObject({ rows: doubled(150) });
-    expect(events.find((event) => event.type === "worker.lost")).toMatchObject({ worker: "b" });
-    kill(victim, "SIGCONT");
-    await until(() => victim.said().includes("left"), "the paused worker drops its engine");
+    expect(events.find((event) => event.type === "worker.lost")).toMatchObject({ worker: victim!.name });
+    victim!.kill("SIGCONT");
+    await until(() => victim!.said().includes("done with run"), "the paused worker drops the run");
     const { plan, code } = await program(slow);
-    const again = await run(plan, code, { params: { n: 20, ms: 5 }, engine: { nats: server.url } });
+    const again = await run(plan, code, { params: { n: 20, ms: 5 }, engine: { nats: cluster.url } });
     expect(again.outputs).toMatchObject({ rows: doubled(20) });
   }, 60_000);
 
   it("a run outlives its server", async () => {
     await worker("a");
-    const { result } = await disturbed(12, () => server.restart());
+    const { result } = await disturbed(12, () => cluster.server.restart());
     expect(result.error).toBeNull();
     expect(result.outputs).toMatchObject({ rows: doubled(60) });
   }, 60_000);
@@ -260,26 +219,30 @@ describe("over NATS", () => {
     await worker("a");
     await worker("b");
     const { plan, code } = await program(slow);
-    const result = await run(plan, code, { params: { n: 4, ms: 1, megabytes: 40 }, engine: { nats: server.url } });
+    const result = await run(plan, code, { params: { n: 4, ms: 1, megabytes: 40 }, engine: { nats: cluster.url } });
     expect(result.error).toBeNull();
     expect(result.outputs).toEqual({ rows: doubled(4), bytes: 4 * 10_000_000 + 6 });
   }, 60_000);
 
   it("without a worker or a server says so", async () => {
     const { plan, code } = await program(slow);
-    const alone = await run(plan, code, { engine: { nats: server.url } });
+    const alone = await run(plan, code, { engine: { nats: cluster.url } });
     expect(alone).toMatchObject({ status: "infrastructure", error: { message: expect.stringContaining("no worker answers") } });
     const nowhere = await run(plan, code, { engine: { nats: "nats://127.0.0.1:1" } });
     expect(nowhere).toMatchObject({ status: "infrastructure", error: { message: expect.stringContaining("no NATS server answers") } });
   }, 30_000);
 
   it("a worker that is interrupted leaves at once", async () => {
-    const one = await worker("a");
+    await worker("a");
     await worker("b");
-    const { result, events } = await disturbed(8, () => kill(one, "SIGINT"));
+    let one: TestWorker | null = null;
+    const disturb = async () => {
+      one = await cluster.killFollower("SIGINT");
+    };
+    const { result, events } = await disturbed(8, disturb);
     expect(result.outputs).toMatchObject({ rows: doubled(60) });
-    expect(events.find((event) => event.type === "worker.lost")).toMatchObject({ worker: "a", reason: "it left" });
-    await until(() => one.process.exitCode !== null, "the worker ends");
-    expect(one.process.exitCode).toBe(0);
+    expect(events.find((event) => event.type === "worker.lost")).toMatchObject({ worker: one!.name, reason: "it left" });
+    await until(() => one!.process.exitCode !== null, "the worker ends");
+    expect(one!.process.exitCode).toBe(0);
   }, 60_000);
 });

@@ -34,6 +34,8 @@ export function schedulerOf(plan: Plan, settings: Partial<Settings> = {}, mayDou
         return `taskFailed ${stage}[${command.block}] #${command.attempt}${command.retried ? " retried" : ""}${command.late ? " late" : ""}`;
       case "loopExhausted":
         return `loopExhausted ${stage} ${command.rounds}`;
+      case "estranged":
+        return `estranged ${command.worker}`;
       case "tasksReturned":
         return `tasksReturned ${command.tasks} of ${command.worker}`;
       case "objectsLost":

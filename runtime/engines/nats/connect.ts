@@ -10,19 +10,40 @@ export const BEAT_MS = 500;
 /** Silence after which the other side is asked for; without anybody there it is lost at once, and after `HUNG_MS` in any case. */
 export const DOUBT_MS = 1000;
 export const HUNG_MS = 8000;
+/** A run whose leader is silent for so long gets another. */
+export const LEADER_HUNG_MS = 5000;
 /** A loop that was held up longer than this judges nobody by silence: its own ears were shut. */
 export const OWN_GAP_MS = 1000;
 
+/** A run stands in the subjects of its leader and its workers, so that permissions can be given by it; a worker in those of what it says. */
 export const subjects = {
-  /** Engines ask who is there. */
+  /** Leaders ask who is there; so does whoever wants to know. */
   discover: "hr.v1.discover",
-  toWorker: (engine: string, worker: string) => `hr.v1.${engine}.w.${worker}`,
+  toWorker: (run: string, worker: string) => `hr.v1.${run}.w.${worker}`,
   allToWorker: (worker: string) => `hr.v1.*.w.${worker}`,
-  toEngine: (engine: string, worker: string) => `hr.v1.${engine}.c.${worker}`,
-  allToEngine: (engine: string) => `hr.v1.${engine}.c.*`,
-  /** Answered while the process is there. */
+  toLeader: (run: string, worker: string) => `hr.v1.${run}.c.${worker}`,
+  allToLeader: (run: string) => `hr.v1.${run}.c.*`,
+  /** Answered while the process is there, or while somebody leads that run. */
   alive: (who: string) => `hr.v1.alive.${who}`,
+  /** One worker is to lead a run. */
+  lead: "hr.v1.lead",
+  /** A run's leader says that it is there. */
+  led: (run: string) => `hr.v1.led.${run}`,
+  allLed: "hr.v1.led.*",
+  /** A run's leader is asked for something: to cancel it. */
+  ask: (run: string) => `hr.v1.ask.${run}`,
+  /** Whoever submitted a run is asked for its secrets, which are stored nowhere. */
+  secrets: (run: string) => `hr.v1.secrets.${run}`,
+  summaries: "hr.v1.run.*",
 };
+
+/** What a run's leader says of itself, now and then. `over`: nobody has to lead it any more. `gone`: somebody else has to. */
+export interface Led {
+  readonly epoch: number;
+  readonly worker: string;
+  readonly name: string;
+  readonly how: "leading" | "over" | "gone";
+}
 
 /** A worker's answer to `discover`. */
 export interface Introduction {

@@ -1,207 +1,231 @@
-// The engine's side of NATS: finds workers, holds a conversation with each, and is a `WorkerLink` for each to the driver that the
-// local engine uses too. The same core, the same plan, the same bits.
-import { randomBytes } from "node:crypto";
+// Whoever submits runs to the workers behind a NATS server, and follows them: writes what is to be run into a journal, asks a worker to lead it,
+// and hears what is told. Runs go on without it.
+import { createHash, randomBytes } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { CodeStore, Plan } from "../../../compiler/plan.ts";
-import { FrameReader, frame } from "../../hosts/frames.ts";
-import type { FromHost, ToHost, WorkerLink } from "../../hosts/link.ts";
+import type { RunEvent, RunStatus, TaskError } from "../../events/events.ts";
 import type { Engine, RunOptions, RunResult } from "../../index.ts";
-import { drive } from "../driver.ts";
+import { decode } from "../../objects/codec.ts";
 import { runOptions } from "../options.ts";
-import { WorkerPool } from "../pool.ts";
-import { Recall } from "../recall.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
-import { connectTo, frameBytes, onReconnect, subjects } from "./connect.ts";
-import { Peer } from "./peer.ts";
-import { readHead, Session } from "./session.ts";
+import { connectTo, frameBytes, subjects } from "./connect.ts";
+import type { RunEnd } from "./journal.ts";
+import { appendTo, messagesOf } from "./journal.ts";
+import type { RunHeader } from "./lead.ts";
+import type { RunSummary } from "./streams.ts";
+import { Streams } from "./streams.ts";
+import { readTelling } from "./teller.ts";
 
 export interface NatsEngineOptions extends ConnectOptions {
   /** How long to wait for the first worker. */
   readonly waitMs?: number;
 }
 
-const DISCOVER_EVERY_MS = 1000;
-/** Without any worker for so long a run gives up. */
-const STRANDED_MS = 60_000;
+const ASK_MS = 1000;
 
-/** Connects, and waits for a worker. Rejects where there is no server or no worker. */
-export async function natsEngine(options: NatsEngineOptions): Promise<Engine> {
-  const id = randomBytes(8).toString("hex");
-  const connection = await connectTo(options, `headrace-engine-${id}`);
-  const engine = new NatsEngine(connection, id);
+/** Runs on a cluster, for whoever submitted them or comes to them later. */
+export interface Cluster extends Engine {
+  readonly kind: "nats";
+  /** Hands a run over, and gives its name: whoever wants to may follow it. */
+  submit(plan: Plan, code: CodeStore, options: Omit<RunOptions, "engine" | "onEvent" | "signal">): Promise<string>;
+  /** Everything that is told of a run, from its beginning, until it ends. Rejects where there is no such run. */
+  follow(run: string, onEvent: (event: RunEvent) => void): Promise<RunResult>;
+  /** Resolves once nothing can bring it back. Rejects where it isn't going on. */
+  cancel(run: string): Promise<void>;
+  /** Oldest first. */
+  runs(): Promise<readonly RunSummary[]>;
+  workers(): Promise<readonly Introduction[]>;
+}
+
+/** Connects, and waits for a worker. Rejects where there is no server, or it keeps nothing, or no worker is there. */
+export async function natsEngine(options: NatsEngineOptions): Promise<Cluster> {
+  const cluster = await openCluster(options);
   const waitMs = options.waitMs ?? 3000;
-  if (!(await engine.firstWorker(waitMs))) {
-    await engine[Symbol.asyncDispose]();
+  if (!(await cluster.firstWorker(waitMs))) {
+    await cluster[Symbol.asyncDispose]();
     throw new Error(
       `no worker answers at ${options.url} (waited ${(waitMs / 1000).toFixed(0)} s); start one: headrace worker --nats ${options.url}`,
     );
   }
-  return engine;
+  return cluster;
 }
 
-class NatsEngine implements Engine {
+/** The same, whether there is a worker or not. */
+export async function openCluster(options: ConnectOptions): Promise<NatsCluster> {
+  const connection = await connectTo(options, `headrace-client-${randomBytes(4).toString("hex")}`);
+  try {
+    return new NatsCluster(connection, await Streams.open(connection));
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+class NatsCluster implements Cluster {
   readonly kind = "nats";
   readonly #connection: NatsConnection;
-  readonly #id: string;
-  readonly #pool = new WorkerPool();
-  readonly #links = new Map<string, NatsLink>();
-  /** Turns that each worker has had with this engine. */
-  readonly #incarnations = new Map<string, number>();
-  readonly #epoch = randomBytes(4).readUInt32LE(0);
-  readonly #timer: NodeJS.Timeout;
-  #aloneSinceMs = performance.now();
-  #nextRun = 1;
-  #met: () => void = () => {};
+  readonly #streams: Streams;
 
-  constructor(connection: NatsConnection, id: string) {
+  constructor(connection: NatsConnection, streams: Streams) {
     this.#connection = connection;
-    this.#id = id;
-    connection.subscribe(subjects.alive(id), { callback: (_error, message) => void message.respond() });
-    connection.subscribe(subjects.allToEngine(id), {
-      callback: (error, message) => {
-        if (!error) this.#heard(message.subject.slice(message.subject.lastIndexOf(".") + 1), message.data);
-      },
-    });
-    void onReconnect(connection, () => {
-      for (const link of this.#links.values()) link.session.resend();
-    });
-    const inbox = `hr.v1.in.${id}`;
-    connection.subscribe(inbox, {
-      callback: (error, message) => {
-        // Where nobody is there the server itself answers, with nothing.
-        if (!error && message.data.length > 0) this.#introduced(message.json<Introduction>());
-      },
-    });
-    const ask = () => {
-      connection.publish(subjects.discover, undefined, { reply: inbox });
-      this.#stranded();
-    };
-    this.#timer = setInterval(ask, DISCOVER_EVERY_MS);
-    ask();
+    this.#streams = streams;
   }
 
   async firstWorker(waitMs: number): Promise<boolean> {
-    if (this.#pool.workers.size > 0) return true;
-    return new Promise((resolve) => {
-      const late = setTimeout(() => resolve(false), waitMs);
-      this.#met = () => {
-        clearTimeout(late);
-        // Others answer at the same time; a moment lets the first run begin with them.
-        setTimeout(() => resolve(true), 50);
-      };
+    const beginMs = performance.now();
+    while (performance.now() - beginMs < waitMs) {
+      try {
+        await this.#connection.request(subjects.discover, undefined, { timeout: ASK_MS });
+        return true;
+      } catch {
+        // Nobody is there yet.
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+    return false;
+  }
+
+  async workers(): Promise<readonly Introduction[]> {
+    const found: Introduction[] = [];
+    const inbox = `hr.v1.in.${randomBytes(8).toString("hex")}`;
+    const subscription = this.#connection.subscribe(inbox, {
+      callback: (error, message) => {
+        if (!error && message.data.length > 0) found.push(message.json<Introduction>());
+      },
     });
+    this.#connection.publish(subjects.discover, undefined, { reply: inbox });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    subscription.unsubscribe();
+    return found.sort((a, b) => a.name.localeCompare(b.name));
   }
 
-  #introduced({ worker, slots, name }: Introduction): void {
-    if (this.#links.has(worker)) return;
-    const incarnation = (this.#incarnations.get(worker) ?? 0) + 1;
-    this.#incarnations.set(worker, incarnation);
-    const link = new NatsLink(this.#connection, { engine: this.#id, worker, name, slots, epoch: this.#epoch, incarnation }, () =>
-      this.#links.delete(worker),
-    );
-    this.#links.set(worker, link);
-    this.#pool.add(link, () => {
-      if (this.#pool.workers.size === 0) this.#aloneSinceMs = performance.now();
+  async submit(plan: Plan, code: CodeStore, options: Omit<RunOptions, "engine" | "onEvent" | "signal">): Promise<string> {
+    // Results on disk are this machine's, which may have none of the workers.
+    const { params, check } = await runOptions(plan, options);
+    const run = randomBytes(6).toString("hex");
+    const isSecret = new Set(plan.params.filter(({ type }) => type === "secret").map(({ name }) => name));
+    const open = Object.fromEntries(Object.entries(params).filter(([name]) => !isSecret.has(name)));
+    const submittedAtMs = Date.now();
+    const header: RunHeader = { run, plan, code: codeOf(plan, code), params: open, check, submittedAtMs };
+    const log = this.#streams.log(run);
+    let after = 0;
+    for (const message of messagesOf({ type: "plan", header }, 0, frameBytes(this.#connection), () =>
+      randomBytes(12).toString("base64url"),
+    )) {
+      const seq = await appendTo(log, message, after);
+      if (seq === null) throw new Error(`bug: run ${run} was there before it was submitted`);
+      after = seq;
+    }
+    if (isSecret.size > 0) {
+      const secrets = Object.fromEntries(Object.entries(params).filter(([name]) => isSecret.has(name)));
+      this.#connection.subscribe(subjects.secrets(run), { callback: (_error, message) => void message.respond(JSON.stringify(secrets)) });
+    }
+    const { file } = plan.about;
+    await this.#streams.summarize({
+      run,
+      plan: plan.name,
+      file,
+      submittedAtMs,
+      status: "waiting",
+      leader: null,
+      endedAtMs: null,
+      why: null,
     });
-    this.#met();
+    await this.#askToLead(run);
+    return run;
   }
 
-  #heard(worker: string, data: Uint8Array): void {
-    const link = this.#links.get(worker);
-    // One that was given up, and has come to again: its results are void, and it is told to begin anew.
-    if (link && readHead(data)?.incarnation === link.incarnation) link.heard(data);
+  /** Where nobody hears it, whoever comes next leads the run. */
+  async #askToLead(run: string): Promise<void> {
+    try {
+      await this.#connection.request(subjects.lead, JSON.stringify({ run }), { timeout: ASK_MS });
+    } catch (error) {
+      if (this.#connection.isClosed()) throw error;
+    }
   }
 
-  #stranded(): void {
-    if (this.#pool.workers.size === 0 && performance.now() - this.#aloneSinceMs > STRANDED_MS)
-      this.#pool.strand(`no worker has been there for ${STRANDED_MS / 1000} s`);
+  async follow(run: string, onEvent: (event: RunEvent) => void): Promise<RunResult> {
+    if (!(await this.#streams.summary(run))) throw new Error(`there is no run \`${run}\` on this cluster`);
+    let finished: RunEvent | null = null;
+    let outputs: RunEnd["outputs"] = null;
+    await this.#streams.events(run, (bytes) => {
+      const telling = readTelling(bytes);
+      if ("events" in telling) {
+        for (const event of telling.events) onEvent(event);
+        return false;
+      }
+      ({ finished, outputs } = telling);
+      return true;
+    });
+    const last = finished as unknown as Extract<RunEvent, { type: "run.finished" }>;
+    const values = outputs === null ? {} : await this.#outputs(run, outputs);
+    onEvent(last.status === "ok" ? { ...last, outputs: values } : last);
+    const {
+      status,
+      ms,
+      error = null,
+      onFailure = null,
+    } = last as {
+      readonly status: RunStatus;
+      readonly ms: number;
+      readonly error?: TaskError;
+      readonly onFailure?: TaskError;
+    };
+    return { run, status, outputs: values, error, onFailure, ms };
+  }
+
+  async #outputs(run: string, { parts, digest }: NonNullable<RunEnd["outputs"]>): Promise<RunResult["outputs"]> {
+    const bytes = Buffer.concat(await this.#streams.outputs(run, parts));
+    if (createHash("sha256").update(bytes).digest("hex") !== digest)
+      throw new Error(`what run ${run} gave arrived damaged: its SHA-256 differs`);
+    return decode(Uint8Array.from(bytes), { share: false }) as RunResult["outputs"];
+  }
+
+  async cancel(run: string): Promise<void> {
+    for (;;) {
+      const summary = await this.#streams.summary(run);
+      if (!summary) throw new Error(`there is no run \`${run}\` on this cluster`);
+      if (summary.status !== "waiting" && summary.status !== "running") throw new Error(`run ${run} is over: ${summary.status}`);
+      try {
+        await this.#connection.request(subjects.ask(run), undefined, { timeout: ASK_MS });
+        return;
+      } catch (error) {
+        // Nobody leads it just now.
+        if (this.#connection.isClosed()) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    }
+  }
+
+  async runs(): Promise<readonly RunSummary[]> {
+    return this.#streams.summaries();
   }
 
   async run(plan: Plan, code: CodeStore, options: Omit<RunOptions, "engine">): Promise<RunResult> {
-    const run = `r${this.#nextRun++}`;
-    // Results on disk are this machine's, which may have none of the workers.
-    const { keep = null, cache: _cache, ...known } = await runOptions(plan, options);
-    const recall = new Recall(plan, known.params, { keep, store: null, fresh: false });
-    return { run, ...(await drive(this.#pool, plan, code, { engine: "nats", run, ...known, recall })) };
+    const { onEvent = () => {}, signal, ...rest } = options;
+    const run = await this.submit(plan, code, rest);
+    const cancel = () => {
+      // One that is over meanwhile needs no cancelling.
+      this.cancel(run).catch(() => {});
+    };
+    if (signal?.aborted) cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      return await this.follow(run, onEvent);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer);
-    for (const link of [...this.#links.values()]) await link.close();
     // A server that is away can't be drained to.
     await Promise.race([this.#connection.drain(), new Promise((resolve) => setTimeout(resolve, 1000))]);
     await this.#connection.close();
   }
 }
 
-interface LinkFacts {
-  readonly engine: string;
-  readonly worker: string;
-  readonly name: string;
-  readonly slots: number;
-  readonly epoch: number;
-  readonly incarnation: number;
-}
-
-class NatsLink implements WorkerLink {
-  readonly id: string;
-  readonly slots: number;
-  readonly incarnation: number;
-  readonly session: Session;
-  onMessage: (message: FromHost) => void = () => {};
-  onLost: (reason: string) => void = () => {};
-  readonly #peer: Peer;
-  readonly #onGone: () => void;
-  #over = false;
-
-  constructor(connection: NatsConnection, facts: LinkFacts, onGone: () => void) {
-    this.id = facts.name;
-    this.slots = facts.slots;
-    this.incarnation = facts.incarnation;
-    this.#onGone = onGone;
-    const subject = subjects.toWorker(facts.engine, facts.worker);
-    const reader = new FrameReader((message) => this.onMessage(message as FromHost));
-    this.session = new Session({
-      epoch: facts.epoch,
-      incarnation: facts.incarnation,
-      frameBytes: frameBytes(connection),
-      send: (bytes) => {
-        if (!connection.isClosed()) connection.publish(subject, bytes);
-      },
-      deliver: (message) => reader.push(message),
-    });
-    this.#peer = new Peer({ connection, who: facts.worker, beat: () => this.session.beat(), onLost: (reason) => this.#lost(reason) });
-    // The first beat opens the conversation.
-    this.session.beat();
-  }
-
-  heard(data: Uint8Array): void {
-    this.#peer.heard();
-    try {
-      if (this.session.receive(data).over) this.#lost("it left");
-    } catch (error) {
-      this.#lost(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  send(message: ToHost): void {
-    if (!this.#over) this.session.send(frame(message));
-  }
-
-  #lost(reason: string): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.session.bye();
-    this.#peer.stop();
-    this.#onGone();
-    this.onLost(reason);
-  }
-
-  async close(): Promise<void> {
-    if (this.#over) return;
-    this.#over = true;
-    this.session.bye();
-    this.#peer.stop();
-    this.#onGone();
-  }
+/** What the plan names, and nothing else. */
+function codeOf(plan: Plan, code: CodeStore): CodeStore {
+  const digests = new Set(Object.values(plan.functions).map(({ digest }) => digest));
+  return Object.fromEntries([...digests].map((digest) => [digest, code[digest]!]));
 }

@@ -1,0 +1,249 @@
+// A worker's part in one run: its host there, and the conversation with whoever leads the run. The host outlives a leader: the next one hears
+// what it has in hand. Must not know who leads, nor what a run is made of.
+import { createHash, randomBytes } from "node:crypto";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { FrameReader, frame } from "../../hosts/frames.ts";
+import type { FromHost, ToHost, WorkerLink } from "../../hosts/link.ts";
+import { frameBytes, subjects } from "./connect.ts";
+import { isAccount, Ledger } from "./ledger.ts";
+import type { FromWorker, ToWorker } from "./link.ts";
+import { Peer } from "./peer.ts";
+import { readHead, Session } from "./session.ts";
+
+/** A run without a leader keeps its host for so long. */
+const LEADERLESS_MS = 60_000;
+
+export interface ConversationOptions {
+  readonly connection: NatsConnection;
+  readonly run: string;
+  readonly worker: string;
+  readonly startHost: () => Promise<WorkerLink>;
+  /** Nothing of the run is left here. */
+  readonly onEnd: (reason: string) => void;
+}
+
+interface Turn {
+  readonly epoch: number;
+  readonly incarnation: number;
+  readonly session: Session;
+  readonly peer: Peer;
+}
+
+export class Conversation {
+  readonly #options: ConversationOptions;
+  /** With the leader that is obeyed. */
+  #turn: Turn | null = null;
+  /** The last turn that is over: whoever hasn't heard so is told again. */
+  #last: { readonly epoch: number; readonly incarnation: number } = { epoch: 0, incarnation: 0 };
+  #host: Host | null = null;
+  /** The leader has been told what is in hand; until then it hears nothing else. */
+  #isOpen = false;
+  #leaderless: NodeJS.Timeout | null = null;
+  #over = false;
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+  }
+
+  heard(data: Uint8Array): void {
+    const head = readHead(data);
+    if (!head || this.#over) return;
+    const { epoch, incarnation } = head;
+    const newest = this.#turn ?? this.#last;
+    if (epoch < newest.epoch || (epoch === newest.epoch && incarnation < newest.incarnation)) return;
+    const isNext = epoch > newest.epoch || incarnation > newest.incarnation;
+    if (!this.#turn && !isNext) {
+      this.#session(epoch, incarnation, () => {}).bye();
+      return;
+    }
+    if (isNext) this.#begin(epoch, incarnation);
+    const turn = this.#turn!;
+    turn.peer.heard();
+    try {
+      if (turn.session.receive(data).over) this.end("the run is over");
+    } catch (error) {
+      this.end(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Only the highest epoch counts, and of that the highest incarnation: an older one was given up. */
+  #begin(epoch: number, incarnation: number): void {
+    this.#turn?.peer.stop();
+    this.#isOpen = false;
+    if (this.#leaderless) clearTimeout(this.#leaderless);
+    this.#leaderless = null;
+    const reader = new FrameReader((message) => {
+      if (this.#turn?.session === session) this.#told(message as ToWorker);
+    });
+    const session = this.#session(epoch, incarnation, (message) => reader.push(message));
+    const { connection, run } = this.#options;
+    const peer = new Peer({ connection, who: run, beat: () => session.beat(), onLost: () => this.#leaderLost() });
+    this.#turn = { epoch, incarnation, session, peer };
+    session.beat();
+  }
+
+  #session(epoch: number, incarnation: number, deliver: (message: Uint8Array) => void): Session {
+    const { connection, run, worker } = this.#options;
+    const subject = subjects.toLeader(run, worker);
+    return new Session({
+      epoch,
+      incarnation,
+      frameBytes: frameBytes(connection),
+      send: (bytes) => {
+        if (!connection.isClosed()) connection.publish(subject, bytes);
+      },
+      deliver,
+    });
+  }
+
+  /** What is under way goes on; the next leader hears of it. */
+  #leaderLost(): void {
+    const turn = this.#turn!;
+    this.#last = turn;
+    this.#turn = null;
+    this.#leaderless = setTimeout(() => this.end("nobody has led the run for a minute"), LEADERLESS_MS);
+  }
+
+  #told(message: ToWorker): void {
+    if (message.type === "open") void this.#open(message.adopt);
+    else if (message.type === "durable") this.#host?.ledger.durable(message.count);
+    else this.#host?.send(message);
+  }
+
+  async #open(adopt: boolean): Promise<void> {
+    const { session } = this.#turn!;
+    if (this.#host && !adopt && this.#host.isUsed) await this.#drop();
+    if (!this.#host) {
+      try {
+        await this.#start();
+      } catch (error) {
+        this.end(`no host could be started: ${error instanceof Error ? error.message : String(error)}`);
+        return;
+      }
+    }
+    if (this.#over || this.#turn?.session !== session) return;
+    const host = this.#host!;
+    host.forgetRequests();
+    this.#isOpen = true;
+    this.#say({ type: "hello", home: host.home, inHand: [...host.ledger.inHand] });
+    for (const account of host.ledger.open) this.#say(account);
+  }
+
+  async #start(): Promise<void> {
+    const link = await this.#options.startHost();
+    if (this.#over) {
+      await link.close();
+      return;
+    }
+    const host = new Host(link, (message) => this.#say(message));
+    this.#host = host;
+    // With its host the worker loses all objects: to the leader that is a new worker.
+    link.onLost = () => {
+      if (this.#host !== host) return;
+      this.#host = null;
+      this.#endTurn();
+    };
+  }
+
+  async #drop(): Promise<void> {
+    const host = this.#host;
+    this.#host = null;
+    await host?.link.close();
+  }
+
+  /** The leader begins anew with this worker when it likes. */
+  #endTurn(): void {
+    if (!this.#turn) return;
+    this.#last = this.#turn;
+    this.#turn.session.bye();
+    this.#turn.peer.stop();
+    this.#turn = null;
+    this.#leaderless = setTimeout(() => this.end("nobody has led the run for a minute"), LEADERLESS_MS);
+  }
+
+  #say(message: FromWorker): void {
+    if (this.#isOpen) this.#turn?.session.send(frame(message));
+  }
+
+  resend(): void {
+    this.#turn?.session.resend();
+  }
+
+  end(reason: string): void {
+    if (this.#over) return;
+    void this.leave();
+    this.#options.onEnd(reason);
+  }
+
+  async leave(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    this.#endTurn();
+    if (this.#leaderless) clearTimeout(this.#leaderless);
+    await this.#drop();
+  }
+}
+
+/** A run's host on this machine, with the account that is kept of it. */
+class Host {
+  readonly link: WorkerLink;
+  /** Names its memory: another host has another. */
+  readonly home = randomBytes(8).toString("hex");
+  readonly ledger = new Ledger();
+  readonly #say: (message: FromHost) => void;
+  readonly #prepared = new Set<number>();
+  /** By the host's number of a request: the leader's. Those of an earlier leader are answered to nobody. */
+  readonly #requests = new Map<number, number>();
+  #nextRequest = 0;
+
+  constructor(link: WorkerLink, say: (message: FromHost) => void) {
+    this.link = link;
+    this.#say = say;
+    link.onMessage = (message) => this.#heard(message);
+  }
+
+  get isUsed(): boolean {
+    return this.#prepared.size > 0;
+  }
+
+  send(message: ToHost): void {
+    switch (message.type) {
+      case "prepare":
+        // The next leader doesn't know what the one before has sent.
+        if (this.#prepared.has(message.run)) return;
+        this.#prepared.add(message.run);
+        // Code is loaded only if it is what its name says.
+        for (const { digest, module } of message.code) {
+          if (createHash("sha256").update(module).digest("hex") !== digest) throw new Error(`the slice ${digest} arrived with other code`);
+        }
+        break;
+      case "assign":
+        this.ledger.given(message);
+        break;
+      case "fetch": {
+        const request = this.#nextRequest++;
+        this.#requests.set(request, message.request);
+        this.link.send({ ...message, request });
+        return;
+      }
+      default:
+        break;
+    }
+    this.link.send(message);
+  }
+
+  #heard(message: FromHost): void {
+    if (message.type === "object") {
+      const request = this.#requests.get(message.request);
+      this.#requests.delete(message.request);
+      if (request !== undefined) this.#say({ ...message, request });
+      return;
+    }
+    if (isAccount(message)) this.ledger.said(message);
+    this.#say(message);
+  }
+
+  forgetRequests(): void {
+    this.#requests.clear();
+  }
+}

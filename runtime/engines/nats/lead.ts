@@ -1,0 +1,377 @@
+// Leads one run: reads its journal, makes itself the one whose records count, hears of workers what they have in hand, and drives the run from
+// there to its end. Whoever is overtaken stops, and tells nobody anything more.
+import { createHash, randomBytes } from "node:crypto";
+import type { NatsConnection } from "@nats-io/transport-node";
+import type { CodeStore, Json, Plan } from "../../../compiler/plan.ts";
+import type { RunEvent, TaskError } from "../../events/events.ts";
+import { encode } from "../../objects/codec.ts";
+import { secretVariable } from "../../secrets.ts";
+import type { DriverResult } from "../driver.ts";
+import { drive } from "../driver.ts";
+import { WorkerPool } from "../pool.ts";
+import { Recall } from "../recall.ts";
+import type { ConnectOptions, Introduction, Led } from "./connect.ts";
+import { BEAT_MS, connectTo, frameBytes, onReconnect, subjects } from "./connect.ts";
+import type { RunEnd } from "./journal.ts";
+import { appendTo, Journal, messagesOf, Reader } from "./journal.ts";
+import { NatsLink } from "./link.ts";
+import type { RunSummary } from "./streams.ts";
+import { Streams } from "./streams.ts";
+import { Teller } from "./teller.ts";
+
+/** What the journal begins with: all that anybody needs in order to lead the run, but for its secrets. */
+export interface RunHeader {
+  readonly run: string;
+  readonly plan: Plan;
+  readonly code: CodeStore;
+  readonly params: { readonly [name: string]: Json };
+  readonly check: boolean;
+  readonly submittedAtMs: number;
+}
+
+export interface LeadOptions {
+  readonly connect: ConnectOptions;
+  readonly run: string;
+  /** Who leads. */
+  readonly worker: string;
+  readonly name: string;
+  readonly say: (line: string) => void;
+  /** Nobody else has come meanwhile. */
+  readonly isWanted: () => boolean;
+  /** To leave the run to somebody else. */
+  readonly signal: AbortSignal;
+}
+
+type Departure = "over" | "left" | "deposed";
+
+/** So many leaders may come and go without anything done between them. */
+const IDLE_EPOCHS = 5;
+/** Workers that are there say so within it. */
+const GATHERING_MS = 500;
+const DISCOVER_EVERY_MS = 1000;
+/** Without any worker for so long a run gives up. */
+const STRANDED_MS = 60_000;
+/** A run whose journal is being written by whoever submits it. */
+const HEADER_LIMIT_MS = 5000;
+
+/** Resolves when the run is over, or was left to somebody else; or somebody else has taken it. Rejects where it can't be led from here. */
+export async function lead(options: LeadOptions): Promise<Departure> {
+  const { connect, run, say } = options;
+  const connection = await connectTo(connect, `headrace-leader-${run}`);
+  try {
+    const streams = await Streams.open(connection);
+    const leader = new Leader(options, connection, streams);
+    const how = await leader.lead();
+    if (how === "over") say(`led run ${run} to its end`);
+    return how;
+  } finally {
+    await Promise.race([connection.drain(), new Promise((resolve) => setTimeout(resolve, 1000))]);
+    await connection.close();
+  }
+}
+
+class Leader {
+  readonly #options: LeadOptions;
+  readonly #connection: NatsConnection;
+  readonly #streams: Streams;
+  readonly #reader = new Reader<RunHeader>();
+  readonly #pool = new WorkerPool();
+  readonly #links = new Map<string, NatsLink>();
+  /** Turns that each worker has had with this leader. */
+  readonly #incarnations = new Map<string, number>();
+  #epoch = 0;
+  #driving = false;
+  #aloneSinceMs = performance.now();
+  #met: () => void = () => {};
+  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Settles with the first thing that ends this leader's time. */
+  readonly #left: Promise<Departure>;
+  #leave: (how: Departure) => void = () => {};
+  readonly #cancelling = new AbortController();
+
+  constructor(options: LeadOptions, connection: NatsConnection, streams: Streams) {
+    this.#options = options;
+    this.#connection = connection;
+    this.#streams = streams;
+    this.#left = new Promise((resolve) => {
+      this.#leave = resolve;
+    });
+  }
+
+  async lead(): Promise<Departure> {
+    const { run } = this.#options;
+    const journal = await this.#fence();
+    if (!journal) return "deposed";
+    const { header, end } = this.#reader;
+    if (!header) return "over";
+    this.#beat("leading");
+    const beating = setInterval(() => this.#beat("leading"), BEAT_MS);
+    this.#timers.add(beating);
+    const alive = this.#connection.subscribe(subjects.alive(run), { callback: (_error, message) => void message.respond() });
+    try {
+      const how = end ? await this.#tellEnd(header, end, null) : await Promise.race([this.#drive(header, journal), this.#left]);
+      if (how !== "over") {
+        journal.close();
+        for (const link of this.#links.values()) link.abandon();
+      }
+      if (how !== "deposed") this.#beat(how === "over" ? "over" : "gone");
+      return how;
+    } catch (error) {
+      for (const link of this.#links.values()) link.abandon();
+      this.#beat("gone");
+      throw error;
+    } finally {
+      alive.unsubscribe();
+      for (const timer of this.#timers) clearInterval(timer);
+    }
+  }
+
+  /** What is done from now on is done by this leader, or not at all; all that was done before is known. Null: somebody else was sooner. */
+  async #fence(): Promise<Journal | null> {
+    const { run, worker } = this.#options;
+    const log = this.#streams.log(run);
+    const read = async (last: number) =>
+      this.#streams.readLog(run, this.#reader.after, last, (seq, message) => this.#reader.read(seq, message));
+    const beginMs = performance.now();
+    // Whoever submits it may not have written it all yet.
+    while (!this.#reader.header && performance.now() - beginMs < HEADER_LIMIT_MS) {
+      const tail = await log.tail();
+      if (tail) await read(tail.seq);
+      if (!this.#reader.header) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const partBytes = frameBytes(this.#connection);
+    const nonce = () => randomBytes(12).toString("base64url");
+    this.#epoch = this.#reader.epoch + 1;
+    if (!this.#options.isWanted()) return null;
+    const [message] = messagesOf({ type: "epoch", leader: worker }, this.#epoch, partBytes, nonce);
+    const after = await appendTo(log, message!, this.#reader.after);
+    if (after === null) return null;
+    await read(after);
+    return new Journal({
+      ...{ log, epoch: this.#epoch, after, past: this.#reader.past, partBytes, nonce },
+      over: (why) => {
+        if (why !== "deposed") this.#options.say(`run ${run}: ${why.message}`);
+        this.#leave(why === "deposed" ? why : "left");
+      },
+    });
+  }
+
+  #teller(): Teller {
+    const { run, say } = this.#options;
+    return new Teller(this.#streams, run, `${run}-${this.#epoch}`, frameBytes(this.#connection), (error) => {
+      // One whose time is over has hung up.
+      if (this.#connection.isClosed()) return;
+      say(`run ${run}: ${error instanceof Error ? error.message : String(error)}`);
+      this.#leave("left");
+    });
+  }
+
+  #beat(how: Led["how"]): void {
+    const { run, worker, name } = this.#options;
+    if (this.#connection.isClosed()) return;
+    const led: Led = { epoch: this.#epoch, worker, name, how };
+    this.#connection.publish(subjects.led(run), JSON.stringify(led));
+  }
+
+  async #drive(header: RunHeader, journal: Journal): Promise<Departure> {
+    const { run, name, signal } = this.#options;
+    const { plan } = header;
+    const teller = this.#teller();
+    // The clock of the run is that of whoever submitted it, as far as those of machines agree.
+    const sinceMs = this.#epoch === 1 ? 0 : Math.max(0, Date.now() - header.submittedAtMs);
+    signal.addEventListener("abort", () => this.#leave("left"), { once: true });
+    if (this.#reader.cancelled) this.#cancelling.abort();
+    this.#listen(journal);
+    void this.#summarize(header, "running", null);
+    const isFirst = this.#reader.past.isEmpty && this.#epoch === 1;
+    if (!isFirst) teller.tell({ type: "leader.changed", worker: name, epoch: this.#epoch, atMs: sinceMs });
+    const end = (result: Omit<RunEnd, "outputs">, outputs: DriverResult["outputs"] | null) =>
+      this.#end(header, journal, teller, result, outputs);
+    if (this.#reader.idleEpochs > IDLE_EPOCHS) {
+      const message = `${IDLE_EPOCHS} workers began to lead this run one after another, and each was gone before anything was done: it isn't tried again`;
+      return end({ status: "infrastructure", error: infrastructure(message), onFailure: null, ms: sinceMs }, null);
+    }
+    const params = await this.#withSecrets(header);
+    if (typeof params === "string")
+      return end({ status: "infrastructure", error: infrastructure(params), onFailure: null, ms: sinceMs }, null);
+    await this.#gather();
+    const links = [...this.#links.values()].filter(({ home }) => home !== "");
+    for (const link of links) this.#take(link);
+    this.#driving = true;
+    const running = drive(this.#pool, plan, header.code, {
+      ...{ engine: "nats", run, params, check: header.check, journal, recall: Recall.ofNothing(plan) },
+      inHand: links.map(({ home, inHand }) => ({ home, batches: inHand })),
+      signal: this.#cancelling.signal,
+      onEvent: (event) => {
+        // The end is told when it is known to everybody.
+        if (event.type === "run.finished" || (event.type === "run.started" && !isFirst)) return;
+        teller.tell({ ...event, atMs: event.atMs + sinceMs });
+      },
+    });
+    for (const link of links) link.begin();
+    const { status, outputs, error, onFailure, ms } = await running;
+    return end({ status, error, onFailure, ms: ms + sinceMs }, status === "ok" ? outputs : null);
+  }
+
+  // --- Workers -----------------------------------------------------------------------------------------------------------------
+
+  #listen(journal: Journal): void {
+    const { run } = this.#options;
+    this.#connection.subscribe(subjects.allToLeader(run), {
+      callback: (error, message) => {
+        if (!error) this.#links.get(message.subject.slice(message.subject.lastIndexOf(".") + 1))?.heard(message.data);
+      },
+    });
+    void onReconnect(this.#connection, () => {
+      for (const link of this.#links.values()) link.session.resend();
+    });
+    this.#connection.subscribe(subjects.ask(run), {
+      callback: (error, message) => {
+        if (error) return;
+        // Whoever asks is answered once nothing can bring the run back.
+        void journal.record({ type: "cancel" }).then((stored) => {
+          if (!stored) return;
+          message.respond();
+          this.#cancelling.abort();
+        });
+      },
+    });
+    const inbox = `hr.v1.in.${run}.${this.#epoch}`;
+    this.#connection.subscribe(inbox, {
+      callback: (error, message) => {
+        // Where nobody is there the server itself answers, with nothing.
+        if (!error && message.data.length > 0) this.#introduced(message.json<Introduction>());
+      },
+    });
+    const ask = () => {
+      if (!this.#connection.isClosed()) this.#connection.publish(subjects.discover, undefined, { reply: inbox });
+      if (this.#driving && this.#pool.workers.size === 0 && performance.now() - this.#aloneSinceMs > STRANDED_MS)
+        this.#pool.strand(`no worker has been there for ${STRANDED_MS / 1000} s`);
+    };
+    this.#timers.add(setInterval(ask, DISCOVER_EVERY_MS));
+    ask();
+  }
+
+  #introduced({ worker, slots, name }: Introduction): void {
+    if (this.#links.has(worker)) return;
+    const incarnation = (this.#incarnations.get(worker) ?? 0) + 1;
+    this.#incarnations.set(worker, incarnation);
+    const facts = { run: this.#options.run, worker, name, slots, epoch: this.#epoch, incarnation };
+    const link: NatsLink = new NatsLink(
+      this.#connection,
+      { ...facts, adopt: !this.#driving && incarnation === 1 },
+      {
+        onHello: () => {
+          if (!this.#driving) {
+            this.#met();
+            return;
+          }
+          this.#take(link);
+          link.begin();
+        },
+        onGone: () => this.#links.delete(worker),
+        onDeposed: () => this.#leave("deposed"),
+      },
+    );
+    this.#links.set(worker, link);
+  }
+
+  #take(link: NatsLink): void {
+    this.#pool.add(link, () => {
+      if (this.#pool.workers.size === 0) this.#aloneSinceMs = performance.now();
+    });
+  }
+
+  /** Whoever is there has said what it has in hand; where there is nothing to be had, the first is enough. */
+  async #gather(): Promise<void> {
+    const { past } = this.#reader;
+    const beginMs = performance.now();
+    for (;;) {
+      const here = [...this.#links.values()].filter(({ home }) => home !== "");
+      const homes = new Set(here.map(({ home }) => home));
+      const all = past.isEmpty ? here.length > 0 : [...past.homes].every((home) => home === "" || homes.has(home));
+      if (all && here.length === this.#links.size && here.length > 0) break;
+      const waitedMs = performance.now() - beginMs;
+      if (here.length > 0 && waitedMs > GATHERING_MS) break;
+      if (waitedMs > STRANDED_MS) break;
+      await new Promise<void>((resolve) => {
+        this.#met = resolve;
+        setTimeout(resolve, 50);
+      });
+    }
+    // Others say so at the same time.
+    if (past.isEmpty) await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+
+  /** A text says what is missing. */
+  async #withSecrets({ plan, params }: RunHeader): Promise<RunHeader["params"] | string> {
+    const names = plan.params.filter(({ type }) => type === "secret").map(({ name }) => name);
+    if (names.length === 0) return params;
+    let told: { readonly [name: string]: string } = {};
+    try {
+      const answer = await this.#connection.request(subjects.secrets(this.#options.run), undefined, { timeout: 2000 });
+      told = answer.json<typeof told>();
+    } catch {
+      // Whoever submitted the run isn't there any more: this machine may have them itself.
+    }
+    const found: Record<string, string> = {};
+    for (const name of names) {
+      const value = told[name] ?? process.env[secretVariable(name)];
+      if (value !== undefined) found[name] = value;
+      else if (!plan.params.find((param) => param.name === name)?.optional)
+        return `the secret \`${name}\` isn't known to ${this.#options.name}, which leads the run now, and whoever submitted the run isn't there to be asked: set \`${secretVariable(name)}\` on the workers`;
+    }
+    return { ...params, ...found };
+  }
+
+  // --- The end -----------------------------------------------------------------------------------------------------------------
+
+  /** What it gave is stored first, then that it is over; then it is told. */
+  async #end(
+    header: RunHeader,
+    journal: Journal,
+    teller: Teller,
+    result: Omit<RunEnd, "outputs">,
+    outputs: DriverResult["outputs"] | null,
+  ): Promise<Departure> {
+    const { run } = this.#options;
+    let stored: RunEnd["outputs"] = null;
+    if (outputs) {
+      const bytes = encode(outputs);
+      const partBytes = frameBytes(this.#connection);
+      const parts = Math.max(1, Math.ceil(bytes.length / partBytes));
+      const digest = createHash("sha256").update(bytes).digest("hex");
+      for (let part = 0; part < parts; part++)
+        await this.#streams.putOutput(run, `${run}-${digest}-${part}`, bytes.subarray(part * partBytes, (part + 1) * partBytes));
+      stored = { parts, digest };
+    }
+    const end: RunEnd = { ...result, outputs: stored };
+    if (!(await journal.record({ type: "finished", end }))) return "deposed";
+    return this.#tellEnd(header, end, teller);
+  }
+
+  async #tellEnd(header: RunHeader, { status, error, onFailure, ms, outputs }: RunEnd, before: Teller | null): Promise<"over"> {
+    const { run } = this.#options;
+    const teller = before ?? this.#teller();
+    const finished = {
+      ...{ type: "run.finished", status, ms, atMs: ms },
+      ...(error ? { error: error as TaskError } : {}),
+      ...(onFailure ? { onFailure: onFailure as TaskError } : {}),
+    } as RunEvent;
+    await teller.end({ finished, outputs });
+    await this.#summarize(header, status, (error as TaskError | null)?.message ?? null);
+    for (const link of [...this.#links.values()]) await link.close();
+    await this.#streams.forgetLog(run);
+    return "over";
+  }
+
+  async #summarize({ run, plan, submittedAtMs }: RunHeader, status: RunSummary["status"], why: string | null): Promise<void> {
+    const endedAtMs = status === "running" ? null : Date.now();
+    const { file } = plan.about;
+    await this.#streams.summarize({ run, plan: plan.name, file, submittedAtMs, status, leader: this.#options.name, endedAtMs, why });
+  }
+}
+
+function infrastructure(message: string): TaskError {
+  return { kind: "infrastructure", name: "InfrastructureError", message, stack: [], stage: null, block: null, attempt: null };
+}

@@ -1,0 +1,170 @@
+// A leader's side of its conversation with one worker: a `WorkerLink` for the driver, and what is said besides before and between. Must not
+// know what a run is made of.
+import type { NatsConnection } from "@nats-io/transport-node";
+import { FrameReader, frame } from "../../hosts/frames.ts";
+import type { FromHost, ToHost, WorkerLink } from "../../hosts/link.ts";
+import { frameBytes, subjects } from "./connect.ts";
+import type { InHand } from "./ledger.ts";
+import { Peer } from "./peer.ts";
+import { readHead, Session } from "./session.ts";
+
+/** Beside what is for its host. */
+export type ToWorker =
+  | ToHost
+  /** First of all. `adopt`: what the worker has in hand of the run is wanted; otherwise it begins with a new host. */
+  | { readonly type: "open"; readonly adopt: boolean }
+  /** So many more of what was said of batches and slots can't be lost any more. */
+  | { readonly type: "durable"; readonly count: number };
+
+/** The answer to `open`. What was said since what is `inHand` follows. */
+export interface WorkerHello {
+  readonly type: "hello";
+  readonly home: string;
+  readonly inHand: readonly InHand[];
+}
+export type FromWorker = FromHost | WorkerHello;
+
+export interface LinkFacts {
+  readonly run: string;
+  readonly worker: string;
+  readonly name: string;
+  readonly slots: number;
+  readonly epoch: number;
+  readonly incarnation: number;
+  readonly adopt: boolean;
+}
+
+/** What is known to be durable is told at the latest then. */
+const DURABLE_AFTER_MS = 10;
+
+export class NatsLink implements WorkerLink {
+  readonly id: string;
+  readonly worker: string;
+  readonly slots: number;
+  readonly incarnation: number;
+  readonly session: Session;
+  home = "";
+  inHand: readonly InHand[] = [];
+  onMessage: (message: FromHost) => void = () => {};
+  onLost: (reason: string) => void = () => {};
+  readonly #epoch: number;
+  readonly #peer: Peer;
+  readonly #onHello: () => void;
+  readonly #onGone: (reason: string) => void;
+  readonly #onDeposed: () => void;
+  /** Until there is somebody to hear them. */
+  #early: FromHost[] | null = [];
+  #durable = 0;
+  #telling: NodeJS.Timeout | null = null;
+  #over = false;
+
+  constructor(
+    connection: NatsConnection,
+    facts: LinkFacts,
+    { onHello, onGone, onDeposed }: { onHello: () => void; onGone: (reason: string) => void; onDeposed: () => void },
+  ) {
+    this.id = facts.name;
+    this.worker = facts.worker;
+    this.slots = facts.slots;
+    this.incarnation = facts.incarnation;
+    this.#epoch = facts.epoch;
+    this.#onHello = onHello;
+    this.#onGone = onGone;
+    this.#onDeposed = onDeposed;
+    const subject = subjects.toWorker(facts.run, facts.worker);
+    const reader = new FrameReader((message) => this.#deliver(message as FromWorker));
+    this.session = new Session({
+      epoch: facts.epoch,
+      incarnation: facts.incarnation,
+      frameBytes: frameBytes(connection),
+      send: (bytes) => {
+        if (!connection.isClosed()) connection.publish(subject, bytes);
+      },
+      deliver: (message) => reader.push(message),
+    });
+    this.#peer = new Peer({ connection, who: facts.worker, beat: () => this.session.beat(), onLost: (reason) => this.#lost(reason) });
+    this.#say({ type: "open", adopt: facts.adopt });
+  }
+
+  #deliver(message: FromWorker): void {
+    if (message.type === "hello") {
+      this.home = message.home;
+      this.inHand = message.inHand;
+      this.#onHello();
+    } else if (this.#early) this.#early.push(message);
+    else this.onMessage(message);
+  }
+
+  /** From now on somebody hears what is said. */
+  begin(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const message of early) this.onMessage(message);
+  }
+
+  heard(data: Uint8Array): void {
+    const head = readHead(data);
+    if (!head || this.#over) return;
+    // The worker obeys another.
+    if (head.epoch > this.#epoch) this.#onDeposed();
+    // One that was given up, and has come to again: its results are void, and it is told to begin anew.
+    if (head.epoch !== this.#epoch || head.incarnation !== this.incarnation) return;
+    this.#peer.heard();
+    try {
+      if (this.session.receive(data).over) this.#lost("it left");
+    } catch (error) {
+      this.#lost(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  send(message: ToHost): void {
+    if (this.#over) return;
+    this.#tellDurable();
+    this.#say(message);
+  }
+
+  settled(): void {
+    this.#durable++;
+    this.#telling ??= setTimeout(() => this.#tellDurable(), DURABLE_AFTER_MS);
+  }
+
+  /** Before what follows from it. */
+  #tellDurable(): void {
+    if (this.#telling) clearTimeout(this.#telling);
+    this.#telling = null;
+    if (this.#durable === 0) return;
+    const count = this.#durable;
+    this.#durable = 0;
+    this.#say({ type: "durable", count });
+  }
+
+  #say(message: ToWorker): void {
+    if (!this.#over) this.session.send(frame(message));
+  }
+
+  #lost(reason: string): void {
+    if (this.#over) return;
+    this.#end(true);
+    this.#onGone(reason);
+    this.onLost(reason);
+  }
+
+  async close(): Promise<void> {
+    if (this.#over) return;
+    this.#tellDurable();
+    this.#end(true);
+    this.#onGone("closed");
+  }
+
+  /** Another leads the run: the worker is left as it is. */
+  abandon(): void {
+    if (!this.#over) this.#end(false);
+  }
+
+  #end(farewell: boolean): void {
+    if (farewell) this.session.bye();
+    this.#over = true;
+    if (this.#telling) clearTimeout(this.#telling);
+    this.#peer.stop();
+  }
+}
