@@ -87,6 +87,7 @@ describe("each large dependency lives in one place, so that it can be replaced a
     tinyglobby: ["runtime/engines/files.ts"],
     msgpackr: ["runtime/objects", "runtime/hosts", "runtime/engines/nats"],
     "@nats-io/transport-node": ["runtime/engines/nats"],
+    "@nats-io/jetstream": ["runtime/engines/nats/streams.ts"],
   };
   it.each(Object.keys(homes))("%s", (name) => {
     const wrong = imports.filter(({ file, target }) => target === name && !under(file, ...homes[name]!) && !under(file, "test", "bench"));

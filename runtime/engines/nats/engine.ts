@@ -35,13 +35,15 @@ export interface Cluster extends Engine {
   /** Oldest first. */
   runs(): Promise<readonly RunSummary[]>;
   workers(): Promise<readonly Introduction[]>;
+  /** Whether a worker is there, or comes within the time. */
+  hasWorker(waitMs: number): Promise<boolean>;
 }
 
 /** Connects, and waits for a worker. Rejects where there is no server, or it keeps nothing, or no worker is there. */
 export async function natsEngine(options: NatsEngineOptions): Promise<Cluster> {
   const cluster = await openCluster(options);
   const waitMs = options.waitMs ?? 3000;
-  if (!(await cluster.firstWorker(waitMs))) {
+  if (!(await cluster.hasWorker(waitMs))) {
     await cluster[Symbol.asyncDispose]();
     throw new Error(
       `no worker answers at ${options.url} (waited ${(waitMs / 1000).toFixed(0)} s); start one: headrace worker --nats ${options.url}`,
@@ -51,7 +53,7 @@ export async function natsEngine(options: NatsEngineOptions): Promise<Cluster> {
 }
 
 /** The same, whether there is a worker or not. */
-export async function openCluster(options: ConnectOptions): Promise<NatsCluster> {
+export async function openCluster(options: ConnectOptions): Promise<Cluster> {
   const connection = await connectTo(options, `headrace-client-${randomBytes(4).toString("hex")}`);
   try {
     return new NatsCluster(connection, await Streams.open(connection));
@@ -71,7 +73,7 @@ class NatsCluster implements Cluster {
     this.#streams = streams;
   }
 
-  async firstWorker(waitMs: number): Promise<boolean> {
+  async hasWorker(waitMs: number): Promise<boolean> {
     const beginMs = performance.now();
     while (performance.now() - beginMs < waitMs) {
       try {
