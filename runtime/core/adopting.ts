@@ -2,7 +2,7 @@
 // know how it is found out.
 
 import type { Adopted, Batch, Command, Slot, Stage, State } from "./model.ts";
-import { Committed, Ready, Sent } from "./model.ts";
+import { Committed, Ready, Sent, Waiting } from "./model.ts";
 import { queueUp } from "./placing.ts";
 import { expand, keyText, settle } from "./regions.ts";
 import { started } from "./tasks.ts";
@@ -11,8 +11,8 @@ import { move } from "./transitions.ts";
 /** To be called when what earlier leaders left has been committed, and before anything is handed out. */
 export function adopt(state: State, adopted: readonly Adopted[], commands: Command[]): void {
   settle(state, commands);
-  // Items that were under way have an instance again.
-  while (adopted.some((one) => !known(state, one)) && expand(state, commands));
+  // Items that were under way have an instance again, and so have those whose instance is done and whose task isn't.
+  while (adopted.some((one) => isToCome(state, one)) && expand(state, commands));
   const strangers = new Set<number>();
   for (const one of adopted) {
     const stage = known(state, one);
@@ -20,6 +20,11 @@ export function adopt(state: State, adopted: readonly Adopted[], commands: Comma
     if (!stage || !slot || !takeUp(state, slot, stage, one, commands)) strangers.add(one.worker);
   }
   for (const worker of strangers) commands.push({ type: "estranged", worker });
+}
+
+function isToCome(state: State, one: Adopted): boolean {
+  const stage = known(state, one);
+  return !stage || stage.state.subarray(one.first, one.end).includes(Waiting);
 }
 
 /** The stage that it is of, if that is there and is what it was. */

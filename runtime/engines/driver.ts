@@ -151,7 +151,7 @@ class RunDriver implements RunListener {
     this.#log = log;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#succession = new Succession(options.journal ?? null, options.inHand ?? [], pool);
+    this.#succession = new Succession(options.journal ?? null, options.inHand ?? [], pool, this.#plan);
     const { past } = this.#succession;
     this.#state = createState({
       plan: this.#plan,

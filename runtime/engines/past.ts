@@ -67,6 +67,7 @@ export class Past {
         return;
       case "opened":
         push(this.#bases, entry.key, entry.base);
+        this.#ranges.push([entry.base, entry.base + entry.stages]);
         this.#freshFrom = Math.max(this.#freshFrom, entry.base + entry.stages);
         return;
       case "strike":
@@ -84,6 +85,13 @@ export class Past {
     for (const done of this.#done.values()) for (const one of done) if (one.home === home) slots = Math.max(slots, one.slot + 1);
     return slots;
   }
+
+  /** The same of an instance that somebody has in hand, and nobody wrote down in time; nothing where the numbers mean something else. */
+  opened(base: number, stages: number, key: string): void {
+    if (this.#bases.has(key) || this.#ranges.some(([first, end]) => first < base + stages && base < end)) return;
+    this.add({ type: "opened", base, stages, key });
+  }
+  readonly #ranges: (readonly [first: number, end: number])[] = [];
 
   baseOf(key: string): number | null {
     return this.#bases.get(key)?.at(-1) ?? null;

@@ -1,5 +1,6 @@
 // A run that outlives whoever leads it: what one leader writes down before it acts, and how the next takes it up. Without a journal nothing is
 // written, and all happens at once. Must not know where a journal lies, nor how leaders come and go.
+import type { Plan } from "../../compiler/plan.ts";
 import type { Adopted, CoreEvent, Instance, Restored, Stage, State, Strike } from "../core/model.ts";
 import { keyText } from "../core/regions.ts";
 import type { FromHost } from "../hosts/link.ts";
@@ -20,7 +21,14 @@ export class Succession {
   readonly #gone = new Map<string, number>();
   readonly #opened = new WeakSet<Instance>();
 
-  constructor(journal: RunJournal | null, inHand: InHand, pool: WorkerPool) {
+  constructor(journal: RunJournal | null, inHand: InHand, pool: WorkerPool, plan: Plan) {
+    const past = journal?.past;
+    for (const { planned, stage, key } of past ? inHand.flatMap(({ batches }) => batches) : []) {
+      const { region } = plan.stages[planned]!;
+      if (region === undefined) continue;
+      const { stages } = plan.regions[region]!;
+      past!.opened(stage - stages.indexOf(planned), stages.length, key);
+    }
     this.#journal = journal;
     this.#inHand = inHand;
     this.#pool = pool;
@@ -29,7 +37,7 @@ export class Succession {
   /** Null: nothing has happened yet. */
   get past(): Past | null {
     const past = this.#journal?.past;
-    return past && !past.isEmpty ? past : null;
+    return past && (!past.isEmpty || this.#inHand.some(({ batches }) => batches.length > 0)) ? past : null;
   }
 
   restored(stage: Stage, values: InlineValues): readonly Restored[] {

@@ -18,6 +18,7 @@ export interface Ran {
   /** Under which key its result is kept; null: it isn't. */
   readonly key: string | null;
   readonly block: number;
+  /** Of the plan, in which instance, which block. */
   readonly title: string;
 }
 
@@ -117,7 +118,11 @@ export class VirtualHost implements WorkerLink {
     if (!assign || this.#dead || this.#timers[slot]) return;
     const { run: number, stage, planned, first, attempt } = assign;
     const run = this.#runs.get(number)!;
-    const task = { key: assign.results?.key ?? null, block: first, title: `${run.plan.stages[planned]!.id}#${first}` };
+    const task = {
+      key: assign.results?.key ?? null,
+      block: first,
+      title: `${run.plan.stages[planned]!.id}(${assign.instance ?? ""})#${first}${assign.rank ? ` as ${assign.rank}` : ""}`,
+    };
     this.#began(task);
     const runMs = 1 + this.#dice() / 50;
     this.#timers[slot] = setTimeout(() => {

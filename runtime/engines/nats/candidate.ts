@@ -2,15 +2,16 @@
 // asked for, and two answers that nobody is there, or silence for long, are enough. Safety is the journal's alone: two may lead for a moment, and
 // one of them finds out.
 import type { NatsConnection } from "@nats-io/transport-node";
-import type { ConnectOptions, Led } from "./connect.ts";
+import type { Led } from "./connect.ts";
 import { BEAT_MS, DOUBT_MS, isThere, LEADER_HUNG_MS, OWN_GAP_MS, subjects } from "./connect.ts";
+import type { Open } from "./lead.ts";
 import { lead } from "./lead.ts";
 import type { RunSummary, Streams } from "./streams.ts";
 
 export interface CandidateOptions {
   readonly connection: NatsConnection;
   readonly streams: Streams;
-  readonly connect: ConnectOptions;
+  readonly open: Open;
   readonly worker: string;
   readonly name: string;
   /** Lines for people. */
@@ -135,13 +136,13 @@ export class Candidate {
     this.#watch(run);
     const stopping = new AbortController();
     this.#leading.set(run, stopping);
-    const { connection, connect, worker, name, say } = this.#options;
+    const { connection, open, worker, name, say } = this.#options;
     // Others needn't try while this one finds out what there is to lead.
     const coming: Led = { epoch: this.#watched.get(run)!.epoch, worker, name, how: "leading" };
     connection.publish(subjects.led(run), JSON.stringify(coming));
     const sinceMs = performance.now();
     const isWanted = () => (this.#watched.get(run)?.rivalMs ?? 0) < sinceMs;
-    const end = lead({ connect, run, worker, name, say, isWanted, signal: stopping.signal })
+    const end = lead({ open, run, worker, name, say, isWanted, signal: stopping.signal })
       .then(
         (how) => {
           if (how === "over") this.#watched.delete(run);

@@ -12,8 +12,8 @@ import { connectTo, frameBytes, subjects } from "./connect.ts";
 import type { RunEnd } from "./journal.ts";
 import { appendTo, messagesOf } from "./journal.ts";
 import type { RunHeader } from "./lead.ts";
-import type { RunSummary } from "./streams.ts";
-import { Streams } from "./streams.ts";
+import type { RunSummary, Streams } from "./streams.ts";
+import { openStreams } from "./streams.ts";
 import { readTelling } from "./teller.ts";
 
 export interface NatsEngineOptions extends ConnectOptions {
@@ -56,12 +56,15 @@ export async function natsEngine(options: NatsEngineOptions): Promise<Cluster> {
 export async function openCluster(options: ConnectOptions): Promise<Cluster> {
   const connection = await connectTo(options, `headrace-client-${randomBytes(4).toString("hex")}`);
   try {
-    return new NatsCluster(connection, await Streams.open(connection));
+    return clusterOver(connection, await openStreams(connection));
   } catch (error) {
     await connection.close();
     throw error;
   }
 }
+
+/** Over whatever connects processes. */
+export const clusterOver = (connection: NatsConnection, streams: Streams): Cluster => new NatsCluster(connection, streams);
 
 class NatsCluster implements Cluster {
   readonly kind = "nats";

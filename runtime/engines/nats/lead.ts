@@ -3,6 +3,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { CodeStore, Json, Plan } from "../../../compiler/plan.ts";
+import { membersOf } from "../../../compiler/plan.ts";
 import type { RunEvent, TaskError } from "../../events/events.ts";
 import { encode } from "../../objects/codec.ts";
 import { secretVariable } from "../../secrets.ts";
@@ -10,13 +11,12 @@ import type { DriverResult } from "../driver.ts";
 import { drive } from "../driver.ts";
 import { WorkerPool } from "../pool.ts";
 import { Recall } from "../recall.ts";
-import type { ConnectOptions, Introduction, Led } from "./connect.ts";
-import { BEAT_MS, connectTo, frameBytes, onReconnect, subjects } from "./connect.ts";
+import type { Introduction, Led } from "./connect.ts";
+import { BEAT_MS, frameBytes, onReconnect, subjects } from "./connect.ts";
 import type { RunEnd } from "./journal.ts";
 import { appendTo, Journal, messagesOf, Reader } from "./journal.ts";
 import { NatsLink } from "./link.ts";
-import type { RunSummary } from "./streams.ts";
-import { Streams } from "./streams.ts";
+import type { RunSummary, Streams } from "./streams.ts";
 import { Teller } from "./teller.ts";
 
 /** What the journal begins with: all that anybody needs in order to lead the run, but for its secrets. */
@@ -29,8 +29,11 @@ export interface RunHeader {
   readonly submittedAtMs: number;
 }
 
+/** A connection of its own for each leader: what a worker says to itself is heard, and bulk holds up nothing else. */
+export type Open = (name: string) => Promise<{ readonly connection: NatsConnection; readonly streams: Streams }>;
+
 export interface LeadOptions {
-  readonly connect: ConnectOptions;
+  readonly open: Open;
   readonly run: string;
   /** Who leads. */
   readonly worker: string;
@@ -48,6 +51,8 @@ type Departure = "over" | "left" | "deposed";
 const IDLE_EPOCHS = 5;
 /** Workers that are there say so within it. */
 const GATHERING_MS = 500;
+/** So long after it began a plan that no worker has the slots for is refused. */
+const PLACES_MS = 2500;
 const DISCOVER_EVERY_MS = 1000;
 /** Without any worker for so long a run gives up. */
 const STRANDED_MS = 60_000;
@@ -56,10 +61,9 @@ const HEADER_LIMIT_MS = 5000;
 
 /** Resolves when the run is over, or was left to somebody else; or somebody else has taken it. Rejects where it can't be led from here. */
 export async function lead(options: LeadOptions): Promise<Departure> {
-  const { connect, run, say } = options;
-  const connection = await connectTo(connect, `headrace-leader-${run}`);
+  const { open, run, say } = options;
+  const { connection, streams } = await open(`headrace-leader-${run}`);
   try {
-    const streams = await Streams.open(connection);
     const leader = new Leader(options, connection, streams);
     const how = await leader.lead();
     if (how === "over") say(`led run ${run} to its end`);
@@ -194,7 +198,7 @@ class Leader {
     const params = await this.#withSecrets(header);
     if (typeof params === "string")
       return end({ status: "infrastructure", error: infrastructure(params), onFailure: null, ms: sinceMs }, null);
-    await this.#gather();
+    await this.#gather(Math.max(1, ...plan.stages.map(({ strategy }) => membersOf(strategy))));
     const links = [...this.#links.values()].filter(({ home }) => home !== "");
     for (const link of links) this.#take(link);
     this.#driving = true;
@@ -283,16 +287,18 @@ class Leader {
   }
 
   /** Whoever is there has said what it has in hand; where there is nothing to be had, the first is enough. */
-  async #gather(): Promise<void> {
+  async #gather(members: number): Promise<void> {
     const { past } = this.#reader;
     const beginMs = performance.now();
     for (;;) {
       const here = [...this.#links.values()].filter(({ home }) => home !== "");
       const homes = new Set(here.map(({ home }) => home));
       const all = past.isEmpty ? here.length > 0 : [...past.homes].every((home) => home === "" || homes.has(home));
-      if (all && here.length === this.#links.size && here.length > 0) break;
       const waitedMs = performance.now() - beginMs;
-      if (here.length > 0 && waitedMs > GATHERING_MS) break;
+      // A worker that is large enough may not have been heard yet.
+      const fits = here.some(({ slots }) => slots >= members) || waitedMs > PLACES_MS;
+      if (all && fits && here.length === this.#links.size && here.length > 0) break;
+      if (here.length > 0 && fits && waitedMs > GATHERING_MS) break;
       if (waitedMs > STRANDED_MS) break;
       await new Promise<void>((resolve) => {
         this.#met = resolve;

@@ -47,35 +47,54 @@ export interface RunSummary {
   readonly why: string | null;
 }
 
-export class Streams {
+/** All that outlives processes. */
+export interface Streams {
+  log(run: string): Log;
+  /** Messages behind a number, up to another, in order. */
+  readLog(run: string, after: number, last: number, each: (seq: number, message: LogMessage) => void): Promise<void>;
+  /** What a run that is over leaves of its journal is how it ended. */
+  forgetLog(run: string): Promise<void>;
+  /** `id`: the same message, told again after silence, is kept once. */
+  tell(run: string, id: string, bytes: Uint8Array): Promise<void>;
+  putOutput(run: string, id: string, bytes: Uint8Array): Promise<void>;
+  /** From the first on, until `each` says that it has had enough. */
+  events(run: string, each: (bytes: Uint8Array) => boolean): Promise<void>;
+  outputs(run: string, parts: number): Promise<readonly Uint8Array[]>;
+  summarize(summary: RunSummary): Promise<void>;
+  summary(run: string): Promise<RunSummary | null>;
+  /** Oldest first. */
+  summaries(): Promise<readonly RunSummary[]>;
+}
+
+/** Makes the streams that aren't there. Rejects with a message for people where the server keeps nothing. */
+export async function openStreams(connection: NatsConnection): Promise<Streams> {
+  let manager: JetStreamManager;
+  try {
+    manager = await jetstreamManager(connection, { timeout: 5000 });
+  } catch (error) {
+    throw new Error(
+      `the NATS server at ${connection.getServer()} keeps nothing: start it with JetStream (\`nats-server -js -sd FOLDER\`), or let \`headrace up\` do so (${said(error)})`,
+      { cause: error },
+    );
+  }
+  for (const config of STREAMS) {
+    try {
+      await manager.streams.info(config.name);
+    } catch (error) {
+      if (!/not found/i.test(said(error))) throw error;
+      await manager.streams.add(config);
+    }
+  }
+  return new JetStreams(connection, manager);
+}
+
+class JetStreams implements Streams {
   readonly #connection: NatsConnection;
   readonly #manager: JetStreamManager;
 
-  private constructor(connection: NatsConnection, manager: JetStreamManager) {
+  constructor(connection: NatsConnection, manager: JetStreamManager) {
     this.#connection = connection;
     this.#manager = manager;
-  }
-
-  /** Makes the streams that aren't there. Rejects with a message for people where the server keeps nothing. */
-  static async open(connection: NatsConnection): Promise<Streams> {
-    let manager: JetStreamManager;
-    try {
-      manager = await jetstreamManager(connection, { timeout: 5000 });
-    } catch (error) {
-      throw new Error(
-        `the NATS server at ${connection.getServer()} keeps nothing: start it with JetStream (\`nats-server -js -sd FOLDER\`), or let \`headrace up\` do so (${said(error)})`,
-        { cause: error },
-      );
-    }
-    for (const config of STREAMS) {
-      try {
-        await manager.streams.info(config.name);
-      } catch (error) {
-        if (!/not found/i.test(said(error))) throw error;
-        await manager.streams.add(config);
-      }
-    }
-    return new Streams(connection, manager);
   }
 
   // --- Journals ----------------------------------------------------------------------------------------------------------------
@@ -116,7 +135,6 @@ export class Streams {
     return found && { seq: found.seq, epoch: Number(found.header.get("Hr-Epoch")), nonce: found.header.get("Hr-Nonce") };
   }
 
-  /** Messages behind a number, up to another, in order. */
   async readLog(run: string, after: number, last: number, each: (seq: number, message: LogMessage) => void): Promise<void> {
     if (last <= after) return;
     await this.#follow(JOURNAL, journalOf(run), after + 1, (message) => {
@@ -127,14 +145,12 @@ export class Streams {
     });
   }
 
-  /** What a run that is over leaves of its journal is how it ended. */
   async forgetLog(run: string): Promise<void> {
     await this.#again(() => this.#manager.streams.purge(JOURNAL, { filter: journalOf(run), keep: 1 }));
   }
 
   // --- What is told ------------------------------------------------------------------------------------------------------------
 
-  /** `id`: the same message, told again after silence, is kept once. */
   async tell(run: string, id: string, bytes: Uint8Array): Promise<void> {
     await this.#put(eventsOf(run), id, bytes);
   }
@@ -159,7 +175,6 @@ export class Streams {
     }
   }
 
-  /** From the first on, until `each` says that it has had enough. */
   async events(run: string, each: (bytes: Uint8Array) => boolean): Promise<void> {
     await this.#follow(EVENTS, eventsOf(run), 0, ({ data }) => each(data));
   }
@@ -205,7 +220,6 @@ export class Streams {
     return found?.json<RunSummary>() ?? null;
   }
 
-  /** Oldest first. */
   async summaries(): Promise<readonly RunSummary[]> {
     const { state } = await this.#again(() => this.#manager.streams.info(RUNS, { subjects_filter: summaryOf("*") }));
     const names = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(subject.lastIndexOf(".") + 1));

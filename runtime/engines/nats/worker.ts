@@ -8,7 +8,8 @@ import { Candidate } from "./candidate.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
 import { connectTo, onReconnect, subjects } from "./connect.ts";
 import { Conversation } from "./conversation.ts";
-import { Streams } from "./streams.ts";
+import type { Open } from "./lead.ts";
+import { openStreams } from "./streams.ts";
 
 export interface WorkerOptions extends ConnectOptions {
   readonly slots: number;
@@ -26,17 +27,31 @@ export interface RunningWorker {
 }
 
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const open: Open = async (name) => {
+    const connection = await connectTo(options, name);
+    try {
+      return { connection, streams: await openStreams(connection) };
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  };
+  const { slots } = options;
+  return runWorker({ ...options, open, startHost: () => startHost({ slots }) });
+}
+
+export interface WorkerParts extends Pick<WorkerOptions, "slots" | "name" | "say"> {
+  readonly open: Open;
+  readonly startHost: () => Promise<WorkerLink>;
+}
+
+/** The same, over whatever connects processes, with whatever runs tasks. */
+export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
+  const { open, name, say } = parts;
   const id = randomBytes(8).toString("hex");
-  const connection = await connectTo(options, `headrace-worker-${options.name}`);
-  let streams: Streams;
-  try {
-    streams = await Streams.open(connection);
-  } catch (error) {
-    await connection.close();
-    throw error;
-  }
-  const worker = new Worker(connection, id, options);
-  const candidate = await Candidate.start({ connection, streams, connect: options, worker: id, name: options.name, say: options.say });
+  const { connection, streams } = await open(`headrace-worker-${name}`);
+  const worker = new Worker(connection, id, parts);
+  const candidate = await Candidate.start({ connection, streams, open, worker: id, name, say });
   return {
     async stop() {
       await candidate.stop();
@@ -49,16 +64,16 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 class Worker {
   readonly #connection: NatsConnection;
   readonly #id: string;
-  readonly #options: WorkerOptions;
+  readonly #parts: WorkerParts;
   readonly #conversations = new Map<string, Conversation>();
   /** Started before anybody asks, so that a run doesn't wait for it. */
   #spare: Promise<WorkerLink | null> | null = null;
 
-  constructor(connection: NatsConnection, id: string, options: WorkerOptions) {
+  constructor(connection: NatsConnection, id: string, parts: WorkerParts) {
     this.#connection = connection;
     this.#id = id;
-    this.#options = options;
-    const { slots, name } = options;
+    this.#parts = parts;
+    const { slots, name } = parts;
     connection.subscribe(subjects.alive(id), { callback: (_error, message) => void message.respond() });
     connection.subscribe(subjects.allToWorker(id), {
       callback: (error, message) => {
@@ -84,11 +99,11 @@ class Worker {
         startHost: () => this.#host(),
         onEnd: (reason) => {
           this.#conversations.delete(run);
-          this.#options.say(`done with run ${run}: ${reason}`);
+          this.#parts.say(`done with run ${run}: ${reason}`);
         },
       });
       this.#conversations.set(run, conversation);
-      this.#options.say(`works for run ${run}`);
+      this.#parts.say(`works for run ${run}`);
     }
     conversation.heard(data);
   }
@@ -101,14 +116,14 @@ class Worker {
       this.#makeSpare();
       return spare;
     }
-    const host = await startHost({ slots: this.#options.slots });
+    const host = await this.#parts.startHost();
     this.#makeSpare();
     return host;
   }
 
   #makeSpare(): void {
     if (this.#stopped || this.#spare) return;
-    const spare = startHost({ slots: this.#options.slots }).then(
+    const spare = this.#parts.startHost().then(
       (host) => {
         // It has nothing to say before it is given anything.
         host.onMessage = () => {};

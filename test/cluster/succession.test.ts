@@ -1,0 +1,195 @@
+// Whole clusters on a virtual clock: the real leaders, candidates, journals, sessions and core over a network that loses, repeats and reorders, and
+// over processes that are killed and cut off, by seeds. HEADRACE_SUCCESSIONS=100000 tries so many.
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import type { Plan } from "../../compiler/plan.ts";
+import { clusterOver } from "../../runtime/engines/nats/engine.ts";
+import { runWorker } from "../../runtime/engines/nats/worker.ts";
+import type { RunEvent } from "../../runtime/events/events.ts";
+import type { RunResult } from "../../runtime/index.ts";
+import { randomTrial } from "../runtime/trial.ts";
+import type { Ran } from "../runtime/virtual-host.ts";
+import { VirtualHost } from "../runtime/virtual-host.ts";
+import type { Weather } from "./virtual-net.ts";
+import { asConnection, CALM, streamsOver, VirtualConnection, VirtualNet, VirtualProcess } from "./virtual-net.ts";
+
+const SEEDS = Number(process.env.HEADRACE_SUCCESSIONS ?? 300);
+/** Of virtual time. */
+const LONGEST_MS = 180_000;
+
+beforeAll(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"] }));
+afterAll(() => void vi.useRealTimers());
+
+/** A worker as a process, with its hosts. */
+class Node {
+  readonly process = new VirtualProcess();
+  readonly hosts: VirtualHost[] = [];
+  readonly connections: VirtualConnection[] = [];
+  readonly name: string;
+
+  constructor(net: VirtualNet, name: string, slots: number, began: (task: Ran) => void) {
+    this.name = name;
+    const open = async (who: string) => {
+      const connection = new VirtualConnection(net, this.process);
+      this.connections.push(connection);
+      if (who.startsWith("headrace-leader")) this.leading.push(connection);
+      return { connection: asConnection(connection), streams: streamsOver(connection) };
+    };
+    const startHost = async () => {
+      const host = new VirtualHost(`${name}${this.hosts.length}`, slots, net.dice, began, () => {});
+      this.hosts.push(host);
+      return host;
+    };
+    void runWorker({ name, slots, open, startHost, say: (line) => said.push(`${Math.round(performance.now())} ${name}: ${line}`) });
+  }
+  readonly leading: VirtualConnection[] = [];
+
+  kill(): void {
+    this.process.isDead = true;
+    for (const host of this.hosts) host.die(false);
+    for (const connection of this.connections) void connection.close();
+  }
+}
+let said: string[] = [];
+
+interface Ended {
+  readonly result: RunResult;
+  readonly began: readonly Ran[];
+  readonly events: readonly RunEvent[];
+  readonly net: VirtualNet;
+  readonly tookMs: number;
+  readonly why: string;
+}
+
+type Fault = "kill" | "cut" | "leader" | "slot" | "host";
+
+async function runThrough(
+  plan: Plan,
+  dice: () => number,
+  weather: Weather,
+  faults: readonly { readonly atMs: number; readonly what: Fault }[],
+): Promise<Ended> {
+  said = [];
+  const net = new VirtualNet(dice, weather);
+  const began: Ran[] = [];
+  const events: RunEvent[] = [];
+  const nodes: Node[] = [];
+  const join = () => void nodes.push(new Node(net, `n${nodes.length}`, 1 + (dice() % 2), (task) => began.push(task)));
+  for (let i = 0; i < 3; i++) join();
+  const gang = new Node(net, "large", 3, (task) => began.push(task));
+  nodes.push(gang);
+  await vi.advanceTimersByTimeAsync(5);
+  const connection = new VirtualConnection(net, new VirtualProcess());
+  const cluster = clusterOver(asConnection(connection), streamsOver(connection));
+  let result: RunResult | null = null;
+  let failure: unknown = null;
+  cluster.run(plan, {}, { onEvent: (event) => events.push(event) }).then(
+    (one) => {
+      result = one;
+    },
+    (error: unknown) => {
+      failure = error;
+    },
+  );
+  const beginMs = performance.now();
+  const waiting = [...faults];
+  const alive = () => nodes.filter((node) => !node.process.isDead);
+  try {
+    while (!result && !failure && performance.now() - beginMs < LONGEST_MS) {
+      await vi.advanceTimersByTimeAsync(waiting.length > 0 ? 1 + (dice() % 10) : 50);
+      if (waiting.length === 0 || performance.now() - beginMs < waiting[0]!.atMs) continue;
+      strike(waiting.shift()!.what);
+    }
+    const why = `${said.join("\n")}\n${events
+      .map((event) => JSON.stringify(event).slice(0, 160))
+      .slice(0, 60)
+      .join("\n")}`;
+    if (failure) throw failure;
+    if (!result) throw new Error(`no end in ${LONGEST_MS} ms:\n${why}`);
+    return { result, began, events, net, tookMs: performance.now() - beginMs, why };
+  } finally {
+    for (const node of nodes) node.kill();
+    void connection.close();
+    vi.clearAllTimers();
+  }
+
+  function strike(what: Fault): void {
+    const some = alive();
+    const node = some[dice() % some.length]!;
+    const leader = some.find(({ leading }) => leading.some((one) => !one.isClosed()));
+    said.push(`${Math.round(performance.now())} ${what}`);
+    if (what === "leader") {
+      // The part of its process that leads ends; its host goes on.
+      for (const one of leader?.leading ?? []) void one.close();
+    } else if (what === "kill") {
+      (dice() % 2 === 0 && leader ? leader : node).kill();
+      join();
+      join();
+    } else if (what === "cut") {
+      const { process } = dice() % 2 === 0 && leader ? leader : node;
+      process.isCut = true;
+      setTimeout(() => {
+        process.isCut = false;
+      }, dice() * 12);
+    } else if (what === "slot") node.hosts.at(-1)?.loseSlot(0);
+    else node.hosts.at(-1)?.die(true);
+  }
+}
+
+const planOf = (seed: number): { readonly plan: Plan; readonly dice: () => number } | null => {
+  const trial = randomTrial(seed);
+  if (!trial) return null;
+  let at = 0;
+  const plan: Plan = { ...trial.plan, stages: trial.plan.stages.map((stage, value) => ({ ...stage, body: { op: "const", value } })) };
+  return { plan, dice: () => trial.dice[at++ % trial.dice.length]! };
+};
+
+it(`${SEEDS} seeds: a leader that goes is followed by another, and no task begins twice`, async () => {
+  let changes = 0;
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const made = planOf(seed);
+    if (!made) continue;
+    const { plan, dice } = made;
+    const calm = await runThrough(plan, dice, CALM, []);
+    expect(calm.result, `seed ${seed}\n${calm.why}`).toMatchObject({ status: "ok" });
+    const faults = [0.3, 0.6].map((share) => ({ atMs: calm.tookMs * share * (0.5 + dice() / 1000), what: "leader" as const }));
+    const run = await runThrough(plan, dice, CALM, faults);
+    const why = `seed ${seed}\n${run.why}`;
+    expect(run.result, why).toMatchObject({ status: "ok", outputs: calm.result.outputs });
+    changes += run.events.filter(({ type }) => type === "leader.changed").length;
+    const titles = run.began.map(({ title }) => title);
+    expect(
+      titles.filter((title, i) => titles.indexOf(title) !== i),
+      why,
+    ).toEqual([]);
+  }
+  expect(changes).toBeGreaterThan(SEEDS / 2);
+}, 600_000);
+
+const STORM: Weather = { lost: 4, twice: 4, late: 20, appendLost: 5, appendSilent: 5, appendLate: 3 };
+const FAULTS: readonly Fault[] = ["kill", "cut", "leader", "slot", "host"];
+
+it(`${SEEDS} seeds: whatever is lost, cut off or killed, a run comes to what it comes to without that`, async () => {
+  let [changes, blamed] = [0, 0];
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const made = planOf(seed);
+    if (!made) continue;
+    const { plan, dice } = made;
+    const calm = await runThrough(plan, dice, CALM, []);
+    const faults = Array.from({ length: 1 + (dice() % 5) }, () => ({
+      atMs: (calm.tookMs * 2 * dice()) / 1000,
+      what: FAULTS[dice() % FAULTS.length]!,
+    }));
+    faults.sort((a, b) => a.atMs - b.atMs);
+    const run = await runThrough(plan, dice, STORM, faults);
+    const why = `seed ${seed}\n${run.why}`;
+    changes += run.events.filter(({ type }) => type === "leader.changed").length;
+    // A task under which workers die by chance three times is blamed for it, as it should be.
+    if (run.result.error?.name === "WorkerLost") {
+      blamed++;
+      continue;
+    }
+    expect(run.result, why).toMatchObject({ status: "ok", outputs: calm.result.outputs });
+  }
+  expect(changes).toBeGreaterThan(SEEDS / 4);
+  expect(blamed).toBeLessThanOrEqual(SEEDS / 50);
+}, 600_000);
