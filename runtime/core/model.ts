@@ -61,15 +61,8 @@ export const Gone = 2;
 // --- Events ---------------------------------------------------------------------------------------------------------------------
 
 export type CoreEvent =
-  /**
-   * `adopted`: what slots of workers that are there have in hand, from before another leader of this run was gone; in the order of their queues.
-   * `gone`: workers that held something and aren't there.
-   */
-  | {
-      readonly type: "begin";
-      readonly adopted?: readonly Adopted[];
-      readonly gone?: readonly { readonly worker: number; readonly cause: unknown }[];
-    }
+  /** `adopted`: what slots of workers that are there have in hand since another led this run; in the order of their queues. */
+  | { readonly type: "begin"; readonly adopted?: readonly Adopted[] }
   | { readonly type: "workerJoined"; readonly worker: number; readonly slots: number }
   /** With every object that only it held. */
   | { readonly type: "workerLost"; readonly worker: number; readonly cause: unknown }
@@ -485,7 +478,7 @@ export interface Worker {
 export interface Restored {
   readonly first: number;
   readonly count: number;
-  /** ENGINE, DISK or a worker that has joined. */
+  /** ENGINE, DISK or a worker; one that isn't there has lost it. */
   readonly holder: number;
   /** Of actors: where on that worker they live. */
   readonly slot?: number;
@@ -545,6 +538,8 @@ export interface State {
   readonly over: Instance[];
   /** Members of gangs at slots. */
   readonly gangs: { readonly slot: Slot; readonly batch: Batch; aborted: boolean }[];
+  /** Outputs that were restored, and whose holder isn't there. */
+  readonly strays: { readonly stage: number; readonly first: number; readonly end: number; readonly holder: number }[];
   /** An actor that is gone and can't be made again. */
   broken: { readonly stage: number; readonly block: number } | null;
   /** Ready tasks that run alone on a worker. */
@@ -556,6 +551,8 @@ export interface State {
   /** Stages with tasks not committed, or of a size not known. */
   unfinished: number;
   begun: boolean;
+  /** What was there before is being taken up. */
+  isBeginning: boolean;
   status: "running" | "collecting" | "ok" | "failed" | "cancelled";
   readonly story: StoryEntry[];
 }

@@ -8,6 +8,7 @@ import {
   checkBlocks,
   isOpen,
   lessUnfinished,
+  loseStrays,
   made,
   makeReady,
   needAllAgain,
@@ -195,6 +196,8 @@ function instantiate(state: State, owner: Stage, wanted: Wanted, commands: Comma
   wanted.claim?.(instance);
   for (const stage of sized) if (!stage.opened) opened(state, stage, commands);
   lessUnfinished(state, instance);
+  // Once it is known who reads what of it; at the run's beginning, once that is known of all.
+  if (state.begun && !state.isBeginning) loseStrays(state, commands);
   return instance;
 }
 

@@ -7,7 +7,7 @@ import { Delayed, ENGINE, Live } from "./model.ts";
 import { schedule, speculate } from "./placing.ts";
 import { letGo, settle } from "./regions.ts";
 import { fresh, isTheirs, remember } from "./speculation.ts";
-import { done, drop, loseHolder, opened, readyAgain, returnTasks } from "./tasks.ts";
+import { done, drop, loseHolder, loseStrays, opened, readyAgain, returnTasks } from "./tasks.ts";
 import { illegal, move } from "./transitions.ts";
 
 export function step(state: State, event: CoreEvent): Command[] {
@@ -39,10 +39,12 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
   switch (event.type) {
     case "begin":
       state.begun = true;
+      state.isBeginning = true;
       // What is opened may give others their size, which opens them.
       for (const stage of state.stages.filter((one) => one && one.tasks >= 0)) opened(state, stage!, commands);
       if (event.adopted) adopt(state, event.adopted, commands);
-      for (const { worker, cause } of event.gone ?? []) workerLost(state, worker, cause, commands);
+      state.isBeginning = false;
+      loseStrays(state, commands);
       return;
     case "workerJoined": {
       const slots = Array.from(

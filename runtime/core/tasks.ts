@@ -3,7 +3,7 @@
 import { seat, unseat } from "./actors.ts";
 import { allocateBlocks, allocateTasks, lacking } from "./columns.ts";
 import type { Command, Instance, Stage, State, Strike } from "./model.ts";
-import { Committed, ENGINE, Gone, Live, NOBODY, Ready, Unmade, Waiting } from "./model.ts";
+import { Committed, DISK, ENGINE, Gone, Live, NOBODY, Ready, Unmade, Waiting } from "./model.ts";
 import { listExpandable, listReady } from "./order.ts";
 import { move } from "./transitions.ts";
 
@@ -53,10 +53,14 @@ function restore(state: State, stage: Stage, commands: Command[]): boolean {
   if (stage.blocks >= 0) for (const consumer of stage.oneToOneConsumers) size(state, state.stages[consumer]!, stage.blocks, commands);
   for (const { first, count, holder, slot, blocks = 0, value } of found) {
     if (value !== undefined) stage.value = value;
-    if (slot !== undefined && stage.template.spawns) seat(state.workers.get(holder)!.slots[slot]!, stage, first, first + count);
+    const home = slot === undefined ? undefined : state.workers.get(holder)?.slots[slot];
+    if (home && stage.template.spawns) seat(home, stage, first, first + count);
     move(state, stage, first, first + count, "restored");
     stage.pending -= count;
     done(state, stage, first, first + count, blocks, holder, commands);
+    const [from, end] = stage.cutsList ? [0, blocks] : [first, first + count];
+    if (holder !== ENGINE && holder !== DISK && !state.workers.has(holder))
+      state.strays.push({ stage: stage.index, first: from, end, holder });
   }
   // What is all there may have come without what it was made from: there would be no making it again.
   stage.pinned ||= stage.pending === 0 && !found.every(({ rebuildable }) => rebuildable);
@@ -304,6 +308,12 @@ function release(state: State, stage: Stage, first: number, last: number, comman
     // Nobody waits for it, or it would have been claimed.
     stage.present = false;
   }
+}
+
+/** Holders that aren't there have lost what they held. */
+export function loseStrays(state: State, commands: Command[]): void {
+  for (const { stage, first, end, holder } of state.strays.splice(0))
+    for (let block = first; block < end; block++) drop(state, stage, block, holder, commands);
 }
 
 // --- Losses ---------------------------------------------------------------------------------------------------------------------------

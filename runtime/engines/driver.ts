@@ -202,7 +202,7 @@ class RunDriver implements RunListener {
     }
     for (const worker of this.#pool.workers.values()) this.joined(worker);
     this.#telling.isAgain = this.#succession.past !== null;
-    for (const event of this.#succession.beginning(lostError("it went before this run was taken over"))) this.#step(event);
+    this.#step(this.#succession.beginning());
     this.#telling.isAgain = false;
     if (!this.#over) this.#looking = setInterval(() => this.#step({ type: "looked", nowMs: performance.now() }), LOOK_EVERY_MS);
   }

@@ -79,13 +79,6 @@ export class Past {
     }
   }
 
-  /** So many slots a home has at least. */
-  slotsAt(home: string): number {
-    let slots = 1;
-    for (const done of this.#done.values()) for (const one of done) if (one.home === home) slots = Math.max(slots, one.slot + 1);
-    return slots;
-  }
-
   /** The same of an instance that somebody has in hand, and nobody wrote down in time; nothing where the numbers mean something else. */
   opened(base: number, stages: number, key: string): void {
     if (this.#bases.has(key) || this.#ranges.some(([first, end]) => first < base + stages && base < end)) return;

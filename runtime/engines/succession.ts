@@ -11,14 +11,13 @@ import type { InlineValues } from "./values.ts";
 /** What workers have in hand of a run that another led before. */
 export type InHand = readonly { readonly home: string; readonly batches: readonly Omit<Adopted, "worker">[] }[];
 
-/** Indices of workers that the core hears of only to hear that they are gone; those of the pool count from 0, and holders from -3 upwards. */
-const GONE_FROM = -10;
+/** A holder that isn't there. */
+const GONE = -10;
 
 export class Succession {
   readonly #journal: RunJournal | null;
   readonly #inHand: InHand;
   readonly #pool: WorkerPool;
-  readonly #gone = new Map<string, number>();
   readonly #opened = new WeakSet<Instance>();
 
   constructor(journal: RunJournal | null, inHand: InHand, pool: WorkerPool, plan: Plan) {
@@ -46,28 +45,17 @@ export class Succession {
 
   readonly #holderOf = (home: string): number => {
     for (const { index, link } of this.#pool.workers.values()) if (link.home === home) return index;
-    const gone = this.#gone.get(home);
-    if (gone === undefined) throw new Error("bug: what was made there is known, and the place isn't");
-    return gone;
+    return GONE;
   };
 
   /** What the core hears first, once it has heard of all workers that are there. */
-  beginning(cause: unknown): readonly CoreEvent[] {
-    const { past } = this;
-    if (!past) return [{ type: "begin" }];
-    const here = new Set([...this.#pool.workers.values()].map(({ link }) => link.home));
-    const joined: CoreEvent[] = [];
-    for (const home of past.homes) {
-      if (here.has(home)) continue;
-      const worker = GONE_FROM - this.#gone.size;
-      this.#gone.set(home, worker);
-      joined.push({ type: "workerJoined", worker, slots: past.slotsAt(home) });
-    }
+  beginning(): CoreEvent {
+    if (!this.past) return { type: "begin" };
     const adopted = this.#inHand.flatMap(({ home, batches }) => {
       const worker = this.#holderOf(home);
       return batches.map((batch) => ({ ...batch, worker }));
     });
-    return [...joined, { type: "begin", adopted, gone: [...this.#gone.values()].map((worker) => ({ worker, cause })) }];
+    return { type: "begin", adopted };
   }
 
   /** Its numbers are known to whoever comes next before anything that is made under them. */

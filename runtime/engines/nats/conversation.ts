@@ -126,7 +126,7 @@ export class Conversation {
     host.forgetRequests();
     this.#isOpen = true;
     this.#say({ type: "hello", home: host.home, inHand: [...host.ledger.inHand] });
-    for (const account of host.ledger.open) this.#say(account);
+    for (const account of host.ledger.takeOpen()) this.#say(account);
   }
 
   async #start(): Promise<void> {

@@ -32,11 +32,10 @@ export class Ledger {
   get inHand(): readonly InHand[] {
     return this.#inHand;
   }
-  get open(): readonly Account[] {
+  /** For another leader: what was said since. */
+  takeOpen(): readonly Account[] {
+    this.#open = this.#open.filter(({ type }) => type !== "recalled");
     return this.#open;
-  }
-  get isEmpty(): boolean {
-    return this.#inHand.length === 0 && this.#open.length === 0;
   }
 
   given({ slot, stage, planned, instance = "", first, count, attempt, rank }: Extract<ToHost, { type: "assign" }>): void {
@@ -51,11 +50,13 @@ export class Ledger {
 
   said(message: Account): void {
     this.#open.push(message);
+    // What was given back may be another's by now, whether anybody knows that it was or not.
+    if (message.type === "recalled") this.#settle(message);
   }
 
   /** So many more of what was said. */
   durable(count: number): void {
-    for (const message of this.#open.splice(0, count)) this.#settle(message);
+    for (const message of this.#open.splice(0, count)) if (message.type !== "recalled") this.#settle(message);
   }
 
   #settle(message: Account): void {

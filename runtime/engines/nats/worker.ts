@@ -37,20 +37,21 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     }
   };
   const { slots } = options;
-  return runWorker({ ...options, open, startHost: () => startHost({ slots }) });
+  return runWorker({ ...options, id: randomBytes(8).toString("hex"), open, startHost: () => startHost({ slots }) });
 }
 
 export interface WorkerParts extends Pick<WorkerOptions, "slots" | "name" | "say"> {
+  /** Tells it from all others. */
+  readonly id: string;
   readonly open: Open;
   readonly startHost: () => Promise<WorkerLink>;
 }
 
 /** The same, over whatever connects processes, with whatever runs tasks. */
 export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
-  const { open, name, say } = parts;
-  const id = randomBytes(8).toString("hex");
+  const { id, open, name, say } = parts;
   const { connection, streams } = await open(`headrace-worker-${name}`);
-  const worker = new Worker(connection, id, parts);
+  const worker = new Worker(connection, parts);
   const candidate = await Candidate.start({ connection, streams, open, worker: id, name, say });
   return {
     async stop() {
@@ -63,17 +64,15 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
 
 class Worker {
   readonly #connection: NatsConnection;
-  readonly #id: string;
   readonly #parts: WorkerParts;
   readonly #conversations = new Map<string, Conversation>();
   /** Started before anybody asks, so that a run doesn't wait for it. */
   #spare: Promise<WorkerLink | null> | null = null;
 
-  constructor(connection: NatsConnection, id: string, parts: WorkerParts) {
+  constructor(connection: NatsConnection, parts: WorkerParts) {
     this.#connection = connection;
-    this.#id = id;
     this.#parts = parts;
-    const { slots, name } = parts;
+    const { id, slots, name } = parts;
     connection.subscribe(subjects.alive(id), { callback: (_error, message) => void message.respond() });
     connection.subscribe(subjects.allToWorker(id), {
       callback: (error, message) => {
@@ -95,7 +94,7 @@ class Worker {
     let conversation = this.#conversations.get(run);
     if (!conversation) {
       conversation = new Conversation({
-        ...{ connection: this.#connection, run, worker: this.#id },
+        ...{ connection: this.#connection, run, worker: this.#parts.id },
         startHost: () => this.#host(),
         onEnd: (reason) => {
           this.#conversations.delete(run);

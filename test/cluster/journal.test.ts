@@ -1,0 +1,213 @@
+// Journals under several leaders, over a log that loses appends, stores them unheard, or late: what a leader was told to be stored is what every
+// reader finds, once and in order. Mistakes that are known to happen are planted, and found.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Appended, Log, LogMessage, Stored } from "../../runtime/engines/nats/journal.ts";
+import { appendTo, Journal, LogLost, messagesOf, Reader } from "../../runtime/engines/nats/journal.ts";
+import type { Entry } from "../../runtime/engines/past.ts";
+
+type Mistake =
+  | "none"
+  /** After a refusal the expectation is made to fit. */
+  | "refreshes"
+  /** What wasn't answered is sent again as something new. */
+  | "renews"
+  /** Several appends are on their way, each expecting the one before it. */
+  | "hurries"
+  /** What was written between reading the journal and standing at its head isn't read. */
+  | "skips";
+
+/** What a reader finds, in its order. */
+class Keys extends Reader<null> {
+  readonly keys: string[] = [];
+  constructor() {
+    super();
+    const { past } = this;
+    const add = past.add.bind(past);
+    past.add = (one) => {
+      if (one.type === "opened") this.keys.push(one.key);
+      add(one);
+    };
+  }
+}
+
+/** One stream for several runs, so that a run's numbers have gaps. Turns are taken by dice. */
+class FaultyLog {
+  readonly stored: { readonly seq: number; readonly message: LogMessage }[] = [];
+  readonly #dice: () => number;
+  readonly #late: (() => void)[] = [];
+  #seq = 0;
+
+  constructor(dice: () => number) {
+    this.#dice = dice;
+  }
+
+  store(message: LogMessage, after: number): Appended {
+    if ((this.stored.at(-1)?.seq ?? 0) !== after) return { how: "refused" };
+    this.#seq += 1 + (this.#dice() % 3);
+    this.stored.push({ seq: this.#seq, message });
+    return { how: "stored", seq: this.#seq };
+  }
+
+  readonly asLog: Log = {
+    append: async (message, after) => {
+      await this.turns();
+      const luck = this.#dice() % 100;
+      if (luck < 10) return { how: "unknown" };
+      if (luck < 20) {
+        this.#late.push(() => void this.store(message, after));
+        return { how: "unknown" };
+      }
+      const appended = this.store(message, after);
+      await this.turns();
+      return luck < 35 ? { how: "unknown" } : appended;
+    },
+    tail: async (): Promise<Stored | null> => {
+      await this.turns();
+      const last = this.stored.at(-1);
+      return last ? { seq: last.seq, epoch: last.message.epoch, nonce: last.message.nonce } : null;
+    },
+  };
+
+  async turns(): Promise<void> {
+    for (let i = this.#dice() % 4; i >= 0; i--) await null;
+    if (this.#dice() % 3 === 0) this.#late.shift()?.();
+  }
+}
+
+interface Leader {
+  readonly epoch: number;
+  readonly acknowledged: string[];
+}
+
+const entry = (key: string): Entry => ({ type: "opened", base: 0, stages: 1, key });
+const PART_BYTES = 64;
+const ENTRIES = 6;
+
+/** Leaders come one after another, and don't know of each other's end. Gives what each was told, and what a reader finds. */
+async function play(
+  numbers: readonly number[],
+  mistake: Mistake,
+): Promise<{ readonly leaders: readonly Leader[]; readonly found: readonly string[]; readonly known: readonly (readonly string[])[] }> {
+  let at = 0;
+  const dice = () => numbers[at++ % numbers.length]!;
+  let nonces = 0;
+  const nonce = () => `n${nonces++}`;
+  const faulty = new FaultyLog(dice);
+  const log = mistaken(faulty, mistake, nonce);
+  const leaders: Leader[] = [];
+  const known: string[][] = [];
+  const read = (reader: Keys, last: number) => {
+    for (const { seq, message } of faulty.stored) if (seq > reader.after && seq <= last) reader.read(seq, message);
+  };
+  const lead = async (name: number): Promise<void> => {
+    const reader = new Keys();
+    read(reader, (await log.tail())?.seq ?? 0);
+    const epoch = reader.epoch + 1;
+    const [message] = messagesOf({ type: "epoch", leader: String(name) }, epoch, PART_BYTES, nonce);
+    const after = await appendTo(log, message!, reader.after);
+    if (after === null) return;
+    if (mistake !== "skips") read(reader, after);
+    known.push([...reader.keys]);
+    const leader: Leader = { epoch, acknowledged: [] };
+    leaders.push(leader);
+    const journal = new Journal({ log, epoch, after, past: reader.past, partBytes: PART_BYTES, nonce, over: () => {} });
+    for (let i = 0; i < ENTRIES; i++) {
+      const key = `${name}.${i}${"x".repeat(dice() % 3 === 0 ? 100 : 0)}`;
+      journal.append(entry(key), () => leader.acknowledged.push(key));
+      for (let pause = dice() % 12; pause > 0; pause--) await null;
+    }
+    for (let i = 0; i < 3000; i++) await null;
+  };
+  const all: Promise<void>[] = [];
+  for (let name = 0; name < 3; name++) {
+    all.push(lead(name));
+    for (let pause = dice() % 200; pause > 0; pause--) await null;
+  }
+  await Promise.all(all);
+  const reader = new Keys();
+  read(reader, Number.POSITIVE_INFINITY);
+  return { leaders, known, found: [...reader.keys] };
+}
+
+function mistaken(faulty: FaultyLog, mistake: Mistake, nonce: () => string): Log {
+  const log = faulty.asLog;
+  if (mistake === "refreshes")
+    return {
+      ...log,
+      append: async (message, after) => {
+        const appended = await log.append(message, after);
+        return appended.how === "refused" ? log.append(message, (await log.tail())?.seq ?? 0) : appended;
+      },
+    };
+  if (mistake === "renews") return { ...log, append: (message, after) => log.append({ ...message, nonce: nonce() }, after) };
+  if (mistake === "hurries")
+    return {
+      ...log,
+      append: async (message, after) => {
+        // The next one expects this one's number before it is known that it has one.
+        const last = faulty.stored.at(-1);
+        return log.append(message, last && last.seq > after && last.message.epoch > message.epoch ? last.seq : after);
+      },
+    };
+  return log;
+}
+
+function check({ leaders, found, known }: Awaited<ReturnType<typeof play>>): void {
+  // Whoever is told that something is stored can rely on it, and on its order; nothing is there twice.
+  expect(new Set(found).size).toBe(found.length);
+  for (const { acknowledged } of leaders) expect(found.filter((key) => acknowledged.includes(key))).toEqual(acknowledged);
+  // Whoever isn't followed by another comes to the end of what it has to say.
+  expect(leaders.reduce((a, b) => (b.epoch > a.epoch ? b : a)).acknowledged).toHaveLength(ENTRIES);
+  // A leader knows all that was acknowledged to those before it, and nothing is acknowledged to them afterwards.
+  leaders.forEach(({ epoch }, index) => {
+    for (const before of leaders) if (before.epoch < epoch) for (const key of before.acknowledged) expect(known[index]).toContain(key);
+  });
+}
+
+const numbers = fc.array(fc.nat(999), { minLength: 300, maxLength: 300 });
+
+describe("a journal", () => {
+  it("has what its leaders were told it has", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.noBias(numbers), async (dice) => check(await play(dice, "none"))),
+      { numRuns: 2000 },
+    );
+  }, 60_000);
+
+  it.each(["refreshes", "renews", "hurries", "skips"] as const)(
+    "would not, if a leader %s",
+    async (mistake) => {
+      let caught = 0;
+      for (let seed = 0; seed < 300 && caught === 0; seed++) {
+        const [dice] = fc.sample(fc.noBias(numbers), { seed, numRuns: 1 });
+        try {
+          check(await play(dice!, mistake));
+        } catch {
+          caught++;
+        }
+      }
+      expect(caught).toBe(1);
+    },
+    60_000,
+  );
+
+  it("isn't moved by what a leader wrote that had been overtaken, wherever it stands", () => {
+    const reader = new Keys();
+    let seq = 0;
+    for (const [epoch, key] of [
+      [1, "a"],
+      [2, "b"],
+      [1, "c"],
+      [2, "d"],
+    ] as const)
+      for (const message of messagesOf({ type: "entries", entries: [entry(key)] }, epoch, 1000, () => String(seq)))
+        reader.read(++seq, message);
+    expect(reader.keys).toEqual(["a", "b", "d"]);
+  });
+
+  it("that has lost what it had ends its leader's time", async () => {
+    const log: Log = { append: async () => ({ how: "refused" }), tail: async () => ({ seq: 3, epoch: 1, nonce: "other" }) };
+    await expect(appendTo(log, { epoch: 2, nonce: "mine", part: 0, parts: 1, bytes: new Uint8Array(0) }, 7)).rejects.toThrow(LogLost);
+  });
+});
