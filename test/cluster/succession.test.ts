@@ -17,6 +17,8 @@ const SEEDS = Number(process.env.HEADRACE_SUCCESSIONS ?? 300);
 /** One that failed, alone. */
 const ONLY = Number(process.env.HEADRACE_SUCCESSION ?? 0);
 const seeds = ONLY > 0 ? [ONLY] : Array.from({ length: SEEDS }, (_, i) => i + 1);
+/** Members of the largest gangs. */
+const GANG = 3;
 /** Of virtual time. */
 const LONGEST_MS = 180_000;
 
@@ -29,9 +31,11 @@ class Node {
   readonly hosts: VirtualHost[] = [];
   readonly connections: VirtualConnection[] = [];
   readonly name: string;
+  readonly slots: number;
 
   constructor(net: VirtualNet, name: string, slots: number, began: (task: Ran) => void) {
     this.name = name;
+    this.slots = slots;
     const open = async (who: string) => {
       const connection = new VirtualConnection(net, this.process);
       this.connections.push(connection);
@@ -74,6 +78,7 @@ interface Ended {
 type Fault = "kill" | "cut" | "leader" | "slot" | "host";
 
 async function runThrough(
+  seed: number,
   plan: Plan,
   dice: () => number,
   weather: Weather,
@@ -85,10 +90,9 @@ async function runThrough(
   const began: Ran[] = [];
   const events: RunEvent[] = [];
   const nodes: Node[] = [];
-  const join = () => void nodes.push(new Node(net, `n${nodes.length}`, 1 + (dice() % 2), (task) => began.push(task)));
+  const join = (slots = 1 + (dice() % 2)) => void nodes.push(new Node(net, `n${nodes.length}`, slots, (task) => began.push(task)));
   for (let i = 0; i < 3; i++) join();
-  const gang = new Node(net, "large", 3, (task) => began.push(task));
-  nodes.push(gang);
+  join(GANG);
   await vi.advanceTimersByTimeAsync(5);
   const connection = new VirtualConnection(net, new VirtualProcess());
   const cluster = clusterOver(asConnection(connection), streamsOver(connection));
@@ -116,7 +120,7 @@ async function runThrough(
       .slice(ONLY > 0 ? -2000 : -60)
       .join("\n")}`;
     if (failure) throw failure;
-    if (!result) throw new Error(`no end in ${LONGEST_MS} ms:\n${why}`);
+    if (!result) throw new Error(`seed ${seed}: no end in ${LONGEST_MS} ms:\n${why}`);
     return { result, began, events, net, tookMs: performance.now() - beginMs, why };
   } finally {
     for (const node of nodes) node.kill();
@@ -133,8 +137,9 @@ async function runThrough(
       // The part of its process that leads ends; its host goes on.
       for (const one of leader?.leading ?? []) void one.close();
     } else if (what === "kill") {
-      (dice() % 2 === 0 && leader ? leader : node).kill();
-      join();
+      const victim = dice() % 2 === 0 && leader ? leader : node;
+      victim.kill();
+      join(victim.slots);
       join();
     } else if (what === "cut") {
       const { process } = dice() % 2 === 0 && leader ? leader : node;
@@ -161,10 +166,10 @@ it(`${SEEDS} seeds: a leader that goes is followed by another, and no task begin
     const made = planOf(seed);
     if (!made) continue;
     const { plan, dice } = made;
-    const calm = await runThrough(plan, dice, CALM, []);
+    const calm = await runThrough(seed, plan, dice, CALM, []);
     expect(calm.result, `seed ${seed}\n${calm.why}`).toMatchObject({ status: "ok" });
     const faults = [0.3, 0.6].map((share) => ({ atMs: calm.tookMs * share * (0.5 + dice() / 1000), what: "leader" as const }));
-    const run = await runThrough(plan, dice, CALM, faults);
+    const run = await runThrough(seed, plan, dice, CALM, faults);
     const why = `seed ${seed}\n${run.why}`;
     expect(run.result, why).toMatchObject({ status: "ok", outputs: calm.result.outputs });
     changes += run.events.filter(({ type }) => type === "leader.changed").length;
@@ -186,13 +191,13 @@ it(`${SEEDS} seeds: whatever is lost, cut off or killed, a run comes to what it 
     const made = planOf(seed);
     if (!made) continue;
     const { plan, dice } = made;
-    const calm = await runThrough(plan, dice, CALM, []);
+    const calm = await runThrough(seed, plan, dice, CALM, []);
     const faults = Array.from({ length: 1 + (dice() % 5) }, () => ({
       atMs: (calm.tookMs * 2 * dice()) / 1000,
       what: FAULTS[dice() % FAULTS.length]!,
     }));
     faults.sort((a, b) => a.atMs - b.atMs);
-    const run = await runThrough(plan, dice, STORM, faults);
+    const run = await runThrough(seed, plan, dice, STORM, faults);
     const why = `seed ${seed}\n${run.why}`;
     changes += run.events.filter(({ type }) => type === "leader.changed").length;
     // A task under which workers die by chance three times is blamed for it, as it should be.
