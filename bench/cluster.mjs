@@ -226,7 +226,7 @@ async function withKills(cluster) {
 
 /** What the next leader reads of a long run: in memory, without the server. */
 async function replayed() {
-  const { Reader, messagesOf } = await journalModule();
+  const { Reader, messagesOf, pack } = await journalModule();
   const rows = [];
   for (const [together, what] of [
     [250, "250 an entry"],
@@ -238,7 +238,7 @@ async function replayed() {
     });
     const messages = [];
     for (let at = 0; at < entries.length; at += 1000)
-      messages.push(...messagesOf({ type: "entries", entries: entries.slice(at, at + 1000) }, 1, 512 * 1024, () => "nonce"));
+      messages.push(...messagesOf({ type: "entries", entries: pack(entries.slice(at, at + 1000)) }, 1, 512 * 1024, () => "nonce"));
     const begin = performance.now();
     const reader = new Reader();
     for (const [seq, message] of messages.entries()) reader.read(seq + 1, message);
@@ -256,7 +256,10 @@ async function replayed() {
 async function journalModule() {
   const folder = mkdtempSync(join(tmpdir(), "headrace-bench-"));
   const outfile = join(folder, "journal.mjs");
-  await build({ entryPoints: [here("../runtime/engines/nats/journal.ts")], bundle: true, format: "esm", platform: "node", outfile });
+  const contents = ["journal", "records"]
+    .map((name) => `export * from ${JSON.stringify(here(`../runtime/engines/nats/${name}.ts`))};`)
+    .join("\n");
+  await build({ stdin: { contents, resolveDir: here("..") }, bundle: true, format: "esm", platform: "node", outfile });
   const found = await import(outfile);
   rmSync(folder, { recursive: true });
   return found;

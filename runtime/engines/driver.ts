@@ -195,7 +195,8 @@ class RunDriver implements RunListener {
       return;
     }
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    const tooLarge = this.#tooLarge();
+    // A run that is under way had a place, and waits for another.
+    const tooLarge = this.#succession.past ? null : this.#tooLarge();
     if (tooLarge) {
       this.#finish("infrastructure", {}, tooLarge);
       return;

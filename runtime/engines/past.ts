@@ -48,6 +48,7 @@ export class Past {
   readonly #slotLostAt = new Map<string, number>();
   /** Where anything was made that stays there. */
   readonly homes = new Set<string>([NO_HOME]);
+  #lastHome = NO_HOME;
   #freshFrom = 0;
   #entries = 0;
 
@@ -62,8 +63,8 @@ export class Past {
     const at = this.#entries++;
     switch (entry.type) {
       case "done":
-        push(this.#done, entry.stage, { ...entry, at });
-        this.homes.add(entry.home);
+        push(this.#done, entry.stage, Object.assign(entry, { at }));
+        if (entry.home !== this.#lastHome) this.homes.add((this.#lastHome = entry.home));
         return;
       case "opened":
         push(this.#bases, entry.key, entry.base);

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Appended, Log, LogMessage, Stored } from "../../runtime/engines/nats/journal.ts";
 import { appendTo, Journal, LogLost, messagesOf, Reader } from "../../runtime/engines/nats/journal.ts";
+import { pack, unpack } from "../../runtime/engines/nats/records.ts";
 import type { Entry } from "../../runtime/engines/past.ts";
 
 type Mistake =
@@ -165,6 +166,30 @@ function check({ leaders, found, known }: Awaited<ReturnType<typeof play>>): voi
   });
 }
 
+it("entries are what they were, in their order", () => {
+  const column = fc
+    .array(fc.double({ noNaN: true }), { minLength: 1, maxLength: 5 })
+    .map((values) => ({ kind: "numbers" as const, values: Float64Array.from(values) }));
+  const packed = fc
+    .uint8Array({ minLength: 2, maxLength: 2 })
+    .map((bytes) => ({ kind: "packed" as const, lengths: Uint32Array.of(1, 1), bytes }));
+  const done = fc.tuple(fc.nat(3), fc.nat(7), fc.nat(1e9), fc.nat(1e9), fc.oneof(column, packed)).map(
+    ([home, slot, stage, first, one]): Entry => ({
+      ...{ type: "done", home: `h${home}`, slot, stage, first, count: one.kind === "numbers" ? one.values.length : 2 },
+      outputs: { kind: "column", column: one },
+    }),
+  );
+  const other = fc.oneof(
+    fc.nat(9).map((base) => ({ ...entry("k"), base })),
+    fc.nat(9).map((slot): Entry => ({ type: "slotLost", home: "h", slot })),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.oneof(done, other)), (entries) => {
+      expect([...unpack(pack(entries as Entry[]))]).toEqual(entries);
+    }),
+  );
+});
+
 const numbers = fc.array(fc.nat(999), { minLength: 300, maxLength: 300 });
 
 describe("a journal", () => {
@@ -201,7 +226,7 @@ describe("a journal", () => {
       [1, "c"],
       [2, "d"],
     ] as const)
-      for (const message of messagesOf({ type: "entries", entries: [entry(key)] }, epoch, 1000, () => String(seq)))
+      for (const message of messagesOf({ type: "entries", entries: pack([entry(key)]) }, epoch, 1000, () => String(seq)))
         reader.read(++seq, message);
     expect(reader.keys).toEqual(["a", "b", "d"]);
   });

@@ -3,7 +3,7 @@
 // one of them finds out.
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Led } from "./connect.ts";
-import { BEAT_MS, DOUBT_MS, isThere, LEADER_HUNG_MS, OWN_GAP_MS, subjects } from "./connect.ts";
+import { BEAT_MS, DOUBT_MS, isGone, LEADER_HUNG_MS, OWN_GAP_MS, subjects } from "./connect.ts";
 import type { Open } from "./lead.ts";
 import { lead } from "./lead.ts";
 import type { RunSummary, Streams } from "./streams.ts";
@@ -26,11 +26,10 @@ interface Watched {
   /** When another was heard of that leads it, or is about to. */
   rivalMs: number;
   asking: boolean;
-  absent: number;
 }
 
 /** Candidates don't all begin at once. */
-const SPREAD_MS = 300;
+const SPREAD_MS = 200;
 
 export class Candidate {
   readonly #options: CandidateOptions;
@@ -79,7 +78,7 @@ export class Candidate {
   #watch(run: string): void {
     const watched = this.#watched.get(run);
     if (watched) watched.heardMs = performance.now();
-    else this.#watched.set(run, { epoch: 0, heardMs: performance.now(), rivalMs: 0, asking: false, absent: 0 });
+    else this.#watched.set(run, { epoch: 0, heardMs: performance.now(), rivalMs: 0, asking: false });
   }
 
   #heard(run: string, { how, epoch, worker }: Led): void {
@@ -94,7 +93,6 @@ export class Candidate {
     // Of two that come at once, one goes on.
     if (how === "leading" && (epoch > watched.epoch || worker < this.#options.worker)) watched.rivalMs = performance.now();
     watched.epoch = epoch;
-    watched.absent = 0;
     if (how === "gone") this.#leadSoon(run, watched);
   }
 
@@ -113,9 +111,10 @@ export class Candidate {
 
   async #ask(run: string, watched: Watched): Promise<void> {
     watched.asking = true;
-    const there = await isThere(this.#options.connection, run);
+    const sinceMs = watched.heardMs;
+    const gone = await isGone(this.#options.connection, run);
     watched.asking = false;
-    if (there === false && ++watched.absent >= 2) this.#leadSoon(run, watched);
+    if (gone && watched.heardMs === sinceMs) this.#leadSoon(run, watched);
   }
 
   #leadSoon(run: string, watched: Watched): void {
@@ -126,7 +125,6 @@ export class Candidate {
   /** Unless somebody was heard of since. */
   #leadIfNobodyDoes(run: string, watched: Watched, sinceMs: number): void {
     if (this.#watched.get(run) !== watched || watched.heardMs > sinceMs || this.#leading.has(run)) return;
-    watched.absent = 0;
     watched.heardMs = performance.now();
     this.#lead(run);
   }

@@ -7,8 +7,11 @@ import { connect, credsAuthenticator } from "@nats-io/transport-node";
 
 /** How often each side beats. */
 export const BEAT_MS = 500;
-/** Silence after which the other side is asked for; without anybody there it is lost at once, and after `HUNG_MS` in any case. */
-export const DOUBT_MS = 1000;
+/** Silence after which the other side is asked for; without anybody there it is lost, and after `HUNG_MS` in any case. */
+export const DOUBT_MS = 800;
+/** Whoever is told that nobody is there asks once more then: it may be coming back. */
+const AGAIN_MS = 250;
+const ANSWER_MS = 1000;
 export const HUNG_MS = 8000;
 /** A run whose leader is silent for so long gets another. */
 export const LEADER_HUNG_MS = 5000;
@@ -99,10 +102,23 @@ export function frameBytes(connection: NatsConnection): number {
   return Math.min(256 * 1024, Math.floor((connection.info?.max_payload ?? 1024 * 1024) / 2));
 }
 
+/** When connections came back last. */
+const backSinceMs = new WeakMap<NatsConnection, number>();
+/** After a server comes back its clients do one by one. */
+const SETTLING_MS = 3000;
+
+/** Nobody listens there, twice. */
+export async function isGone(connection: NatsConnection, who: string): Promise<boolean> {
+  if (performance.now() - (backSinceMs.get(connection) ?? Number.NEGATIVE_INFINITY) < SETTLING_MS) return false;
+  if ((await isThere(connection, who)) !== false) return false;
+  await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  return (await isThere(connection, who)) === false;
+}
+
 /** Whether anybody listens there; `null` where the question itself got no answer. */
 export async function isThere(connection: NatsConnection, who: string): Promise<boolean | null> {
   try {
-    await connection.request(subjects.alive(who), undefined, { timeout: DOUBT_MS });
+    await connection.request(subjects.alive(who), undefined, { timeout: ANSWER_MS });
     return true;
   } catch (error) {
     // The server itself says that nobody has subscribed; all else is silence.
@@ -113,5 +129,9 @@ export async function isThere(connection: NatsConnection, who: string): Promise<
 
 /** Calls back after each reconnection, until the connection closes. */
 export async function onReconnect(connection: NatsConnection, then: () => void): Promise<void> {
-  for await (const { type } of connection.status()) if (type === "reconnect") then();
+  for await (const { type } of connection.status()) {
+    if (type !== "reconnect") continue;
+    backSinceMs.set(connection, performance.now());
+    then();
+  }
 }

@@ -135,7 +135,7 @@ export class Conversation {
       await link.close();
       return;
     }
-    const host = new Host(link, (message) => this.#say(message));
+    const host = new Host(link, this.#options.worker, (message) => this.#say(message));
     this.#host = host;
     // With its host the worker loses all objects: to the leader that is a new worker.
     link.onLost = () => {
@@ -187,8 +187,8 @@ export class Conversation {
 /** A run's host on this machine, with the account that is kept of it. */
 class Host {
   readonly link: WorkerLink;
-  /** Names its memory: another host has another. */
-  readonly home = randomBytes(8).toString("hex");
+  /** Names its memory, with the worker that has it: another host has another. */
+  readonly home: string;
   readonly ledger = new Ledger();
   readonly #say: (message: FromHost) => void;
   readonly #prepared = new Set<number>();
@@ -196,8 +196,9 @@ class Host {
   readonly #requests = new Map<number, number>();
   #nextRequest = 0;
 
-  constructor(link: WorkerLink, say: (message: FromHost) => void) {
+  constructor(link: WorkerLink, worker: string, say: (message: FromHost) => void) {
     this.link = link;
+    this.home = `${worker}.${randomBytes(4).toString("hex")}`;
     this.#say = say;
     link.onMessage = (message) => this.#heard(message);
   }

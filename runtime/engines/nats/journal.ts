@@ -6,6 +6,8 @@
 import { decode, encode } from "../../objects/codec.ts";
 import type { Entry } from "../past.ts";
 import { Past } from "../past.ts";
+import type { PackedEntries } from "./records.ts";
+import { pack, unpack } from "./records.ts";
 
 export interface LogMessage {
   readonly epoch: number;
@@ -40,7 +42,7 @@ export type LogRecord<Header = unknown> =
   /** What is to be run, and all that whoever leads the run has to know of it. */
   | { readonly type: "plan"; readonly header: Header }
   | { readonly type: "epoch"; readonly leader: string }
-  | { readonly type: "entries"; readonly entries: readonly Entry[] }
+  | { readonly type: "entries"; readonly entries: PackedEntries }
   | { readonly type: "cancel" }
   | { readonly type: "finished"; readonly end: RunEnd };
 
@@ -159,7 +161,7 @@ export class Journal {
       }
       const gathered = this.#waiting.splice(0, alone < 0 ? this.#waiting.length : alone) as Gathering[];
       const entries = gathered.flatMap(({ entry }) => (entry === null ? [] : [entry]));
-      if (entries.length > 0 && !(await this.#store({ type: "entries", entries }))) break;
+      if (entries.length > 0 && !(await this.#store({ type: "entries", entries: pack(entries) }))) break;
       for (const { then } of gathered) then();
     }
     this.#writing = false;
@@ -229,7 +231,7 @@ export class Reader<Header> {
         this.idleEpochs++;
         return;
       case "entries":
-        for (const entry of record.entries) {
+        for (const entry of unpack(record.entries)) {
           if (entry.type === "done") this.idleEpochs = 0;
           this.past.add(entry);
         }

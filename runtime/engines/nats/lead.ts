@@ -12,7 +12,7 @@ import { drive } from "../driver.ts";
 import { WorkerPool } from "../pool.ts";
 import { Recall } from "../recall.ts";
 import type { Introduction, Led } from "./connect.ts";
-import { BEAT_MS, frameBytes, onReconnect, subjects } from "./connect.ts";
+import { BEAT_MS, frameBytes, isThere, onReconnect, subjects } from "./connect.ts";
 import type { RunEnd } from "./journal.ts";
 import { appendTo, Journal, messagesOf, Reader } from "./journal.ts";
 import { NatsLink } from "./link.ts";
@@ -290,10 +290,19 @@ class Leader {
   async #gather(members: number): Promise<void> {
     const { past } = this.#reader;
     const beginMs = performance.now();
+    const gone = new Set<string>();
+    // Nobody waits for workers that are known to be gone.
+    for (const worker of new Set([...past.homes].filter((home) => home !== "").map(workerOf)))
+      void isThere(this.#connection, worker).then((there) => {
+        if (there === false) gone.add(worker);
+        this.#met();
+      });
     for (;;) {
       const here = [...this.#links.values()].filter(({ home }) => home !== "");
       const homes = new Set(here.map(({ home }) => home));
-      const all = past.isEmpty ? here.length > 0 : [...past.homes].every((home) => home === "" || homes.has(home));
+      const all = past.isEmpty
+        ? here.length > 0
+        : [...past.homes].every((home) => home === "" || homes.has(home) || gone.has(workerOf(home)));
       const waitedMs = performance.now() - beginMs;
       // A worker that is large enough may not have been heard yet.
       const fits = here.some(({ slots }) => slots >= members) || waitedMs > PLACES_MS;
@@ -377,6 +386,8 @@ class Leader {
     await this.#streams.summarize({ run, plan: plan.name, file, submittedAtMs, status, leader: this.#options.name, endedAtMs, why });
   }
 }
+
+const workerOf = (home: string): string => home.slice(0, home.indexOf("."));
 
 function infrastructure(message: string): TaskError {
   return { kind: "infrastructure", name: "InfrastructureError", message, stack: [], stage: null, block: null, attempt: null };

@@ -1,6 +1,6 @@
 // The other side of a conversation, watched: silence, then a question, then a verdict. Shared by engine and worker.
 import type { NatsConnection } from "@nats-io/transport-node";
-import { BEAT_MS, DOUBT_MS, HUNG_MS, isThere, OWN_GAP_MS } from "./connect.ts";
+import { BEAT_MS, DOUBT_MS, HUNG_MS, isGone, OWN_GAP_MS } from "./connect.ts";
 
 export interface PeerOptions {
   readonly connection: NatsConnection;
@@ -16,7 +16,7 @@ export class Peer {
   #heardMs = performance.now();
   #tickMs = performance.now();
   #asking = false;
-  #absent = 0;
+  #stopped = false;
 
   constructor(options: PeerOptions) {
     this.#options = options;
@@ -25,10 +25,10 @@ export class Peer {
 
   heard(): void {
     this.#heardMs = performance.now();
-    this.#absent = 0;
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
   }
 
@@ -42,12 +42,12 @@ export class Peer {
     else if (silentMs > DOUBT_MS && !this.#asking) void this.#ask();
   }
 
-  /** Twice told that nobody is there is enough. */
   async #ask(): Promise<void> {
     this.#asking = true;
-    const there = await isThere(this.#options.connection, this.#options.who);
+    const sinceMs = this.#heardMs;
+    const gone = await isGone(this.#options.connection, this.#options.who);
     this.#asking = false;
-    if (there === false && ++this.#absent >= 2) this.#lost("its process has ended");
+    if (gone && this.#heardMs === sinceMs && !this.#stopped) this.#lost("its process has ended");
   }
 
   #lost(reason: string): void {

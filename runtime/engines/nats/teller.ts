@@ -7,8 +7,9 @@ import type { Streams } from "./streams.ts";
 /** Several events, or the last one with what the run gave. */
 export type Telling = { readonly events: readonly RunEvent[] } | { readonly finished: RunEvent; readonly outputs: RunEnd["outputs"] };
 
-/** Events that are told together at most. */
+/** Events that are told together at most, and how long the first of them waits for others. */
 const TOGETHER = 256;
+const GATHERING_MS = 20;
 
 export class Teller {
   readonly #streams: Streams;
@@ -41,14 +42,19 @@ export class Teller {
 
   /** Resolves once all is stored. */
   async end(telling: Extract<Telling, { readonly finished: RunEvent }>): Promise<void> {
+    this.#isEnding = true;
     while (this.#busy) await this.#busy;
     await this.#put(encode(telling));
   }
 
   async #drain(): Promise<void> {
-    await null;
-    while (this.#waiting.length > 0) await this.#store(this.#waiting.splice(0, TOGETHER));
+    while (this.#waiting.length > 0) {
+      // People see it soon enough, and the server has better to do than to store each event by itself.
+      if (!this.#isEnding && this.#waiting.length < TOGETHER) await new Promise((resolve) => setTimeout(resolve, GATHERING_MS));
+      await this.#store(this.#waiting.splice(0, TOGETHER));
+    }
   }
+  #isEnding = false;
 
   async #store(events: readonly RunEvent[]): Promise<void> {
     const bytes = encode({ events } satisfies Telling);
