@@ -1,8 +1,6 @@
 // Runs over NATS, on one machine: a server and two workers of one slot each, as processes. Rates, the time of one task that waits for its turn,
 // and how long it takes until another does what a worker or leader that was killed or paused had in hand.
-import { spawn, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,9 +8,9 @@ import { connect } from "@nats-io/transport-node";
 import { build } from "esbuild";
 import { compile, localEngine, natsEngine } from "headrace/engine";
 import { percentile } from "./floor.mjs";
+import { startCluster } from "./nats.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const cli = here("../dist/cli/main.js");
 const command = "node bench/run.mjs cluster";
 const TASKS = 300_000;
 const LINKS = 1000;
@@ -263,68 +261,4 @@ async function journalModule() {
   const found = await import(outfile);
   rmSync(folder, { recursive: true });
   return found;
-}
-
-// --- Processes -----------------------------------------------------------------------------------------------------------------
-
-async function startCluster() {
-  const folder = mkdtempSync(join(tmpdir(), "headrace-bench-"));
-  const port = await freePort();
-  const server = spawn(serverPath(), ["-a", "127.0.0.1", "-p", String(port), "-js", "-sd", folder], { stdio: "ignore" });
-  const url = `nats://127.0.0.1:${port}`;
-  const workers = new Map();
-  let made = 0;
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  const cluster = {
-    url,
-    async worker(name) {
-      const child = spawn(process.execPath, [cli, "worker", "--nats", url, "--slots", "1", "--name", name], {
-        stdio: ["ignore", "ignore", "pipe"],
-      });
-      await new Promise((resolve) => child.stderr.on("data", (chunk) => String(chunk).includes("ready with") && resolve()));
-      workers.set(name, { name, kill: (signal) => void child.kill(signal) });
-    },
-    async leader() {
-      const connection = await connect({ servers: `127.0.0.1:${port}` });
-      try {
-        for await (const message of connection.subscribe("hr.v1.led.*")) {
-          const { how, name } = message.json();
-          if (how === "leading" && workers.has(name)) return workers.get(name);
-        }
-        throw new Error("the connection has ended");
-      } finally {
-        await connection.close();
-      }
-    },
-    others: (leader) => [...workers.values()].filter((worker) => worker !== leader),
-    async replace(worker) {
-      worker.kill("SIGKILL");
-      workers.delete(worker.name);
-      await this.worker(`${worker.name[0]}${made++}`);
-    },
-    async stop() {
-      for (const worker of workers.values()) worker.kill("SIGKILL");
-      server.kill("SIGKILL");
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-  return cluster;
-}
-
-/** On the PATH, or the one that the tests made. */
-function serverPath() {
-  if (spawnSync("nats-server", ["--version"]).status === 0) return "nats-server";
-  const built = here("../node_modules/.cache/headrace/nats/nats-server");
-  if (existsSync(built)) return built;
-  throw new Error("there is no nats-server: install one, or run the tests of test/cluster once, which build one");
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }

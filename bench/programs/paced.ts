@@ -1,3 +1,4 @@
+// A task that takes as long as it is told.
 import type { int } from "headrace";
 
 /** Keeps its slot busy; gives 1. */

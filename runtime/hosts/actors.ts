@@ -22,7 +22,7 @@ interface Inhabitant {
   /** What is asked: the instance, or what writes its calls down first. */
   readonly face: object;
   readonly instance: Saves;
-  readonly journal: Journal | null;
+  readonly log: CallLog | null;
   /** Where it is kept when nobody asks it any more. */
   readonly keep: string | null;
   /** Tasks that have asked it. */
@@ -60,17 +60,17 @@ export class SlotActors {
       const kept = readWhole(keep);
       if (kept) await saves.restore!(decode(kept, { share: false }));
     }
-    let journal: Journal | null = null;
+    let log: CallLog | null = null;
     if (actors.replayed) {
-      journal = new Journal(join(place.folder, `${place.name}${CALLS_ENDING}`), new Set(actors.reads), () => this.#task);
-      if (again) await journal.replay(saves);
-      else journal.begin();
+      log = new CallLog(join(place.folder, `${place.name}${CALLS_ENDING}`), new Set(actors.reads), () => this.#task);
+      if (again) await log.replay(saves);
+      else log.begin();
     }
-    const face = journal ? journal.faceOf(instance) : instance;
+    const face = log ? log.faceOf(instance) : instance;
     const key = `${run}:${stage}`;
     const here = this.#here.get(key) ?? new Map<number, Inhabitant>();
     this.#turns.delete(key);
-    this.#here.set(key, here.set(block, { face, instance: saves, journal, keep, asked: 0 }));
+    this.#here.set(key, here.set(block, { face, instance: saves, log, keep, asked: 0 }));
   }
 
   live(run: number, stage: number): boolean {
@@ -87,7 +87,7 @@ export class SlotActors {
     const found = here?.get(number);
     if (!found) throw new Error(`bug: actor ${number} of stage ${stage} doesn't live in this slot`);
     found.asked++;
-    if (found.journal) this.#recent.add(found);
+    if (found.log) this.#recent.add(found);
     this.#last = { number, call: found.asked };
     return found.face;
   }
@@ -123,9 +123,9 @@ export class SlotActors {
   async checkpoint(): Promise<void> {
     for (const one of this.#recent) {
       if (!one.instance.checkpoint) this.#recent.delete(one);
-      else if (one.journal!.isLong) {
+      else if (one.log!.isLong) {
         this.#recent.delete(one);
-        one.journal!.begin(await one.instance.checkpoint());
+        one.log!.begin(await one.instance.checkpoint());
       }
     }
   }
@@ -161,8 +161,8 @@ export class SlotActors {
 }
 
 /** Disposed of as a resource is. */
-async function leave({ instance, journal }: Inhabitant): Promise<void> {
-  journal?.end();
+async function leave({ instance, log }: Inhabitant): Promise<void> {
+  log?.end();
   const { dispose, asyncDispose } = Symbol as { readonly dispose?: symbol; readonly asyncDispose?: symbol };
   for (const name of [asyncDispose, dispose]) {
     const end = name && (instance as { readonly [key: symbol]: unknown })[name];
@@ -212,7 +212,7 @@ type Entry = { readonly state: unknown } | { readonly id: string; readonly name:
  * What an actor has been asked since its last checkpoint, one record after another; a record that isn't whole is the last, and wasn't answered.
  * A call is written down when it is over: one that ended the slot is asked again as if for the first time.
  */
-class Journal {
+class CallLog {
   readonly #path: string;
   /** Calls that change nothing. */
   readonly #reads: ReadonlySet<string>;
