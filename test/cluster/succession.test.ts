@@ -20,7 +20,7 @@ const seeds = ONLY > 0 ? [ONLY] : Array.from({ length: SEEDS }, (_, i) => i + 1)
 /** Members of the largest gangs. */
 const GANG = 3;
 /** Of virtual time. */
-const LONGEST_MS = 180_000;
+const LONGEST_MS = 900_000;
 
 beforeAll(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"] }));
 afterAll(() => void vi.useRealTimers());

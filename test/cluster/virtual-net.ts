@@ -33,6 +33,8 @@ export class VirtualNet {
   readonly runs = new Map<string, RunSummary>();
   readonly logs = new Map<string, { readonly seq: number; readonly message: LogMessage }[]>();
   readonly told = new Map<string, { readonly id: string; readonly bytes: Uint8Array }[]>();
+  /** Wait for what is told next. */
+  readonly readers: (() => void)[] = [];
   readonly dice: () => number;
   weather: Weather;
   seq = 0;
@@ -175,6 +177,7 @@ export function streamsOver(connection: VirtualConnection): Streams {
     await reached();
     const list = kept(net.told, subject);
     if (!list.some((one) => one.id === id)) list.push({ id, bytes: Uint8Array.from(bytes) });
+    for (const wake of net.readers.splice(0)) wake();
     await reached();
   };
   const follow = async (subject: string, each: (bytes: Uint8Array) => boolean): Promise<void> => {
@@ -182,7 +185,7 @@ export function streamsOver(connection: VirtualConnection): Streams {
       await reached();
       const list = kept(net.told, subject);
       while (at < list.length) if (each(list[at++]!.bytes)) return;
-      await after(5);
+      await new Promise<void>((resolve) => net.readers.push(resolve));
     }
   };
   return {
