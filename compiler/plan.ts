@@ -186,6 +186,11 @@ export function membersOf(strategy: Strategy): number {
   return strategy.kind === "fit" && strategy.architecture !== "sequential" ? strategy.members : 1;
 }
 
+/** Whether its members write one memory by meaning: they can't be on several machines. */
+export function meetsInMemory(strategy: Strategy): boolean {
+  return strategy.kind === "fit" && strategy.architecture === "hogwild";
+}
+
 export type PlanInput =
   /** The whole value of a stage whose output is `value`. */
   | { readonly kind: "value"; readonly stage: number }

@@ -10,6 +10,7 @@ const flags: readonly Flag[] = [
   { name: "nats", value: "URL", summary: "the NATS server, as nats://localhost:4222" },
   { name: "slots", value: "N", summary: "threads (default: one a processor)" },
   { name: "name", value: "NAME", summary: "what people see of it (default: the machine's name and the process)" },
+  { name: "address", value: "HOST", summary: "what other workers reach this machine by (default: where the server sees it)" },
   { name: "creds", value: "FILE", summary: "NATS credentials" },
 ];
 
@@ -31,12 +32,19 @@ export async function run(argv: readonly string[]): Promise<number> {
     return 3;
   }
   const name = String(given.flags.get("name") ?? `${hostname()}-${process.pid}`);
-  const creds = given.flags.get("creds");
+  const [creds, address] = [given.flags.get("creds"), given.flags.get("address")];
   const count = slots ?? availableParallelism();
   const say = (line: string) => void process.stderr.write(`${name}: ${line}\n`);
   let worker: Awaited<ReturnType<typeof startWorker>>;
   try {
-    worker = await startWorker({ url, slots: count, name, say, ...(typeof creds === "string" ? { creds } : {}) });
+    worker = await startWorker({
+      url,
+      slots: count,
+      name,
+      say,
+      ...(typeof creds === "string" ? { creds } : {}),
+      ...(typeof address === "string" ? { address } : {}),
+    });
   } catch (error) {
     process.stderr.write(`headrace: ${error instanceof Error ? error.message : String(error)}\n`);
     return 2;

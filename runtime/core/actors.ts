@@ -77,5 +77,9 @@ export function nextCall(state: State, stage: Stage, slot: Slot): { readonly pla
   return null;
 }
 
+/** Whether a call is the next that its actor may be asked. */
+export const isInTurn = ({ template: { asks }, state: column }: Stage, block: number): boolean =>
+  asks?.which !== "one" || asks.reads || isNext(column, block);
+
 /** One actor is asked in the order of the blocks: those before have been sent to it, if they aren't done. */
 const isNext = (column: Uint8Array, block: number): boolean => block === 0 || column[block - 1] === Committed || column[block - 1] === Sent;

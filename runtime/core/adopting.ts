@@ -1,6 +1,7 @@
 // A run goes on under another leader: what slots have in hand is theirs as before, so that nothing that is under way is done twice. Must not
 // know how it is found out.
 
+import { breakIncomplete } from "./gangs.ts";
 import type { Adopted, Batch, Command, Slot, Stage, State } from "./model.ts";
 import { Committed, Ready, Sent, Waiting } from "./model.ts";
 import { queueUp } from "./placing.ts";
@@ -19,6 +20,7 @@ export function adopt(state: State, adopted: readonly Adopted[], commands: Comma
     const slot = state.workers.get(one.worker)?.slots[one.slot];
     if (!stage || !slot || !takeUp(state, slot, stage, one, commands)) strangers.add(one.worker);
   }
+  breakIncomplete(state);
   for (const worker of strangers) commands.push({ type: "estranged", worker });
 }
 
@@ -64,7 +66,7 @@ function takeUpMember(
   // The others of a gang come to their end after its first member, whose answer counts.
   if (isCommitted && rank === 0) return true;
   const batch: Batch = { stage: stage.index, attempt, next: 0, end: 1, reportedMs, kept: true, doubled: false, shadow: false, rank };
-  state.gangs.push({ slot, batch, aborted: false });
+  state.gangs.push({ slot, batch, aborted: false, broken: false });
   queueUp(state, slot, stage, batch);
   return true;
 }

@@ -62,12 +62,7 @@ export function checkInvariants(state: State): void {
   const members = slots.flatMap(({ queue }) => queue.filter(({ rank }) => rank !== null));
   if (members.length !== state.gangs.length || state.gangs.some(({ slot, batch }) => !slot.queue.includes(batch)))
     fail(`${state.gangs.length} members of gangs are counted at slots, and ${members.length} are there`);
-  for (const { batch, aborted, slot } of state.gangs) {
-    const stage = state.stages[batch.stage]!;
-    if (aborted || stage.attempt[0] !== batch.attempt || stage.state[0] !== Sent) continue;
-    const beside = state.gangs.filter((one) => one.batch.stage === batch.stage && one.batch.attempt === batch.attempt);
-    if (beside.some((one) => one.slot.worker !== slot.worker)) fail(`the members of ${stage.id} are on several workers`);
-  }
+  checkGangs(state, fail);
   state.shares.forEach((count, place) => {
     if (count !== shares.of(place)) fail(`the stage at place ${place} counts ${count} batches at slots, and has ${shares.of(place)}`);
   });
@@ -110,6 +105,24 @@ export function checkInvariants(state: State): void {
     fail(`${state.unfinished} stages are counted unfinished, ${unfinished} are`);
   if (state.begun && isRunning(state) && (state.due.length > 0 || state.over.some((one) => !isBusy(state, one))))
     fail("the step ended before everything was settled");
+}
+
+/** A gang whose task is under way is all there, on no more workers than it needs; one that has lost a member has been told everywhere. */
+function checkGangs(state: State, fail: Fail): void {
+  for (const { batch, aborted, broken } of state.gangs) {
+    const stage = state.stages[batch.stage]!;
+    const beside = state.gangs.filter((one) => one.batch.stage === batch.stage && one.batch.attempt === batch.attempt);
+    if (beside.some((one) => one.aborted !== aborted || one.broken !== broken))
+      fail(`some members of ${stage.id} know of its end, others don't`);
+    if (state.begun && state.status === "running" && broken && !aborted) fail(`${stage.id} has lost a member, and the others wait for it`);
+    if (aborted || stage.attempt[0] !== batch.attempt || stage.state[0] !== Sent) continue;
+    const { members, oneWorker } = stage.template;
+    const ranks = new Set(beside.map((one) => one.batch.rank));
+    // Others than the first may have come to their end before it.
+    if (!ranks.has(0) || beside.length !== ranks.size || beside.length > members) fail(`${stage.id} is half placed`);
+    const workers = new Set(beside.map(({ slot }) => slot.worker));
+    if (oneWorker && workers.size > 1) fail(`the members of ${stage.id} are on several workers`);
+  }
 }
 
 /** Each actor that is there lives in one slot, and is asked nowhere else. */

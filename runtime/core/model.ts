@@ -164,6 +164,8 @@ export type Command =
       readonly attempt: number;
       readonly late: boolean;
       readonly rank: number | null;
+      /** Of a gang's task: where its members are, by rank. */
+      readonly workers: readonly number[];
       /** It makes an actor that was lost. */
       readonly again: boolean;
     }
@@ -288,8 +290,10 @@ export interface Template {
   readonly tasks: number;
   /** Its value is one by which a `branch` or `loop` decides. */
   readonly decides: boolean;
-  /** Slots that its one task takes, all of one worker and all at once: more than 1 for a gang. */
+  /** Slots that its one task takes, all at once: more than 1 for a gang. */
   readonly members: number;
+  /** They are to be of one worker: members meet in its memory by meaning, and not only for speed. */
+  readonly oneWorker: boolean;
   /** Its value is null, and known to the engine: it is never made again. */
   readonly isEffect: boolean;
   /** Its tasks make actors, which are lost with their slot, or made again. */
@@ -472,6 +476,8 @@ export interface Worker {
   readonly slots: readonly Slot[];
   /** Runs a task alone whose worker died under it before. */
   alone: boolean;
+  /** A gang waits for its slots: it gets nothing new. Found anew in each step. */
+  kept: boolean;
 }
 
 /** Results of tasks `first … first + count - 1` from an earlier run, or from an earlier leader of this one. */
@@ -536,8 +542,8 @@ export interface State {
   readonly due: Stage[];
   /** Instances that nobody needs any more. */
   readonly over: Instance[];
-  /** Members of gangs at slots. */
-  readonly gangs: { readonly slot: Slot; readonly batch: Batch; aborted: boolean }[];
+  /** Members of gangs at slots; `broken`: one of them is gone before its end. */
+  readonly gangs: { readonly slot: Slot; readonly batch: Batch; aborted: boolean; broken: boolean }[];
   /** Outputs that were restored, and whose holder isn't there. */
   readonly strays: { readonly stage: number; readonly first: number; readonly end: number; readonly holder: number }[];
   /** An actor that is gone and can't be made again. */

@@ -1,6 +1,7 @@
 // Which slot gets which tasks, and how many at once: by priority of stages, credit of slots, limits of schedules, and where inputs lie.
 // Must not know what becomes of them: commits, failures and losses are `step.ts`.
-import { homeOf, livesHere, maySpawn, nextCall } from "./actors.ts";
+import { homeOf, isInTurn, livesHere, maySpawn, nextCall } from "./actors.ts";
+import { placesFor } from "./gangs.ts";
 import type { Batch, Command, Slot, Stage, State, Worker } from "./model.ts";
 import { ENGINE, Ready } from "./model.ts";
 import { expand } from "./regions.ts";
@@ -10,6 +11,7 @@ import { move } from "./transitions.ts";
 
 /** Gives ready tasks to slots with room, and takes back from busy ones what idle ones could do. */
 export function schedule(state: State, commands: Command[]): void {
+  for (const worker of state.workers.values()) worker.kept = false;
   if (state.suspects.length > 0) scheduleSuspects(state, commands);
   // One that ran dry for a suspect that isn't ready any more goes on.
   if (state.suspects.length === 0)
@@ -17,7 +19,7 @@ export function schedule(state: State, commands: Command[]): void {
       if (worker.alone && worker.slots.every(({ queue }) => queue.length === 0)) worker.alone = false;
   scheduleGangs(state, commands);
   const slots: Slot[] = [];
-  for (const worker of state.workers.values()) if (!worker.alone) slots.push(...worker.slots);
+  for (const worker of state.workers.values()) if (!worker.alone && !worker.kept) slots.push(...worker.slots);
   // Emptiest first, and round after round, so that no slot is filled while another is idle.
   let gave = true;
   while (gave) {
@@ -108,6 +110,12 @@ function scheduleSuspects(state: State, commands: Command[]): void {
     const stage = state.stages[suspect.stage];
     if (stage?.state[suspect.block] !== Ready) continue;
     const { members, spawns } = stage.template;
+    if (members > 1) {
+      const begun = sendGang(state, stage, true, commands);
+      for (const worker of begun) idle.splice(idle.indexOf(worker), 1);
+      if (begun.length === 0) state.suspects.push(suspect);
+      continue;
+    }
     const worker = idle.find((one) => mayHave(state, stage, suspect.block, one));
     const home = homeOf(state, stage, suspect.block);
     const slot =
@@ -115,14 +123,14 @@ function scheduleSuspects(state: State, commands: Command[]): void {
     if (worker && slot && (spawns ? isWithinLimits : hasRoom)(state, stage, slot)) {
       idle.splice(idle.indexOf(worker), 1);
       worker.alone = true;
-      if (members > 1) sendGang(state, worker.slots.slice(0, members), stage, commands);
-      else send(state, slot, stage, suspect.block, suspect.block + 1, commands);
+      send(state, slot, stage, suspect.block, suspect.block + 1, commands);
     } else state.suspects.push(suspect);
   }
   if (state.suspects.length === 0) return;
   // While one waits, the least busy worker that could have it gets nothing new, so that it runs dry.
   const workers = [...state.workers.values()];
-  const isWanted = (worker: Worker) => state.suspects.some(({ stage, block }) => mayHave(state, state.stages[stage]!, block, worker));
+  const single = state.suspects.filter(({ stage }) => state.stages[stage]!.template.members === 1);
+  const isWanted = (worker: Worker) => single.some(({ stage, block }) => mayHave(state, state.stages[stage]!, block, worker));
   for (const worker of idle) if (worker.alone && !isWanted(worker)) worker.alone = false;
   if (workers.some(({ alone }) => alone)) return;
   const queued = (worker: Worker) => worker.slots.reduce((sum, { queue }) => sum + queue.length, 0);
@@ -130,32 +138,21 @@ function scheduleSuspects(state: State, commands: Command[]): void {
   if (least) least.alone = true;
 }
 
-/** Whether a worker has the slots for a task, and the actor that it asks. */
+/** Whether a worker has the actor that a task asks, and it is the task's turn: nothing is kept from others for one that others come before. */
 function mayHave(state: State, stage: Stage, block: number, { slots }: Worker): boolean {
+  if (!isInTurn(stage, block)) return false;
   const home = homeOf(state, stage, block);
   if (home) return slots.includes(home);
   if (stage.template.asks) return slots.some((slot) => livesHere(state, stage, slot));
-  return slots.length >= stage.template.members;
+  return true;
 }
 
-/**
- * A gang begins on all its slots at once, which have nothing else to do: one that waited for a member would keep the others idle. Where there
- * are none, the least busy worker gets nothing new, so that it runs dry.
- */
+/** A gang begins on all its slots at once, which have nothing else to do: one that waited for a member would keep the others idle. */
 function scheduleGangs(state: State, commands: Command[]): void {
   const waiting = state.ready.filter(({ template, readyCount }) => template.members > 1 && readyCount > 0);
   for (const stage of waiting) {
     skipStale(stage);
-    if (stage.ready.length === 0) continue;
-    const { members } = stage.template;
-    const free = ({ slots }: Worker) => slots.filter(({ queue }) => queue.length === 0);
-    const large = [...state.workers.values()].filter(({ slots }) => slots.length >= members);
-    const worker = large.find((one) => free(one).length >= (one.alone ? one.slots.length : members));
-    if (worker) {
-      stage.ready.take(0, 0, 1);
-      sendGang(state, free(worker).slice(0, members), stage, commands);
-    } else if (large.length > 0 && !large.some(({ alone }) => alone))
-      large.reduce((a, b) => (free(b).length > free(a).length ? b : a)).alone = true;
+    if (stage.ready.length > 0 && sendGang(state, stage, false, commands).length > 0) stage.ready.take(0, 0, 1);
   }
 }
 
@@ -301,7 +298,7 @@ export function speculate(state: State, nowMs: number, commands: Command[]): voi
   if (!late) return;
   const { batch, stage } = late;
   for (const worker of state.workers.values()) {
-    const slot = worker.alone ? undefined : worker.slots.find(({ queue }) => queue.length === 0);
+    const slot = worker.alone || worker.kept ? undefined : worker.slots.find(({ queue }) => queue.length === 0);
     if (!slot || !hasRoom(state, stage, slot)) continue;
     batch.doubled = true;
     enqueue(state, slot, stage, { ...batch, reportedMs: 0, kept: true, shadow: true }, commands);
@@ -330,20 +327,33 @@ function send(state: State, slot: Slot, stage: Stage, first: number, last: numbe
   enqueue(state, slot, stage, batch, commands);
 }
 
-/** One task for several slots; its batches can't be taken back or copied. */
-function sendGang(state: State, slots: readonly Slot[], stage: Stage, commands: Command[]): void {
+/**
+ * One task for several slots; its batches can't be taken back or copied. Gives the workers that it is on, which are its alone where it says so;
+ * none where it has to wait. One gang at a time keeps workers from getting anything new.
+ */
+function sendGang(state: State, stage: Stage, alone: boolean, commands: Command[]): readonly Worker[] {
+  const places = placesFor(state, stage, alone);
+  if (places.kind === "waits") {
+    if ([...state.workers.values()].some(({ kept }) => kept)) return [];
+    for (const worker of places.workers) worker.kept = true;
+    return [];
+  }
   if (!stage.started) started(stage, commands);
   move(state, stage, 0, 1, "assigned");
   stage.readyCount--;
   const attempt = stage.attempt[0]!;
-  slots.forEach((slot, rank) => {
+  const workers = places.slots.map(({ worker }) => worker);
+  places.slots.forEach((slot, rank) => {
     const batch = { stage: stage.index, attempt, next: 0, end: 1, reportedMs: 0, kept: true, doubled: false, shadow: false, rank };
-    state.gangs.push({ slot, batch, aborted: false });
-    enqueue(state, slot, stage, batch, commands);
+    state.gangs.push({ slot, batch, aborted: false, broken: false });
+    enqueue(state, slot, stage, batch, commands, workers);
   });
+  const on = [...new Set(workers)].map((worker) => state.workers.get(worker)!);
+  if (alone) for (const worker of on) worker.alone = true;
+  return on;
 }
 
-function enqueue(state: State, slot: Slot, stage: Stage, batch: Batch, commands: Command[]): void {
+function enqueue(state: State, slot: Slot, stage: Stage, batch: Batch, commands: Command[], workers: readonly number[] = []): void {
   queueUp(state, slot, stage, batch);
   const { next: first, end: last, attempt } = batch;
   commands.push({
@@ -356,6 +366,7 @@ function enqueue(state: State, slot: Slot, stage: Stage, batch: Batch, commands:
     attempt,
     late: stage.late.has(first),
     rank: batch.rank,
+    workers,
     again: stage.lost.has(first),
   });
 }

@@ -2,6 +2,7 @@
 // task; a lost output that is still needed is made again from its lineage. Order: outputs first, then tasks, then who gets what.
 import { seat } from "./actors.ts";
 import { adopt } from "./adopting.ts";
+import { abortGangs, breakGang } from "./gangs.ts";
 import type { Batch, Command, CoreEvent, Slot, Stage, State, Why } from "./model.ts";
 import { Delayed, ENGINE, Live } from "./model.ts";
 import { schedule, speculate } from "./placing.ts";
@@ -51,7 +52,7 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
         { length: event.slots },
         (_, slot): Slot => ({ worker: event.worker, slot, queue: [], actors: new Map(), recalling: null, roomy: false, at: null }),
       );
-      state.workers.set(event.worker, { slots, alone: false });
+      state.workers.set(event.worker, { slots, alone: false, kept: false });
       return;
     }
     case "workerLost": {
@@ -125,17 +126,6 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
     case "cancel":
       end(state, { status: "cancelled" }, commands);
       return;
-  }
-}
-
-/** Members of a gang whose task has gone back, or to another attempt, wait for nobody any more. */
-function abortGangs(state: State, commands: Command[]): void {
-  for (const gang of state.gangs) {
-    const { slot, batch, aborted } = gang;
-    const { stage, attempt } = batch;
-    if (aborted || state.stages[stage]!.attempt[0] === attempt) continue;
-    for (const one of state.gangs) if (one.batch.stage === stage && one.batch.attempt === attempt) one.aborted = true;
-    commands.push({ type: "abort", worker: slot.worker, stage, attempt });
   }
 }
 
@@ -254,6 +244,7 @@ function unsent(
   if (!slot || place < 0) return;
   const batch = slot.queue[place]!;
   takeBatch(state, slot, place);
+  breakGang(state, batch);
   const stage = state.stages[stageIndex]!;
   giveBack(state, stage, batch);
   readyAgain(state, stage, first, first + count);
@@ -295,6 +286,7 @@ function takeHead(state: State, slot: Slot, stage: number, block: number, attemp
   if (!batch || batch.stage !== stage || batch.next !== block || batch.attempt !== attempt) return false;
   batch.next++;
   if (batch.next === batch.end) dequeue(state, slot);
+  breakGang(state, batch);
   return true;
 }
 
@@ -336,6 +328,7 @@ function emptySlot(
   while (slot.queue.length > 0) dequeue(state, slot);
   slot.recalling = null;
   for (const batch of batches) {
+    breakGang(state, batch);
     giveBack(state, state.stages[batch.stage]!, batch);
     tasks += batch.shadow ? 0 : batch.end - batch.next;
   }

@@ -1,6 +1,6 @@
 // What is known of a plan's stages before the run starts, the same for all their instances. Must not know what runs.
 import type { Plan, PlanStage, Scalar } from "../../compiler/plan.ts";
-import { membersOf } from "../../compiler/plan.ts";
+import { meetsInMemory, membersOf } from "../../compiler/plan.ts";
 import type { Template } from "./model.ts";
 import { priorities } from "./order.ts";
 
@@ -44,6 +44,7 @@ export function templatesOf(plan: Plan, params: Params): Template[] {
       tasks: knownTasks(plan, index, params),
       decides: decides.has(index),
       members: membersOf(strategy),
+      oneWorker: meetsInMemory(strategy),
       isEffect: stage.effect ?? false,
       spawns: stage.actors ? (stage.actors.replayed ? "replayed" : "lost") : null,
       asks: asksOf(stage),

@@ -2,7 +2,6 @@
 // story as events. The only place where the core meets clocks, randomness and links; shared by all engines.
 import { randomUUID } from "node:crypto";
 import type { CodeStore, Json, Plan, PlanStage } from "../../compiler/plan.ts";
-import { membersOf } from "../../compiler/plan.ts";
 import type { Command, CoreEvent, Outcome, Stage, State } from "../core/model.ts";
 import { DISK, ENGINE, Live } from "../core/model.ts";
 import { keyText, lookUp } from "../core/regions.ts";
@@ -12,10 +11,12 @@ import { step } from "../core/step.ts";
 import { calledMethods, isRepeatable } from "../data/stage.ts";
 import type { RunEvent, RunStatus, TaskError, Unstamped } from "../events/events.ts";
 import { EVENTS_FORMAT } from "../events/events.ts";
+import { UnmetError } from "../hosts/errors.ts";
 import type { FromHost, OutputFeed } from "../hosts/link.ts";
 import { StoreError } from "../results/store.ts";
 import { redactor } from "../secrets.ts";
 import { Feeding } from "./feeding.ts";
+import { Gangs } from "./gangs.ts";
 import type { RunJournal } from "./past.ts";
 import type { PoolWorker, RunListener, WorkerPool } from "./pool.ts";
 import { MISSING, Reading } from "./reading.ts";
@@ -129,6 +130,7 @@ class RunDriver implements RunListener {
   readonly #feeding: Feeding;
   readonly #reading: Reading;
   readonly #succession: Succession;
+  readonly #gangs: Gangs;
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Names this run among all there are. */
   readonly #uuid = randomUUID();
@@ -178,6 +180,7 @@ class RunDriver implements RunListener {
       fetch: (holder, stage, block) => this.#fetch(holder, stage, block),
     });
     this.#recall.knows((stage) => this.#feeding.valuesOf(stage), this.#state);
+    this.#gangs = new Gangs(options.engine, this.#plan, pool);
     this.#telling = new Telling(this.#plan, this.#state, (event) => this.#event(event));
   }
 
@@ -196,7 +199,7 @@ class RunDriver implements RunListener {
     }
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     // A run that is under way had a place, and waits for another.
-    const tooLarge = this.#succession.past ? null : this.#tooLarge();
+    const tooLarge = this.#succession.past ? null : this.#gangs.tooLarge();
     if (tooLarge) {
       this.#finish("infrastructure", {}, tooLarge);
       return;
@@ -205,18 +208,14 @@ class RunDriver implements RunListener {
     this.#telling.isAgain = this.#succession.past !== null;
     this.#step(this.#succession.beginning());
     this.#telling.isAgain = false;
-    if (!this.#over) this.#looking = setInterval(() => this.#step({ type: "looked", nowMs: performance.now() }), LOOK_EVERY_MS);
+    if (!this.#over) this.#looking = setInterval(() => this.#look(performance.now()), LOOK_EVERY_MS);
   }
   #looking: NodeJS.Timeout | null = null;
 
-  /** A gang that no worker has the slots for would wait for ever. */
-  #tooLarge(): TaskError | null {
-    const most = Math.max(0, ...[...this.#pool.workers.values()].map(({ link }) => link.slots));
-    const stage = this.#plan.stages.find(({ strategy }) => membersOf(strategy) > most);
-    if (!stage || most === 0) return null;
-    const wanted = membersOf(stage.strategy);
-    const message = `its ${wanted} members run side by side, and there ${most === 1 ? "is 1 slot" : `are ${most} slots`} on a machine: run it with --slots ${wanted}, or give it fewer in its schedule`;
-    return { ...lostError(message), kind: "infrastructure", name: "InfrastructureError", stage: stage.id };
+  #look(nowMs: number): void {
+    this.#step({ type: "looked", nowMs });
+    const lonely = this.#over ? null : this.#gangs.lonely(this.#state, nowMs);
+    if (lonely) this.#finish("infrastructure", {}, lonely);
   }
 
   readonly #onAbort = () => this.#step({ type: "cancel" });
@@ -394,7 +393,7 @@ class RunDriver implements RunListener {
 
   /** What ends the run and is no stage's fault. */
   #broken(error: unknown): void {
-    if (error instanceof StoreError)
+    if (error instanceof StoreError || error instanceof UnmetError)
       this.#finish("infrastructure", {}, { ...lostError(error.message), kind: "infrastructure", name: error.name });
     else {
       this.#leave();
@@ -496,7 +495,8 @@ class RunDriver implements RunListener {
     }
   }
 
-  #assign({ worker: index, slot, stage: number, first, count, attempt, late, rank, again }: Extract<Command, { type: "assign" }>): void {
+  #assign(command: Extract<Command, { type: "assign" }>): void {
+    const { worker: index, slot, stage: number, first, count, attempt, late, rank, workers, again } = command;
     const worker = this.#pool.workers.get(index);
     // Its loss is on its way to the core.
     if (!worker) return;
@@ -508,6 +508,9 @@ class RunDriver implements RunListener {
     const results = late ? null : this.#recall.keyOf(stage);
     const waits: Promise<boolean>[] = [];
     const inputs = planned.inputs.map((_, place) => this.#feeding.feed(worker, stage, place, first, count, waits));
+    const gang = workers.some((one) => one !== index) ? this.#gangs.meeting(workers, number, attempt) : undefined;
+    // Its loss is on its way to the core.
+    if (gang === null) waits.push(Promise.resolve(false));
     // A slot works off what it gets in the order in which the core gave it: nothing overtakes what waits.
     const key = `${index}.${slot}`;
     const before = this.#waiting.get(key);
@@ -525,6 +528,7 @@ class RunDriver implements RunListener {
         inputs,
         ...(late ? { late } : {}),
         ...(rank === null ? {} : { rank }),
+        ...(gang ? { gang } : {}),
         ...(again ? { again } : {}),
         ...(planned.effect || planned.actors ? { key: `${this.#uuid}/${planned.id}/${path}` } : {}),
         ...(results === null ? {} : { results: { key: results, tasks: stage.tasks } }),

@@ -11,6 +11,11 @@ export class GoneError extends Error {
   override readonly name = "ObjectLost";
 }
 
+/** Members of a gang at other hosts can't be reached: nobody's failure but the network's. */
+export class UnmetError extends Error {
+  override readonly name = "InfrastructureError";
+}
+
 export type ThrownError = Pick<TaskError, "kind" | "name" | "message" | "stack" | "broken">;
 
 /** This package's built files, or the bundle that holds this code. */
@@ -40,7 +45,8 @@ function stackLines(error: Error, folder: string): string[] {
 }
 
 export function thrownError(thrown: unknown, folder: string): ThrownError {
-  if (thrown instanceof StoreError) return { kind: "infrastructure", name: thrown.name, message: thrown.message, stack: [] };
+  if (thrown instanceof StoreError || thrown instanceof UnmetError)
+    return { kind: "infrastructure", name: thrown.name, message: thrown.message, stack: [] };
   if (thrown instanceof GoneError || thrown instanceof GangAborted)
     return { kind: "lost", name: thrown.name, message: thrown.message, stack: [] };
   if (!(thrown instanceof Error)) {

@@ -15,7 +15,7 @@ import { defaultEntry, HOST_ARGUMENT } from "./entry.ts";
 import { FrameReader, frame } from "./frames.ts";
 import type { FromSupervisor, Hello, HostSettings, SlotAnswer, ToSlot, ToSupervisor } from "./inside.ts";
 import { isCacheable } from "./inside.ts";
-import type { FromHost, ToHost, WorkerLink } from "./link.ts";
+import type { FromHost, MeetingPoint, ToHost, WorkerLink } from "./link.ts";
 
 export type { HostEntry } from "./entry.ts";
 
@@ -24,6 +24,8 @@ export interface HostOptions {
   readonly slots: number;
   /** What to start; default: the bundle that this code is part of, else the package's built files. */
   readonly entry?: HostEntry;
+  /** Where members of gangs at other hosts meet those of this one; default: nowhere. */
+  readonly meetsAt?: HostSettings["meetsAt"];
 }
 
 const START_LIMIT_MS = 15_000;
@@ -36,13 +38,13 @@ const SMALL_BYTES = 64 * 1024;
 const STDERR_KEPT_BYTES = 4096;
 
 /** Starts a host process on this machine. Rejects where it can't be started. */
-export async function startHost({ slots, entry = defaultEntry() }: HostOptions): Promise<WorkerLink> {
+export async function startHost({ slots, entry = defaultEntry(), meetsAt = null }: HostOptions): Promise<WorkerLink> {
   if (!Number.isSafeInteger(slots) || slots < 1) throw new RangeError(`a host has at least one slot, not ${slots}`);
   // mkdtemp makes folders that only their owner can enter.
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "headrace-")));
   const host = new Host(folder, slots);
   try {
-    await host.start(entry);
+    await host.start(entry, meetsAt);
   } catch (error) {
     await host.close();
     throw error;
@@ -119,6 +121,7 @@ const MOST_ASSIGNED = 4096;
 class Host implements WorkerLink {
   readonly id: string;
   readonly slots: number;
+  meets: MeetingPoint | null = null;
   onMessage: (message: FromHost) => void = (message) => {
     this.#early.push(message);
     queueMicrotask(() => {
@@ -168,7 +171,7 @@ class Host implements WorkerLink {
     }));
   }
 
-  async start(entry: HostEntry): Promise<void> {
+  async start(entry: HostEntry, meetsAt: HostSettings["meetsAt"]): Promise<void> {
     const path = join(this.folder, "s");
     const server = (this.#server = createServer((socket) => this.#connected(socket)));
     await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
@@ -200,6 +203,7 @@ class Host implements WorkerLink {
       slotEntry: entry.slot,
       ...memoryLimits(this.slots),
       folder: this.folder,
+      meetsAt,
     };
     // A host that dies at once is reported by its exit, not by this pipe.
     child.stdin.on("error", () => {});
@@ -226,6 +230,7 @@ class Host implements WorkerLink {
         socket.destroy();
         return;
       }
+      if (hello.from === "host") this.meets = hello.meets;
       heard = hello.from === "host" ? this.#supervised(socket) : this.#greeted(socket, hello.slot, hello.life);
     };
     const reader = new FrameReader((message) => heard(message));

@@ -35,6 +35,7 @@ interface Run {
 export class InlineWorker implements WorkerLink {
   readonly id = "here";
   readonly slots = 1;
+  readonly meets = null;
   onMessage: (message: FromHost) => void = () => {};
   onLost: (reason: string) => void = () => {};
   readonly #options: InlineOptions;

@@ -3,7 +3,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Json, Plan } from "../../compiler/plan.ts";
 import type { TaskError } from "../events/events.ts";
-import type { FromHost, ToHost } from "./link.ts";
+import type { FromHost, GangPlan, MeetingPoint, ToHost } from "./link.ts";
 
 /** A piece of shared memory. */
 export interface Region {
@@ -29,7 +29,7 @@ export interface StoredValue {
 
 /** First frame of each connection to the engine's side. */
 export type Hello =
-  | { readonly type: "hello"; readonly token: string; readonly from: "host"; readonly pid: number }
+  | { readonly type: "hello"; readonly token: string; readonly from: "host"; readonly pid: number; readonly meets: MeetingPoint | null }
   /** `life` counts the threads that this slot has had. */
   | { readonly type: "hello"; readonly token: string; readonly from: "slot"; readonly slot: number; readonly life: number };
 
@@ -89,6 +89,8 @@ export interface Member {
   readonly attempt: number;
   readonly rank: number;
   readonly members: number;
+  /** Null: all of them are at this host. */
+  readonly plan: GangPlan | null;
 }
 
 /** Slot → the host's own thread. */
@@ -103,13 +105,21 @@ export type FromSlot =
 
 /** The host's own thread → slot. `null`: nobody holds it any more. */
 export type SupervisorToSlot =
-  /** `control` as `SharedCollective` lays it out, and a port to each other member by rank; null: the gang was given up. */
+  /**
+   * `control` as `SharedCollective` lays it out, and a port to each other member by rank; null: the gang was given up, or `refused`, with why.
+   */
   | {
       readonly type: "joined";
       readonly run: number;
       readonly stage: number;
       readonly attempt: number;
-      readonly gang: { readonly control: SharedArrayBuffer; readonly ports: readonly (MessagePort | null)[] } | null;
+      readonly gang: {
+        readonly control: SharedArrayBuffer;
+        readonly ports: readonly (MessagePort | null)[];
+        /** Where members are at several hosts. */
+        readonly wire: { readonly port: MessagePort; readonly here: number; readonly places: readonly number[] } | null;
+      } | null;
+      readonly refused?: string;
     }
   | { readonly type: "values"; readonly request: number; readonly values: readonly (SharedValue | null)[] };
 
@@ -138,6 +148,8 @@ export interface HostSettings {
   /** Memory that the whole process may have. */
   readonly limitBytes: number;
   readonly folder: string;
+  /** Where members of gangs at other hosts meet those of this one: the address to listen at, and the one that others know. */
+  readonly meetsAt: { readonly listen: string; readonly host: string } | null;
 }
 
 export interface RunningTask {

@@ -90,6 +90,8 @@ export type ToHost =
       readonly results?: { readonly key: string; readonly tasks: number };
       /** Of a stage whose task is a gang's: which member this is. The first one's result is the task's. */
       readonly rank?: number;
+      /** The members are on several workers. */
+      readonly gang?: GangPlan;
       /** Of an effect, or what makes an actor: names these tasks, with the block, among all of all runs. */
       readonly key?: string;
       /** The actor has lived before, and was lost. */
@@ -129,6 +131,22 @@ export type ProvidedValue =
         | { readonly first: number; readonly count: number; readonly stage: number }
       )[];
     };
+
+/** Where a worker's members of gangs are met by those of other workers. */
+export interface MeetingPoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How the members of one attempt of a gang's task find each other. */
+export interface GangPlan {
+  /** Who knows it belongs to this attempt. */
+  readonly token: Uint8Array;
+  /** The workers that have members; the first member is at the first of them. */
+  readonly hosts: readonly (MeetingPoint & { readonly name: string })[];
+  /** By rank: at which of those a member is. Members of one follow each other. */
+  readonly places: readonly number[];
+}
 
 export type FromHost =
   | { readonly type: "ready"; readonly slots: number; readonly pid: number }
@@ -204,6 +222,8 @@ export type OutputFeed =
 export interface WorkerLink {
   readonly id: string;
   readonly slots: number;
+  /** Where members of gangs at other workers meet those here; null where they can't. */
+  readonly meets: MeetingPoint | null;
   /** Names the memory that objects lie in, where another leader of a run may come to ask for it. */
   readonly home?: string;
   send(message: ToHost): void;

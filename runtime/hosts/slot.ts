@@ -19,9 +19,10 @@ import type { SegmentWriter } from "../results/segments.ts";
 import { appendTo, newSegment, StoreError } from "../results/store.ts";
 import { GangAborted, SharedCollective } from "../training/collective.ts";
 import { Place, publishPlace } from "../training/placed.ts";
+import { Wire } from "../training/wire.ts";
 import { SlotActors, sideBySide, Turns } from "./actors.ts";
 import { SLOT_FIELD } from "./entry.ts";
-import { GoneError, inUserTerms, isTransient, thrownError } from "./errors.ts";
+import { GoneError, inUserTerms, isTransient, thrownError, UnmetError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
 import type { FromSlot, Hello, SharedValue, SlotAnswer, SlotSettings, StoredValue, SupervisorToSlot, ToSlot } from "./inside.ts";
 import { Claims, isCacheable, Watch } from "./inside.ts";
@@ -135,7 +136,7 @@ class Slot {
     this.#port.on("message", (message: SupervisorToSlot) => {
       if (message.type === "joined") {
         const key = `${message.run}:${message.stage}:${message.attempt}`;
-        this.#joining.get(key)?.(message.gang);
+        this.#joining.get(key)?.(message);
         this.#joining.delete(key);
         return;
       }
@@ -153,16 +154,18 @@ class Slot {
 
   // --- Gangs -----------------------------------------------------------------------------------------------------------------
 
-  readonly #joining = new Map<string, (gang: Joined["gang"]) => void>();
+  readonly #joining = new Map<string, (joined: Joined) => void>();
 
   /** With the other members of its gang, once all are there. */
-  async #join({ run, stage, attempt, rank = 0 }: Assign, members: number): Promise<SharedCollective> {
-    const gang = await new Promise<Joined["gang"]>((resolve) => {
+  async #join({ run, stage, attempt, rank = 0, gang: plan }: Assign, members: number): Promise<SharedCollective> {
+    const { gang, refused } = await new Promise<Joined>((resolve) => {
       this.#joining.set(`${run}:${stage}:${attempt}`, resolve);
-      this.#tell({ type: "join", run, stage, attempt, rank, members });
+      this.#tell({ type: "join", run, stage, attempt, rank, members, plan: plan ?? null });
     });
+    if (refused !== undefined) throw new UnmetError(refused);
     if (!gang) throw new GangAborted("another member of the gang is gone");
-    return new SharedCollective(gang.control, gang.ports, rank);
+    const { control, ports, wire } = gang;
+    return new SharedCollective(control, ports, rank, wire && new Wire(wire.port, wire.here, wire.places));
   }
 
   /** Of a fit: with whom it is trained, and where it goes on after a loss. */

@@ -4,24 +4,13 @@
 import { readSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { connect } from "node:net";
-import type { MessagePort } from "node:worker_threads";
-import { MessageChannel, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { decode, partsBytes, split, writeParts } from "../objects/codec.ts";
-import { abortCollective, CONTROL_BYTES } from "../training/collective.ts";
 import { SLOT_FIELD } from "./entry.ts";
 import { thrownError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
-import type {
-  FromSlot,
-  FromSupervisor,
-  Hello,
-  HostSettings,
-  Member,
-  SharedValue,
-  SlotSettings,
-  SupervisorToSlot,
-  ToSupervisor,
-} from "./inside.ts";
+import { Gangs } from "./gangs.ts";
+import type { FromSlot, FromSupervisor, Hello, HostSettings, SharedValue, SlotSettings, SupervisorToSlot, ToSupervisor } from "./inside.ts";
 import { Claims, SHARED_BYTES, sharedNowMs, Watch } from "./inside.ts";
 import type { ObjectRef } from "./link.ts";
 import { Collector, ObjectTable, ObjectWriter, sharedParts } from "./objects.ts";
@@ -56,7 +45,7 @@ export function startSupervisor(): void {
   };
   socket.once("close", gone);
   socket.on("error", gone);
-  socket.once("connect", () => supervisor.start());
+  socket.once("connect", () => void supervisor.start());
 }
 
 /** With all processes that user code has started: the host leads a process group. Doesn't wait for threads, as `process.exit` would. */
@@ -102,6 +91,7 @@ class Supervisor {
   readonly #slots: Slot[] = [];
   readonly #objects = new ObjectTable();
   readonly #writer = new ObjectWriter(null);
+  readonly #gangs = new Gangs();
   readonly #collector = new Collector();
   readonly #wanting = new Set<Wanting>();
   /** Runs with stages that have a time limit. */
@@ -113,8 +103,18 @@ class Supervisor {
     this.#socket = socket;
   }
 
-  start(): void {
-    const hello: Hello = { type: "hello", token: this.#settings.token, from: "host", pid: process.pid };
+  async start(): Promise<void> {
+    const { token, meetsAt } = this.#settings;
+    let port: number | null = null;
+    try {
+      if (meetsAt !== null) port = await this.#gangs.listen(meetsAt.listen);
+    } catch (error) {
+      process.stderr.write(
+        `others can't meet this worker at ${meetsAt!.listen}: ${error instanceof Error ? error.message : String(error)}\n`,
+      );
+    }
+    const meets = meetsAt && port !== null ? { host: meetsAt.host, port } : null;
+    const hello: Hello = { type: "hello", token, from: "host", pid: process.pid, meets };
     this.#socket.write(frame(hello));
     const reader = new FrameReader((message) => this.#heard(message as ToSupervisor));
     this.#socket.on("data", (chunk: Uint8Array) => reader.push(chunk));
@@ -160,7 +160,7 @@ class Supervisor {
     worker.on("message", (message: FromSlot) => {
       spoke = true;
       if (message.type === "begun") slot.stillborn = 0;
-      else if (message.type === "join") this.#join(worker, message);
+      else if (message.type === "join") this.#gangs.join(worker, message);
       else if (message.type === "stored") this.#stored(message.values.map((one) => [one.run, one.stage, one.block, one.value]));
       else {
         const { request } = message;
@@ -266,7 +266,7 @@ class Supervisor {
         return;
       }
       case "abort":
-        this.#giveUpGang(message);
+        this.#gangs.giveUp(message);
         return;
       case "fetch":
         this.#fetch(message.request, message.ref);
@@ -290,11 +290,7 @@ class Supervisor {
     this.#collector.released(this.#objects.finish(run));
     this.#giveUp((want) => want.run === run);
     this.#timed.delete(run);
-    for (const [key, gang] of this.#gangs) {
-      if (!key.startsWith(`${run}:`)) continue;
-      if (gang.control.byteLength > 0) abortCollective(gang.control);
-      this.#gangs.delete(key);
-    }
+    this.#gangs.finish(run);
     if (this.#timed.size === 0 && this.#watching) {
       clearInterval(this.#watching);
       this.#watching = null;
@@ -302,52 +298,6 @@ class Supervisor {
     setTimeout(() => {
       for (const slot of this.#slots) if (slot.watch.read()?.run === run) this.#end(slot, "cancelled", 0);
     }, GRACE_MS);
-  }
-
-  // --- Gangs -------------------------------------------------------------------------------------------------------------------
-
-  readonly #gangs = new Map<string, Gang>();
-
-  /** The last member to come brings them together: memory that all share, and a port for each two. */
-  #join(worker: Worker, member: Member): void {
-    const { run, stage, attempt, rank, members } = member;
-    const key = gangName(member);
-    const gang = this.#gangs.get(key) ?? { control: new SharedArrayBuffer(CONTROL_BYTES), joined: [], isGivenUp: false };
-    this.#gangs.set(key, gang);
-    const tell = (one: Worker, given: Extract<SupervisorToSlot, { type: "joined" }>["gang"]) =>
-      one.postMessage(
-        { type: "joined", run, stage, attempt, gang: given } satisfies SupervisorToSlot,
-        given?.ports.filter((port) => port !== null) ?? [],
-      );
-    if (gang.isGivenUp) {
-      tell(worker, null);
-      return;
-    }
-    gang.joined[rank] = worker;
-    const here = gang.joined.filter((one) => one !== undefined);
-    if (here.length < members) return;
-    const ports: (MessagePort | null)[][] = here.map(() => here.map(() => null));
-    for (let a = 0; a < members; a++)
-      for (let b = a + 1; b < members; b++) {
-        const { port1, port2 } = new MessageChannel();
-        ports[a]![b] = port1;
-        ports[b]![a] = port2;
-      }
-    here.forEach((one, place) => void tell(one, { control: gang.control, ports: ports[place]! }));
-  }
-
-  #giveUpGang(gang: Pick<Member, "run" | "stage" | "attempt">): void {
-    const key = gangName(gang);
-    const known = this.#gangs.get(key);
-    // Members that haven't come yet will ask.
-    if (!known) {
-      this.#gangs.set(key, { control: new SharedArrayBuffer(0), joined: [], isGivenUp: true });
-      return;
-    }
-    known.isGivenUp = true;
-    abortCollective(known.control);
-    const { run, stage, attempt } = gang;
-    for (const worker of known.joined) worker?.postMessage({ type: "joined", run, stage, attempt, gang: null } satisfies SupervisorToSlot);
   }
 
   // --- Objects ---------------------------------------------------------------------------------------------------------------
@@ -379,15 +329,6 @@ class Supervisor {
     this.#socket.write(frame(message));
   }
 }
-
-interface Gang {
-  readonly control: SharedArrayBuffer;
-  /** By rank. */
-  readonly joined: (Worker | undefined)[];
-  isGivenUp: boolean;
-}
-
-const gangName = ({ run, stage, attempt }: Pick<Member, "run" | "stage" | "attempt">) => `${run}:${stage}:${attempt}`;
 
 function asBytes(value: SharedValue): Uint8Array {
   const parts = sharedParts(value);

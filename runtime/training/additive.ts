@@ -174,6 +174,16 @@ export class Plot {
     });
   }
 
+  /** The first byte of each array. */
+  static begins({ numbers, arrays }: Layout): number[] {
+    let next = padded(numbers * 8);
+    return arrays.map(({ type, length }) => {
+      const at = next;
+      next += padded(length * (type === "f32" ? 4 : 8));
+      return at;
+    });
+  }
+
   static bytes({ numbers, arrays }: Layout): number {
     return padded(numbers * 8) + arrays.reduce((sum, { type, length }) => sum + padded(length * (type === "f32" ? 4 : 8)), 0);
   }

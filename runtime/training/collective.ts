@@ -1,12 +1,18 @@
 // What the members of a gang do together: wait for each other, hand each other values, add their parts. `Collective` is what training knows of
-// it, wherever the members are; here it is done in memory that threads of one process share. Additions are in one tree by rank, whoever does
-// them, so that a result never depends on timing. Must not know what is added.
+// it, wherever the members are. Members at one host do it in memory that its threads share; what those at other hosts need of that is put into
+// theirs over a `Wire`, at the same places, before they are told that it is there. Additions are in one tree by rank, whoever does them, so that
+// a result never depends on timing or place. Must not know what is added.
 import type { MessagePort } from "node:worker_threads";
 import { receiveMessageOnPort } from "node:worker_threads";
+import { decode, encode } from "../objects/codec.ts";
 import type { Flat, FloatArray, Layout } from "./additive.ts";
 import { bytesOf, flatten, layoutOf, newArray, ownersOf, Plot, rangeOf, sumInTree, unflatten } from "./additive.ts";
+import type { Ground, GroundPlan } from "./ground.ts";
+import { groundLayout, pieceSpans, SharedGround, settlePieces } from "./ground.ts";
 import type { Kernels } from "./kernel.ts";
 import { addWeighted, kernelMemory, kernelsOf } from "./kernel.ts";
+import type { Put, Span, Wire } from "./wire.ts";
+import { ALL_HOSTS, CONTROL } from "./wire.ts";
 
 /** The gang was given up: another member is gone, or its run is over. */
 export class GangAborted extends Error {
@@ -18,12 +24,16 @@ export interface Collective {
   readonly size: number;
   /** What this member has written for the others to read, and copied of what they wrote. */
   exchangedBytes: number;
-  /** Returns when all members have come here. Throws `GangAborted`. */
-  barrier(): void;
+  /** Returns when all members have come here, with what was put. Throws `GangAborted`. */
+  barrier(puts?: readonly Put[]): void;
   /** Throws `GangAborted` where it was: for whoever waits for something else. */
   checkAborted(): void;
-  /** What each member gives, by rank. Small, rare things: whatever `postMessage` takes; shared memory stays shared. */
+  /** What each member gives, by rank. Small, rare things. */
   exchange(value: unknown): readonly unknown[];
+  /** Memory for all, empty at first. Those who change it without locks have to be at one host (`spans` false). */
+  share(plan: GroundPlan): Ground;
+  /** Whether members are at several hosts. */
+  readonly spans: boolean;
   /**
    * The sums of all members' values, one by one, bit for bit the same everywhere; null with share 0 where a member has none. Means are weighted by
    * the members' shares, which come to 1.
@@ -46,11 +56,26 @@ export interface SumPlace {
   readonly borrowed: readonly boolean[];
 }
 
-/** As 32-bit cells: given up or not, members at the barrier, how often all have been there; then for each two how many channels the one told the other of. */
+/**
+ * As 32-bit cells: given up or not, members of this host at the barrier, how often all have been there; then for each two how many channels the
+ * one told the other of, or how many messages from another host came; then how often each member of another host has been at the barrier.
+ */
 const [ABORTED, ARRIVED, PHASE, TOLD] = [0, 1, 2, 16] as const;
 /** Of those that send to each other. */
 const MOST_MEMBERS = 32;
-export const CONTROL_BYTES = 4 * (TOLD + MOST_MEMBERS * MOST_MEMBERS);
+const CAME = TOLD + MOST_MEMBERS * MOST_MEMBERS;
+/** Of those that are on several workers. */
+export const MOST_SPANNING = 1024;
+export const CONTROL_BYTES = 4 * (CAME + MOST_SPANNING);
+/** The cell that a member of another host may raise here. */
+export const cameCell = (rank: number): number => CAME + rank;
+/** A message that was posted may be received. */
+export function tellOfMail(control: SharedArrayBuffer, from: number, to: number, size: number): void {
+  const cells = new Int32Array(control);
+  const told = TOLD + from * size + to;
+  Atomics.add(cells, told, 1);
+  Atomics.notify(cells, told);
+}
 /** A member that is about to come is waited for without sleeping. */
 const SPINS = 100_000;
 const LOOK_EVERY_MS = 100;
@@ -64,6 +89,9 @@ export function abortCollective(control: SharedArrayBuffer): void {
 
 /** What one call of `sum` needs, by the layout of what is summed. */
 interface Summing {
+  /** What the other hosts get of this member's part, and of its sums. */
+  readonly partPuts: readonly Put[];
+  readonly sumPuts: readonly Put[];
   readonly layout: Layout;
   /** Of the memory that all this lies in; null where it is too large for them. */
   readonly kernels: Kernels | null;
@@ -85,24 +113,44 @@ export class SharedCollective implements Collective {
   /** One for each place in a step where something is summed. */
   readonly #summing = new Map<string, Summing>();
 
-  constructor(control: SharedArrayBuffer, ports: readonly (MessagePort | null)[], rank: number) {
+  /** Null: all members are at one host. */
+  readonly #wire: Wire | null;
+  /** Members of this host. */
+  readonly #here: readonly number[];
+  readonly #elsewhere: readonly number[];
+
+  /** `ports` by rank; from a member at another host comes what its host's own thread posts. */
+  constructor(control: SharedArrayBuffer, ports: readonly (MessagePort | null)[], rank: number, wire: Wire | null = null) {
     this.#cells = new Int32Array(control);
     this.#ports = ports;
     this.rank = rank;
     this.size = ports.length;
+    this.#wire = wire;
+    const ranks = ports.map((_, at) => at);
+    this.#here = ranks.filter((at) => !wire || wire.places[at] === wire.here);
+    this.#elsewhere = ranks.filter((at) => !this.#here.includes(at));
+  }
+
+  get spans(): boolean {
+    return this.#wire !== null;
   }
 
   readonly #out: (Channel | undefined)[] = [];
   readonly #in: (Channel | undefined)[] = [];
 
   send(to: number, numbers: Float32Array): void {
+    if (this.size > MOST_MEMBERS) throw new RangeError(`members that send to each other are ${MOST_MEMBERS} at most`);
+    if (this.#wire && this.#elsewhere.includes(to)) {
+      this.#wire.mail(to, numbers);
+      this.exchangedBytes += numbers.byteLength;
+      return;
+    }
     let channel = this.#out[to];
     if (!channel || numbers.length > channel.capacity) {
       const before = channel;
       if (before) this.#wait(before.cells, TAKEN, () => before.isEmpty);
       channel = Channel.of(numbers.length);
       this.#out[to] = channel;
-      if (this.size > MOST_MEMBERS) throw new RangeError(`members that send to each other are ${MOST_MEMBERS} at most`);
       this.#ports[to]!.postMessage(channel.memory);
       const told = TOLD + this.rank * this.size + to;
       Atomics.add(this.#cells, told, 1);
@@ -117,6 +165,12 @@ export class SharedCollective implements Collective {
   }
 
   receive(from: number): Float32Array {
+    if (this.#elsewhere.includes(from)) {
+      this.#wait(this.#cells, TOLD + from * this.size + this.rank, () => this.#learns(from));
+      const numbers = receiveMessageOnPort(this.#ports[from]!)!.message as Float32Array;
+      this.exchangedBytes += numbers.byteLength;
+      return numbers;
+    }
     for (;;) {
       const channel = this.#in[from];
       if (channel) {
@@ -136,6 +190,7 @@ export class SharedCollective implements Collective {
     const learned = this.#learned[from] ?? 0;
     if (Atomics.load(this.#cells, TOLD + from * this.size + this.rank) === learned) return false;
     this.#learned[from] = learned + 1;
+    if (this.#elsewhere.includes(from)) return true;
     this.#in[from] = new Channel(receiveMessageOnPort(this.#ports[from]!)!.message as ChannelMemory);
     return true;
   }
@@ -154,20 +209,23 @@ export class SharedCollective implements Collective {
 
   /** Nothing more is said. */
   close(): void {
+    this.#wire?.over();
     for (const port of this.#ports) port?.close();
   }
 
-  barrier(): void {
+  barrier(puts: readonly Put[] = []): void {
     const cells = this.#cells;
     this.checkAborted();
     const phase = Atomics.load(cells, PHASE);
-    if (Atomics.add(cells, ARRIVED, 1) === this.size - 1) {
+    this.#wire?.raise(puts, CONTROL, cameCell(this.rank), phase + 1);
+    if (Atomics.add(cells, ARRIVED, 1) === this.#here.length - 1) {
       Atomics.store(cells, ARRIVED, 0);
+      for (const rank of this.#elsewhere) this.#wait(cells, cameCell(rank), () => Atomics.load(cells, cameCell(rank)) > phase);
       Atomics.add(cells, PHASE, 1);
       Atomics.notify(cells, PHASE);
       return;
     }
-    for (let spin = 0; spin < SPINS; spin++) if (Atomics.load(cells, PHASE) !== phase) return;
+    for (let spin = 0; spin < SPINS && !this.#wire; spin++) if (Atomics.load(cells, PHASE) !== phase) return;
     while (Atomics.load(cells, PHASE) === phase) {
       this.checkAborted();
       Atomics.wait(cells, PHASE, phase, LOOK_EVERY_MS);
@@ -179,12 +237,42 @@ export class SharedCollective implements Collective {
   }
 
   exchange(value: unknown): readonly unknown[] {
-    for (const port of this.#ports) port?.postMessage(value);
+    for (const rank of this.#here) this.#ports[rank]?.postMessage(value);
+    this.#wire?.value(encode(value));
     this.barrier();
-    const all = this.#ports.map((port) => (port === null ? value : receiveMessageOnPort(port)?.message));
+    const all = this.#ports.map((port, rank) => {
+      if (port === null) return value;
+      const message: unknown = receiveMessageOnPort(port)?.message;
+      return this.#elsewhere.includes(rank) ? decode(message as Uint8Array, { share: false }) : message;
+    });
     // Nobody posts the next before all have read this.
     this.barrier();
     return all;
+  }
+
+  /** What the first member of each host makes, for all of that host: memory stays shared. */
+  #ofHost<T>(make: () => T): { readonly value: T; readonly isOwn: boolean } {
+    const [first] = this.#here;
+    const own = this.rank === first ? make() : null;
+    if (own !== null) for (const rank of this.#here) this.#ports[rank]?.postMessage(own);
+    this.barrier();
+    const value = own ?? (receiveMessageOnPort(this.#ports[first!]!)!.message as T);
+    this.barrier();
+    return { value, isOwn: own !== null };
+  }
+
+  share(plan: GroundPlan): Ground {
+    const { bytes } = groundLayout(plan);
+    const { value: memory, isOwn } = this.#ofHost(() => {
+      const made = new SharedArrayBuffer(bytes);
+      settlePieces(made, plan.pieces.length, this.#here[0] === 0);
+      return made;
+    });
+    const wire = this.#wire;
+    const area = wire?.area(isOwn ? memory : null, pieceSpans(plan)) ?? CONTROL;
+    // From here on it has its name at every host.
+    this.barrier();
+    return new SharedGround(memory, plan, wire && { wire, area }, () => this.checkAborted());
   }
 
   sum(values: readonly unknown[] | null, share: number, place: SumPlace): readonly unknown[] {
@@ -193,13 +281,13 @@ export class SharedCollective implements Collective {
     if (known) {
       if (values === null || flat) this.#write(known, flat, share);
       else known.heads[this.rank]![1] = OTHER;
-      this.barrier();
+      this.barrier(known.partPuts);
       // Everybody sees the same heads, so all go the same way.
       if (known.heads.every((head) => head[1] !== OTHER)) return this.#reduced(known, values);
     }
     const made = this.#agree(values, place);
     this.#write(made, values && flatten(values, made.layout)!, share);
-    this.barrier();
+    this.barrier(made.partPuts);
     return this.#reduced(made, values);
   }
 
@@ -222,26 +310,54 @@ export class SharedCollective implements Collective {
     const bytes = Plot.bytes(layout);
     const heads = HEAD_BYTES * this.size;
     const needed = heads + bytes * (this.size + 1);
-    const memory = this.exchange(this.rank === 0 ? kernelMemory(needed) : null)[0] as ReturnType<typeof kernelMemory>;
+    const { value: memory, isOwn } = this.#ofHost(() => kernelMemory(needed));
     const kernels = memory instanceof SharedArrayBuffer ? null : kernelsOf(memory);
     const buffer = memory instanceof SharedArrayBuffer ? memory : memory.buffer;
+    const area = this.#wire?.area(isOwn ? buffer : null) ?? CONTROL;
+    this.barrier();
     const owners = ownersOf(layout);
     const ranks = Array.from({ length: this.size }, (_, rank) => rank);
+    const parts = ranks.map((rank) => new Plot(layout, buffer, heads + bytes * rank));
+    const whole = new Plot(layout, buffer, heads + bytes * this.size);
     const made: Summing = {
+      ...this.#puts(area, parts[this.rank]!, whole),
       layout,
       kernels,
       means: { numbers: owners.numbers.map((item) => means[item]!), arrays: owners.arrays.map((item) => means[item]!) },
       borrowed: owners.arrays.map((item) => borrowed[item]!),
-      parts: ranks.map((rank) => new Plot(layout, buffer, heads + bytes * rank)),
+      parts,
       heads: ranks.map((rank) => new Float64Array(buffer, HEAD_BYTES * rank, 2)),
-      whole: new Plot(layout, buffer, heads + bytes * this.size),
+      whole,
     };
     this.#summing.set(name, made);
     return made;
   }
 
+  /** Of a part each host gets what its members add up, and all numbers; of sums all get all. */
+  #puts(area: number, part: Plot, whole: Plot): Pick<Summing, "partPuts" | "sumPuts"> {
+    const wire = this.#wire;
+    if (!wire) return { partPuts: [], sumPuts: [] };
+    const span = (array: FloatArray, from: number, to: number): Span => [
+      array.byteOffset + from * array.BYTES_PER_ELEMENT,
+      (to - from) * array.BYTES_PER_ELEMENT,
+    ];
+    const some = (spans: readonly Span[]) => spans.filter(([, length]) => length > 0);
+    const rangeFor = (length: number, ranks: readonly number[]) =>
+      [rangeOf(length, ranks[0]!, this.size)[0], rangeOf(length, ranks.at(-1)!, this.size)[1]] as const;
+    const head: Span = [HEAD_BYTES * this.rank, HEAD_BYTES];
+    const numbers: Span = [part.numbers.byteOffset, part.numbers.byteLength];
+    const hosts = [...new Set(this.#elsewhere.map((rank) => wire.places[rank]!))];
+    const partPuts = hosts.map((host): Put => {
+      const ranks = this.#elsewhere.filter((rank) => wire.places[rank] === host);
+      const ranges = part.arrays.map((array) => span(array, ...rangeFor(array.length, ranks)));
+      return { area, host, spans: some([head, numbers, ...ranges]) };
+    });
+    const own = whole.arrays.map((array) => span(array, ...rangeOf(array.length, this.rank, this.size)));
+    return { partPuts, sumPuts: [{ area, host: ALL_HOSTS, spans: some(own) }] };
+  }
+
   /** Each member adds its range of every array, then all read all of it. */
-  #reduced({ layout, kernels, means, borrowed, parts, heads, whole }: Summing, like: unknown): readonly unknown[] {
+  #reduced({ sumPuts, layout, kernels, means, borrowed, parts, heads, whole }: Summing, like: unknown): readonly unknown[] {
     const here = heads.flatMap((head, rank) => (head[0]! > 0 ? [rank] : []));
     const shares = here.map((rank) => heads[rank]![0]!);
     const ones = here.map(() => 1);
@@ -256,7 +372,7 @@ export class SharedCollective implements Collective {
     const numbers = Array.from({ length: layout.numbers }, (_, i) =>
       sumInTree(here.map((rank, at) => parts[rank]!.numbers[i]! * (means.numbers[i]! ? shares[at]! : 1))),
     );
-    this.barrier();
+    this.barrier(sumPuts);
     const arrays = whole.arrays.map((sum, i) => {
       if (borrowed[i]!) return sum;
       const array = newArray(layout.arrays[i]!);

@@ -221,7 +221,11 @@ const ALONE: Collective = {
   exchangedBytes: 0,
   barrier() {},
   checkAborted() {},
+  spans: false,
   exchange: (value) => [value],
+  share() {
+    throw new Error("bug: nobody else is there");
+  },
   sum: (values) => values!,
   send() {},
   receive() {

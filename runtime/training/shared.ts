@@ -9,6 +9,8 @@ import type { Collective } from "./collective.ts";
 import { addInTree } from "./collective.ts";
 import type { Phase, Steps, Tell, Trainer, Training } from "./fit.ts";
 import { settled } from "./fit.ts";
+import type { Ground } from "./ground.ts";
+import type { Piece, Put, Span } from "./wire.ts";
 
 type Of<A extends Architecture["architecture"]> = Extract<Architecture, { architecture: A }>;
 
@@ -19,21 +21,23 @@ const tellNothing: Tell = () => {};
 class SharedState {
   readonly layout: Layout;
   readonly plot: Plot;
+  readonly ground: Ground;
   /** Counters, as 32-bit cells. */
   readonly cells: Int32Array;
   readonly #like: readonly unknown[];
   readonly #members: Collective;
 
-  constructor(members: Collective, state: readonly unknown[], cells: number) {
+  /** `guarded`: what moves with which lock, in bytes of the plot, behind which `more` bytes lie. */
+  constructor(members: Collective, state: readonly unknown[], { cells, more = 0, guarded }: Holdings) {
     this.layout = layoutOf(state, { strict: false });
     this.#like = state;
     this.#members = members;
-    const from = (4 * cells + 63) & ~63;
-    const memory = members.exchange(members.rank === 0 ? new SharedArrayBuffer(from + Plot.bytes(this.layout)) : null)[0];
-    this.cells = new Int32Array(memory as SharedArrayBuffer, 0, cells);
-    this.plot = new Plot(this.layout, memory as SharedArrayBuffer, from);
+    const bytes = Plot.bytes(this.layout);
+    this.ground = members.share({ cells, bytes: bytes + more, pieces: guarded(this.layout, bytes) });
+    this.cells = this.ground.cells;
+    this.plot = new Plot(this.layout, this.ground.memory, this.ground.from);
     if (members.rank === 0) this.plot.write(this.flat(state));
-    members.barrier();
+    members.barrier(members.rank === 0 ? this.ground.puts([[0, bytes]]) : []);
   }
 
   flat(state: readonly unknown[]): Flat {
@@ -60,31 +64,12 @@ class SharedState {
     this.exchanged(this.plot.arrays);
     return this.value(this.plot.copy());
   }
+}
 
-  lock(cell: number): void {
-    const { cells } = this;
-    while (Atomics.compareExchange(cells, cell, 0, 1) !== 0) {
-      this.#members.checkAborted();
-      Atomics.wait(cells, cell, 1, LOOK_EVERY_MS);
-    }
-  }
-
-  tryLock(cell: number): boolean {
-    return Atomics.compareExchange(this.cells, cell, 0, 1) === 0;
-  }
-
-  unlock(cell: number): void {
-    Atomics.store(this.cells, cell, 0);
-    Atomics.notify(this.cells, cell, 1);
-  }
-
-  /** Until a cell has reached a number. */
-  waitFor(cell: number, least: number): void {
-    for (let now = Atomics.load(this.cells, cell); now < least; now = Atomics.load(this.cells, cell)) {
-      this.#members.checkAborted();
-      Atomics.wait(this.cells, cell, now, LOOK_EVERY_MS);
-    }
-  }
+interface Holdings {
+  readonly cells: number;
+  readonly more?: number;
+  readonly guarded: (layout: Layout, bytes: number) => readonly Piece[];
 }
 
 // --- Hogwild --------------------------------------------------------------------------------------------------------------------
@@ -92,7 +77,8 @@ class SharedState {
 /** All members change the shared arrays in place where the program's update does; else they add what it changed. */
 export function hogwild({ program, members, state, around }: Training, { atomic }: Of<"hogwild">): Trainer {
   const { rank, size } = members;
-  const shared = new SharedState(members, state, 1);
+  if (members.spans) throw new Error("bug: members that write one memory are on several workers");
+  const shared = new SharedState(members, state, { cells: 1, guarded: () => [] });
   const [UPDATES] = [0];
   const { arrays } = shared.plot;
   const numbers = shared.flat(state).numbers;
@@ -164,8 +150,11 @@ function addAtomically(into: FloatArray, after: FloatArray, before: FloatArray):
 /** Replicas of the state, one a member; what they push is added up and applied to the shared one by the program's own update. */
 export function downpour({ program, members, state, around }: Training, { pushSteps, fetchSteps }: Of<"downpour">): Trainer {
   const { rank, size } = members;
-  const shared = new SharedState(members, state, 2);
-  const [LOCK, CLOCK] = [0, 1];
+  // Updates so far, as whoever has the state counts them; then as all hear of it.
+  const [CLOCK, TOLD] = [0, 1];
+  const [WHOLE] = [0];
+  const shared = new SharedState(members, state, { cells: 2, guarded: (_, bytes) => [{ cells: [CLOCK], spans: [[0, bytes]] }] });
+  const { ground } = shared;
   const phase = onlyPhase(program.phases());
   let fetched = 0;
   let taken = 0;
@@ -175,16 +164,23 @@ export function downpour({ program, members, state, around }: Training, { pushSt
     const { layout, sum } = gathered;
     gathered = null;
     shared.exchanged(sum.arrays);
-    shared.lock(LOCK);
+    ground.lock(WHOLE);
     try {
       const clock = Atomics.load(shared.cells, CLOCK);
       const whole = shared.view();
       yield* settled(phase.apply(whole, unflatten(layout, sum) as readonly unknown[], epoch, clock, tellNothing));
       shared.plot.write(shared.flat(whole));
       Atomics.store(shared.cells, CLOCK, clock + 1);
+      ground.raise(TOLD, clock + 1, []);
     } finally {
-      shared.unlock(LOCK);
+      ground.unlock(WHOLE);
     }
+  };
+  const fetch = () => {
+    ground.lock(WHOLE);
+    fetched = Atomics.load(shared.cells, CLOCK);
+    state.splice(0, state.length, ...shared.copy());
+    ground.unlock(WHOLE);
   };
   return {
     state,
@@ -194,12 +190,7 @@ export function downpour({ program, members, state, around }: Training, { pushSt
       const own = at + rank;
       if (own >= batches.length) return;
       const tell: Tell = (name, value) => around.metric(name, step * size + rank, value);
-      if (taken % fetchSteps === 0) {
-        shared.lock(LOCK);
-        fetched = Atomics.load(shared.cells, CLOCK);
-        state.splice(0, state.length, ...shared.copy());
-        shared.unlock(LOCK);
-      }
+      if (taken % fetchSteps === 0) fetch();
       const parts = (yield* settled(phase.parts(state, batches[own], epoch, step))) as readonly unknown[];
       const layout = gathered?.layout ?? layoutOf(parts, { strict: true });
       const flat = flatten(parts, layout);
@@ -207,7 +198,7 @@ export function downpour({ program, members, state, around }: Training, { pushSt
       gathered = { layout, sum: gathered ? added(gathered.sum, flat) : copied(flat) };
       // The replica goes on by itself until it fetches again.
       yield* settled(phase.apply(state, parts, epoch, step, tell));
-      tell("staleness", Atomics.load(shared.cells, CLOCK) - fetched);
+      tell("staleness", Math.max(0, Atomics.load(shared.cells, TOLD) - fetched));
       if (++taken % pushSteps === 0) yield* push(epoch);
     },
     *flush(epoch) {
@@ -217,7 +208,7 @@ export function downpour({ program, members, state, around }: Training, { pushSt
       members.barrier();
       // All begin the next epoch with what is there.
       taken = 0;
-      state.splice(0, state.length, ...shared.copy());
+      fetch();
       members.barrier();
       return state;
     },
@@ -256,16 +247,25 @@ export function parameterServer({ program, members, state, around }: Training, {
   const { rank, size } = members;
   const phase = onlyPhase(program.phases());
   const window = (staleness ?? 0) + 1;
-  // One cell for batches that all parts are there of; then of each range its clock and its lock; then of each batch in the window its parts.
-  const [COMPLETE, CLOCKS, LOCKS, ARRIVED] = [0, 1, 1 + servers, 1 + 2 * servers];
-  const shared = new SharedState(members, state, ARRIVED + window);
-  const { cells } = shared;
+  // Of each range its clock; then of each member how many batches it has pushed its part of.
+  const [CLOCKS, PUSHED] = [0, servers];
+  const numbersAt = (layout: Layout, bytes: number, range: number) => [bytes + 8 * range * layout.numbers, 8 * layout.numbers] as const;
+  const shared = new SharedState(members, state, {
+    cells: servers + size,
+    more: 8 * servers * layoutOf(state, { strict: false }).numbers,
+    guarded: (layout, bytes) =>
+      Array.from({ length: servers }, (_, range) => ({
+        cells: [CLOCKS + range],
+        spans: [numbersAt(layout, bytes, range), ...rangeSpans(layout, range, servers)].filter(([, length]) => length > 0),
+      })),
+  });
+  const { cells, ground } = shared;
   /** Numbers that stand alone go through the same updates in every range. */
-  const numbersMemory = members.exchange(rank === 0 ? new SharedArrayBuffer(8 * servers * Math.max(1, shared.layout.numbers)) : null)[0];
+  const plotBytes = Plot.bytes(shared.layout);
   const numbersOf = (range: number) =>
-    new Float64Array(numbersMemory as SharedArrayBuffer, 8 * range * shared.layout.numbers, shared.layout.numbers);
+    new Float64Array(ground.memory, ground.from + numbersAt(shared.layout, plotBytes, range)[0], shared.layout.numbers);
   if (rank === 0) for (let range = 0; range < servers; range++) numbersOf(range).set(shared.flat(state).numbers);
-  members.barrier();
+  members.barrier(rank === 0 ? ground.puts([[plotBytes, 8 * servers * shared.layout.numbers]]) : []);
   let pushes: Pushes | null = null;
   /** Batches that this member has pushed its part of, and the step of the first of them. */
   let clock = 0;
@@ -278,6 +278,15 @@ export function parameterServer({ program, members, state, around }: Training, {
     let least = Number.POSITIVE_INFINITY;
     for (let range = 0; range < servers; range++) least = Math.min(least, Atomics.load(cells, CLOCKS + range));
     return least;
+  };
+  /** Batches that all parts are here of, and who is the last. */
+  const complete = (): { readonly batches: number; readonly last: number } => {
+    let [batches, last] = [Number.POSITIVE_INFINITY, 0];
+    for (let member = 0; member < size; member++) {
+      const pushed = Atomics.load(cells, PUSHED + member);
+      if (pushed < batches) [batches, last] = [pushed, member];
+    }
+    return { batches, last };
   };
 
   /** One range through one batch; its lock is held. */
@@ -336,20 +345,27 @@ export function parameterServer({ program, members, state, around }: Training, {
   const serve = function* (epoch: number): Steps<void> {
     for (let i = 0; i < servers; i++) {
       const range = (i + rank) % servers;
-      while (Atomics.load(cells, CLOCKS + range) < Atomics.load(cells, COMPLETE) && shared.tryLock(LOCKS + range)) {
+      while (Atomics.load(cells, CLOCKS + range) < complete().batches && ground.tryLock(range)) {
         try {
-          const batch = Atomics.load(cells, CLOCKS + range);
-          if (batch >= Atomics.load(cells, COMPLETE)) break;
-          // Whoever does it may be at another step by now.
-          const step = batch + firstStep;
-          const tell: Tell = range === 0 ? (name, value) => around.metric(name, step, value) : tellNothing;
-          yield* applied(range, combinedOf(batch, range), epoch, step, tell);
-          Atomics.store(cells, CLOCKS + range, batch + 1);
-          Atomics.notify(cells, CLOCKS + range);
+          yield* caughtUp(range, epoch, 1);
         } finally {
-          shared.unlock(LOCKS + range);
+          ground.unlock(range);
         }
       }
+    }
+  };
+
+  /** Its lock is held: as many batches of what there is, at most. */
+  const caughtUp = function* (range: number, epoch: number, most: number): Steps<void> {
+    for (let done = 0; done < most; done++) {
+      const batch = Atomics.load(cells, CLOCKS + range);
+      if (batch >= complete().batches) return;
+      // Whoever does it may be at another step by now.
+      const step = batch + firstStep;
+      const tell: Tell = range === 0 ? (name, value) => around.metric(name, step, value) : tellNothing;
+      yield* applied(range, combinedOf(batch, range), epoch, step, tell);
+      Atomics.store(cells, CLOCKS + range, batch + 1);
+      Atomics.notify(cells, CLOCKS + range);
     }
   };
 
@@ -360,24 +376,40 @@ export function parameterServer({ program, members, state, around }: Training, {
         const now = Atomics.load(cells, CLOCKS + range);
         if (now >= least) continue;
         members.checkAborted();
+        const { batches, last } = complete();
         // Until then somebody may have completed a batch, which is work for whoever waits.
-        if (now >= Atomics.load(cells, COMPLETE)) Atomics.wait(cells, COMPLETE, now, LOOK_EVERY_MS);
+        if (now >= batches) Atomics.wait(cells, PUSHED + last, batches, LOOK_EVERY_MS);
+        else if (members.spans) yield* fetched(range, epoch);
         else Atomics.wait(cells, CLOCKS + range, now, 1);
         break;
       }
     }
   };
+  /** A range that may be at another host: it comes here, with what was done to it, and what hasn't been is. */
+  const fetched = function* (range: number, epoch: number): Steps<void> {
+    ground.lock(range);
+    try {
+      yield* caughtUp(range, epoch, Number.POSITIVE_INFINITY);
+    } finally {
+      ground.unlock(range);
+    }
+  };
 
-  const look = (): unknown[] => {
-    if (staleness === 0) return shared.value({ numbers: [...numbersOf(0)], arrays: [...shared.plot.arrays] });
+  /** Clock of the first range when it was looked at. */
+  let seen = 0;
+  const look = (asCopy = false): unknown[] => {
+    // Nobody changes it before this member has pushed its part.
+    if (staleness === 0 && !asCopy) return shared.value({ numbers: [...numbersOf(0)], arrays: [...shared.plot.arrays] });
     const arrays = shared.plot.arrays.map((array) => array.slice());
     shared.exchanged(arrays);
+    let numbers: number[] = [];
     for (let range = 0; range < servers; range++) {
-      shared.lock(LOCKS + range);
+      ground.lock(range);
+      if (range === 0) [seen, numbers] = [Atomics.load(cells, CLOCKS), [...numbersOf(0)]];
       for (const [i, array] of arrays.entries()) ranged(array, range).set(ranged(shared.plot.arrays[i]!, range));
-      shared.unlock(LOCKS + range);
+      ground.unlock(range);
     }
-    return shared.value({ numbers: [...numbersOf(0)], arrays });
+    return shared.value({ numbers, arrays });
   };
 
   const agree = (parts: readonly unknown[] | null): Pushes => {
@@ -386,17 +418,21 @@ export function parameterServer({ program, members, state, around }: Training, {
     if (!layout) throw new RangeError("a batch without rows has no mean");
     const bytes = Plot.bytes(layout);
     const sharesBytes = (8 * size + 63) & ~63;
-    const memory = members.exchange(
-      rank === 0 ? new SharedArrayBuffer(window * (size * bytes + sharesBytes)) : null,
-    )[0] as SharedArrayBuffer;
+    const pushed = members.share({ cells: 0, bytes: window * (size * bytes + sharesBytes), pieces: [] });
     const place = (batch: number, from: number) => (batch * size + from) * bytes;
+    const sharesAt = (batch: number) => window * size * bytes + batch * sharesBytes;
     return {
       layout,
       means: meansIn(layout, phase),
       plots: Array.from({ length: window }, (_, batch) =>
-        Array.from({ length: size }, (__, from) => new Plot(layout, memory, place(batch, from))),
+        Array.from({ length: size }, (__, from) => new Plot(layout, pushed.memory, pushed.from + place(batch, from))),
       ),
-      shares: Array.from({ length: window }, (_, batch) => new Float64Array(memory, window * size * bytes + batch * sharesBytes, size)),
+      shares: Array.from({ length: window }, (_, batch) => new Float64Array(pushed.memory, pushed.from + sharesAt(batch), size)),
+      puts: (batch) =>
+        pushed.puts([
+          [place(batch, rank), bytes],
+          [sharesAt(batch) + 8 * rank, 8],
+        ]),
     };
   };
 
@@ -412,9 +448,7 @@ export function parameterServer({ program, members, state, around }: Training, {
       const part = rows.slice(...rangeOf(rows.length, rank, size));
       const has = part.length > 0 || (isEmpty && rank === 0);
       if (staleness !== null) yield* waitUntil(clock - staleness, epoch);
-      // Without a bound a range's clock counts what was applied to it.
-      const seen = staleness === null ? Atomics.load(cells, CLOCKS) : leastClock();
-      if (staleness !== null) around.metric("staleness", step, clock - seen);
+      if (staleness !== null) around.metric("staleness", step, clock - leastClock());
       const local = look();
       const parts = has ? ((yield* settled(phase.parts(local, part, epoch, step))) as readonly unknown[]) : null;
       pushes ??= agree(parts);
@@ -425,14 +459,15 @@ export function parameterServer({ program, members, state, around }: Training, {
             const flat = flatten(parts, pushes.layout);
             if (!flat) throw new RangeError("parts of batches have values of different layouts");
             const combined = unflatten(pushes.layout, { numbers: flat.numbers, arrays: flat.arrays.map((array) => ranged(array, range)) });
-            shared.lock(LOCKS + range);
+            ground.lock(range);
             try {
               const tell: Tell = range === 0 ? (name, value) => around.metric(name, step * size + rank, value) : tellNothing;
               yield* applied(range, combined as readonly unknown[], epoch, step, tell);
+              // Without a bound a range's clock counts what was applied to it.
               const before = Atomics.add(cells, CLOCKS + range, 1);
               if (range === 0) around.metric("staleness", step * size + rank, before - seen);
             } finally {
-              shared.unlock(LOCKS + range);
+              ground.unlock(range);
             }
           }
         clock++;
@@ -446,11 +481,12 @@ export function parameterServer({ program, members, state, around }: Training, {
         pushes.plots[slot]![rank]!.write(flat);
         shared.exchanged(flat.arrays);
       }
-      if (Atomics.add(cells, ARRIVED + slot, 1) === size - 1) {
-        if (clock === 0 && servers > 1) yield* holdToLaw(epoch, step);
-        Atomics.store(cells, ARRIVED + slot, 0);
-        Atomics.store(cells, COMPLETE, clock + 1);
-        Atomics.notify(cells, COMPLETE);
+      ground.raise(PUSHED + rank, clock + 1, pushes.puts(slot));
+      if (clock === 0 && servers > 1) {
+        // All parts of the first batch are there, and nobody has applied any.
+        members.barrier();
+        if (rank === 0) yield* holdToLaw(epoch, step);
+        members.barrier();
       }
       clock++;
       yield* serve(epoch);
@@ -460,11 +496,7 @@ export function parameterServer({ program, members, state, around }: Training, {
     },
     endEpoch() {
       members.barrier();
-      state.splice(
-        0,
-        state.length,
-        ...shared.value({ numbers: [...numbersOf(0)], arrays: shared.plot.arrays.map((array) => array.slice()) }),
-      );
+      state.splice(0, state.length, ...look(true));
       members.barrier();
       return state;
     },
@@ -482,12 +514,24 @@ interface Pushes {
   readonly shares: readonly Float64Array[];
   /** Which numbers and arrays of the layout are means, the others being sums. */
   readonly means: { readonly numbers: readonly boolean[]; readonly arrays: readonly boolean[] };
+  /** What other hosts get of this member's part of a batch. */
+  readonly puts: (batch: number) => readonly Put[];
 }
 
 function meansIn(layout: Layout, { combiners }: Phase): Pushes["means"] {
   const { numbers, arrays } = ownersOf(layout);
   const isMean = (item: number) => combiners[item]!.name === "mean";
   return { numbers: numbers.map(isMean), arrays: arrays.map(isMean) };
+}
+
+/** Where a range lies in a plot, in bytes. */
+function rangeSpans(layout: Layout, range: number, of: number): Span[] {
+  const begins = Plot.begins(layout);
+  return layout.arrays.map(({ type, length }, i) => {
+    const [from, to] = rangeOf(length, range, of);
+    const bytes = type === "f32" ? 4 : 8;
+    return [begins[i]! + bytes * from, bytes * (to - from)];
+  });
 }
 
 function rangeLayout(layout: Layout, range: number, of: number): Layout {

@@ -96,12 +96,15 @@ describe("over NATS", () => {
     }
   });
 
-  it("a fit in parts gives the local result on one worker, though that worker is killed; on workers that are too small it says so", async () => {
+  it("a fit in parts gives the local result on one worker, though that worker is killed; where all workers are too few it says so", async () => {
     const { plan, code } = await program(digits, { schedule: "together" });
     const params = { epochs: 6 };
     await worker("small");
     const refused = await run(plan, code, { params, engine: { nats: cluster.url } });
-    expect(refused).toMatchObject({ status: "infrastructure", error: { stage: "model", message: expect.stringContaining("--slots 2") } });
+    expect(refused).toMatchObject({
+      status: "infrastructure",
+      error: { stage: "model", message: expect.stringContaining("start more of them") },
+    });
     const local = await run(plan, code, { params, slots: 2 });
     const a = await worker("a", 2);
     await worker("b", 2);

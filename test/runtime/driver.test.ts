@@ -9,6 +9,7 @@ import { planOf, value } from "./plans.ts";
 
 /** Works off what it gets in order; stage 0 makes an object, all others numbers. */
 class FakeWorker implements WorkerLink {
+  readonly meets = null;
   readonly slots = 1;
   readonly id: string;
   onMessage: (message: FromHost) => void = () => {};

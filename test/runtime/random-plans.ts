@@ -139,10 +139,11 @@ class Writer {
     };
   }
 
-  /** Some values are made by two members together. */
+  /** Some values are made by several members together, now and then by such as have to be on one worker. */
   #gang(): Partial<Written> {
     if (this.roll(3) > 0) return {};
-    return { strategy: { kind: "fit", architecture: "allreduce", members: 2, perWorker: false } };
+    if (this.roll(4) === 0) return { strategy: { kind: "fit", architecture: "hogwild", members: 2, atomic: false } };
+    return { strategy: { kind: "fit", architecture: "allreduce", members: 2 + this.roll(3), perWorker: false } };
   }
 
   /** Stages around that are read inside stand among a control stage's inputs. */

@@ -26,6 +26,8 @@ export interface Simulated {
   readonly givenBack: number;
   /** Batches that went to a second slot while the first was at them. */
   readonly doubled: number;
+  /** Gangs that began on several workers. */
+  readonly spanning: number;
   /** What every stage gave, by the stage's id, for a later run to start from. */
   readonly left: ReadonlyMap<string, readonly number[]>;
   /** Tasks that needn't run. */
@@ -75,6 +77,7 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
   const state = createState({ plan, params: {}, settings: { ...lenient, ...settings }, mayDouble, restored });
   let nowMs = 0;
   let doubled = 0;
+  let spanning = 0;
   let at = 0;
   const roll = () => dice[at++] ?? 900 + ((at * 7) % 100);
   let nextWorker = 0;
@@ -92,9 +95,10 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
   const broken = new Set<string>();
   /** How many members they began with. */
   const gathered = new Map<string, number>();
-  /** Whose members know. */
+  /** Whose members on a worker know. */
   const aborted = new Set<string>();
   const gangOf = ({ stage, attempt }: Pick<Batch, "stage" | "attempt">) => `${stage}#${attempt}`;
+  const partOf = (one: Pick<Batch, "stage" | "attempt" | "worker">) => `${gangOf(one)}@${one.worker}`;
   const lose = (worker: number, slot?: number) => {
     const isLost = (one: { readonly worker: number; readonly slot: number }) =>
       one.worker === worker && (slot === undefined || one.slot === slot);
@@ -111,7 +115,11 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
         const tasks = Array.from({ length: command.count }, (_, i) => command.first + i);
         const stage = state.stages[command.stage]!;
         for (const task of tasks) if (acted.has(nameOf(stage, task))) throw new Error(`${nameOf(stage, task)} acts twice`);
-        if (command.rank !== null) gathered.set(gangOf(command), (gathered.get(gangOf(command)) ?? 0) + 1);
+        if (command.rank !== null) {
+          if (command.rank === 0 && new Set(command.workers).size > 1) spanning++;
+          if (command.workers[command.rank] !== command.worker) throw new Error(`${stage.id} has member ${command.rank} elsewhere`);
+          gathered.set(gangOf(command), (gathered.get(gangOf(command)) ?? 0) + 1);
+        }
         if (
           command.rank === null &&
           running.some(
@@ -120,7 +128,7 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
         )
           doubled++;
         running.push({ ...command, gives: tasks.map((task) => madeFrom(state, values, stage, task)) });
-      } else if (command.type === "abort") aborted.add(gangOf(command));
+      } else if (command.type === "abort") aborted.add(partOf(command));
       else if (command.type === "free") {
         const here = values.get(command.stage)!;
         for (let block = command.first; block < command.first + command.count; block++)
@@ -133,6 +141,9 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
       else if (command.type === "end") ended = command;
     }
     checkInvariants(state);
+    for (const gang of state.gangs)
+      if (gang.aborted && !aborted.has(partOf({ ...gang.batch, worker: gang.slot.worker })))
+        throw new Error(`worker ${gang.slot.worker} wasn't told that a gang of ${state.stages[gang.batch.stage]!.id} is over`);
   };
   const join = () => say({ type: "workerJoined", worker: nextWorker++, slots: 1 + (roll() % 3) });
   join();
@@ -181,7 +192,7 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
       const one = first[luck % first.length]!;
       const { worker, slot, stage, attempt } = one;
       const isGang = one.rank !== null;
-      if (isGang && aborted.has(gangOf(one))) {
+      if (isGang && aborted.has(partOf(one))) {
         say({ type: "inputMissing", worker, slot, stage, block: one.first, attempt });
         advance(running, one, 1);
       } else if (isGang && broken.has(gangOf(one))) {
@@ -292,7 +303,7 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
     if (ended && output.some((one) => one !== Live)) throw new Error(`${name} ended without its result`);
     results[name] = [...(values.get(index) ?? [])];
   }
-  return { ended, state, results, givenBack, doubled, left, restored: tasksRestored };
+  return { ended, state, results, givenBack, doubled, spanning, left, restored: tasksRestored };
 }
 
 /** Iterations end: a stage whose name says so says when. */

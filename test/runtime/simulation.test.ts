@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 
 it(`${SEEDS} seeds: whatever is lost, every run ends with what it gives when nothing is`, () => {
-  const seen = { givenBack: 0, doubled: 0, instances: 0, restored: 0, left: 0 };
+  const seen = { givenBack: 0, doubled: 0, spanning: 0, instances: 0, restored: 0, left: 0 };
   for (let seed = 1; seed <= SEEDS; seed++) {
     let done: ReturnType<typeof trial>;
     try {
@@ -33,11 +33,13 @@ it(`${SEEDS} seeds: whatever is lost, every run ends with what it gives when not
     const { run } = done;
     seen.givenBack += run.givenBack;
     seen.doubled += run.doubled;
+    seen.spanning += run.spanning;
     seen.restored += run.restored;
     seen.instances += run.state.stages.length - run.state.plan.stages.length;
   }
   // What is meant to be tried was.
-  for (const what of ["givenBack", "doubled", "instances", "restored"] as const) expect(seen[what], what).toBeGreaterThan(SEEDS / 20);
+  for (const what of ["givenBack", "doubled", "spanning", "instances", "restored"] as const)
+    expect(seen[what], what).toBeGreaterThan(SEEDS / 20);
   expect(seen.left).toBeLessThan(SEEDS / 20);
 }, 1_200_000);
 
@@ -135,8 +137,8 @@ const PLANTED: readonly {
   },
   {
     what: "members of a gang that has lost one aren't told",
-    file: "step.ts",
-    right: "if (aborted || state.stages[stage]!.attempt[0] === attempt) continue;",
+    file: "gangs.ts",
+    right: "if (aborted || (!broken && state.stages[stage]!.attempt[0] === attempt)) continue;",
     wrong: "if (aborted || stage >= 0) continue;",
     seed: 633,
   },
@@ -160,9 +162,27 @@ const PLANTED: readonly {
   },
   {
     what: "a gang begins on the slots that are free",
-    file: "placing.ts",
-    right: "(one.alone ? one.slots.length : members));",
-    wrong: "1);",
+    file: "gangs.ts",
+    right: "    members,\n  );",
+    wrong: "    1,\n  );",
+  },
+  {
+    what: "members on one worker alone are told that their gang is over",
+    file: "gangs.ts",
+    right: "if (told.has(key)) continue;",
+    wrong: "if (told.size > 0) continue;",
+  },
+  {
+    what: "members that wait for one that went after the result aren't told",
+    file: "gangs.ts",
+    right: "(!broken && state.stages[stage]!.attempt[0] === attempt)",
+    wrong: "(state.stages[stage]!.attempt[0] === attempt)",
+  },
+  {
+    what: "members that share memory are spread over workers",
+    file: "gangs.ts",
+    right: "(oneWorker && fewest > 1)",
+    wrong: "false",
   },
 ];
 

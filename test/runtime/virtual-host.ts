@@ -25,6 +25,7 @@ export interface Ran {
 export class VirtualHost implements WorkerLink {
   readonly id: string;
   readonly slots: number;
+  readonly meets = { host: "127.0.0.1", port: 1 };
   onMessage: (message: FromHost) => void = () => {};
   onLost: (reason: string) => void = () => {};
   readonly #dice: () => number;

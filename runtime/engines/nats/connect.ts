@@ -2,8 +2,10 @@
 // user of the NATS client.
 
 import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
+import type { HostSettings } from "../../hosts/inside.ts";
 
 /** How often each side beats. */
 export const BEAT_MS = 500;
@@ -95,6 +97,19 @@ export async function connectTo({ url, creds }: ConnectOptions, name: string): P
       { cause: error },
     );
   }
+}
+
+/**
+ * Where members of gangs at other workers meet those of this one: at `address` where that is told, else where the server sees this machine, if
+ * that is one of its own addresses.
+ */
+export function meetsAt({ info }: NatsConnection, address: string | undefined): HostSettings["meetsAt"] {
+  const own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address)));
+  const host = address ?? info?.client_ip;
+  if (host === undefined) return null;
+  // An address that others are told and this machine doesn't have leads here by ways of its own.
+  if (address !== undefined) return { host, listen: own.has(address) ? address : "0.0.0.0" };
+  return own.has(host) ? { host, listen: host } : null;
 }
 
 /** Frames leave room for headers, and never hold up others for long. */

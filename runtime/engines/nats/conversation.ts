@@ -125,7 +125,7 @@ export class Conversation {
     const host = this.#host!;
     host.forgetRequests();
     this.#isOpen = true;
-    this.#say({ type: "hello", home: host.home, inHand: [...host.ledger.inHand] });
+    this.#say({ type: "hello", home: host.home, meets: host.link.meets, inHand: [...host.ledger.inHand] });
     for (const account of host.ledger.takeOpen()) this.#say(account);
   }
 

@@ -2,7 +2,7 @@
 // know what a run is made of.
 import type { NatsConnection } from "@nats-io/transport-node";
 import { FrameReader, frame } from "../../hosts/frames.ts";
-import type { FromHost, ToHost, WorkerLink } from "../../hosts/link.ts";
+import type { FromHost, MeetingPoint, ToHost, WorkerLink } from "../../hosts/link.ts";
 import { frameBytes, subjects } from "./connect.ts";
 import type { InHand } from "./ledger.ts";
 import { Peer } from "./peer.ts";
@@ -20,6 +20,7 @@ export type ToWorker =
 export interface WorkerHello {
   readonly type: "hello";
   readonly home: string;
+  readonly meets: MeetingPoint | null;
   readonly inHand: readonly InHand[];
 }
 export type FromWorker = FromHost | WorkerHello;
@@ -44,6 +45,7 @@ export class NatsLink implements WorkerLink {
   readonly incarnation: number;
   readonly session: Session;
   home = "";
+  meets: MeetingPoint | null = null;
   inHand: readonly InHand[] = [];
   onMessage: (message: FromHost) => void = () => {};
   onLost: (reason: string) => void = () => {};
@@ -89,6 +91,7 @@ export class NatsLink implements WorkerLink {
   #deliver(message: FromWorker): void {
     if (message.type === "hello") {
       this.home = message.home;
+      this.meets = message.meets;
       this.inHand = message.inHand;
       this.#onHello();
     } else if (this.#early) this.#early.push(message);

@@ -6,7 +6,7 @@ import { startHost } from "../../hosts/host.ts";
 import type { WorkerLink } from "../../hosts/link.ts";
 import { Candidate } from "./candidate.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
-import { connectTo, onReconnect, subjects } from "./connect.ts";
+import { connectTo, meetsAt, onReconnect, subjects } from "./connect.ts";
 import { Conversation } from "./conversation.ts";
 import type { Open } from "./lead.ts";
 import { openStreams } from "./streams.ts";
@@ -15,6 +15,8 @@ export interface WorkerOptions extends ConnectOptions {
   readonly slots: number;
   /** What people see. */
   readonly name: string;
+  /** What other workers reach this machine by; default: where the server sees it. */
+  readonly address?: string | undefined;
   /** Lines for people. */
   readonly say: (line: string) => void;
 }
@@ -36,15 +38,20 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       throw error;
     }
   };
-  const { slots } = options;
-  return runWorker({ ...options, id: randomBytes(8).toString("hex"), open, startHost: () => startHost({ slots }) });
+  const { slots, address } = options;
+  return runWorker({
+    ...options,
+    id: randomBytes(8).toString("hex"),
+    open,
+    startHost: (connection) => startHost({ slots, meetsAt: meetsAt(connection, address) }),
+  });
 }
 
 export interface WorkerParts extends Pick<WorkerOptions, "slots" | "name" | "say"> {
   /** Tells it from all others. */
   readonly id: string;
   readonly open: Open;
-  readonly startHost: () => Promise<WorkerLink>;
+  readonly startHost: (connection: NatsConnection) => Promise<WorkerLink>;
 }
 
 /** The same, over whatever connects processes, with whatever runs tasks. */
@@ -115,14 +122,18 @@ class Worker {
       this.#makeSpare();
       return spare;
     }
-    const host = await this.#parts.startHost();
+    const host = await this.#startHost();
     this.#makeSpare();
     return host;
   }
 
+  #startHost(): Promise<WorkerLink> {
+    return this.#parts.startHost(this.#connection);
+  }
+
   #makeSpare(): void {
     if (this.#stopped || this.#spare) return;
-    const spare = this.#parts.startHost().then(
+    const spare = this.#startHost().then(
       (host) => {
         // It has nothing to say before it is given anything.
         host.onMessage = () => {};
