@@ -24,6 +24,8 @@ export interface BridgeOptions {
   readonly sockets: ReadonlyMap<number, Socket>;
   /** A connection is gone before the gang's end, or says what it mustn't. */
   readonly onBroken: (host: number, reason: string) => void;
+  /** Everybody has said all. */
+  readonly onOver: () => void;
 }
 
 interface Area {
@@ -80,11 +82,13 @@ export class Bridge {
     if (this.#saying > 0 || [...this.#peers.values()].some(({ isOver }) => !isOver)) return;
     this.#silence();
     for (const { socket } of this.#peers.values()) socket.end();
+    this.#options.onOver();
   }
 
   #silence(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#areas.clear();
     for (const { ports, wire } of this.#options.members) for (const port of [...ports, wire]) port?.close();
   }
 

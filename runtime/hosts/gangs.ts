@@ -35,9 +35,11 @@ interface Gang {
   /** All members of this host are there. */
   isGathered: boolean;
   isGivenUp: boolean;
-  /** Connections that have proved themselves, by host. */
+  /** Connections that have proved themselves, by host, and calls that haven't been answered. */
   readonly sockets: Map<number, Socket>;
+  readonly calls: Set<Socket>;
   bridge: Bridge | null;
+  isBroken: boolean;
   readonly timers: Set<NodeJS.Timeout>;
 }
 
@@ -81,7 +83,9 @@ export class Gangs {
       isGathered: false,
       isGivenUp: false,
       sockets: new Map(),
+      calls: new Set(),
       bridge: null,
+      isBroken: false,
       timers: new Set(),
     };
     this.#gangs.set(key, gang);
@@ -115,8 +119,8 @@ export class Gangs {
     const known = this.#gangs.get(key);
     // Members that haven't come yet will ask.
     if (!known) {
-      const nobody = { control: new SharedArrayBuffer(0), plan: null, joined: [], isGathered: false, bridge: null };
-      this.#gangs.set(key, { ...nobody, names, isGivenUp: true, sockets: new Map(), timers: new Set() });
+      const nobody = { control: new SharedArrayBuffer(0), plan: null, joined: [], isGathered: false, bridge: null, isBroken: false };
+      this.#gangs.set(key, { ...nobody, names, isGivenUp: true, sockets: new Map(), calls: new Set(), timers: new Set() });
       return;
     }
     known.isGivenUp = true;
@@ -137,7 +141,7 @@ export class Gangs {
     if (gang.control.byteLength > 0) abortCollective(gang.control);
     for (const timer of gang.timers) clearTimeout(timer);
     gang.bridge?.close();
-    for (const socket of gang.sockets.values()) socket.destroy();
+    for (const socket of [...gang.sockets.values(), ...gang.calls]) socket.destroy();
   }
 
   #refuse(gang: Gang, reason: string): void {
@@ -168,6 +172,11 @@ export class Gangs {
       gang.bridge = new Bridge({
         ...{ attempt: names.attempt, here, places: plan.places, control, members: own, sockets: gang.sockets },
         onBroken: (host, reason) => this.#broken(gang, host, reason),
+        onOver: () => {
+          for (const timer of gang.timers) clearTimeout(timer);
+          gang.sockets.clear();
+          gang.bridge = null;
+        },
       });
     }
     joined.forEach((worker, rank) => {
@@ -178,7 +187,8 @@ export class Gangs {
   }
 
   #broken(gang: Gang, host: number, reason: string): void {
-    if (gang.isGivenUp || gang.timers.size > 0) return;
+    if (gang.isGivenUp || gang.isBroken) return;
+    gang.isBroken = true;
     this.#later(gang, BROKEN_MS, () => {
       process.stderr.write(`a gang is given up: a member of it is at ${gang.plan!.hosts[host]!.name}, and ${reason}\n`);
       this.giveUp(gang.names);
@@ -203,6 +213,7 @@ export class Gangs {
     let failure = "";
     const attempt = () => {
       const socket = connect({ host: address, port, noDelay: true });
+      gang.calls.add(socket);
       const names = helloNames(gang.names, place);
       socket.once("connect", () => {
         connected = true;
@@ -212,6 +223,7 @@ export class Gangs {
         failure = error.message;
       });
       const again = () => {
+        gang.calls.delete(socket);
         if (gang.isGivenUp) return;
         this.#later(gang, AGAIN_MS, attempt);
       };
@@ -222,6 +234,7 @@ export class Gangs {
           return;
         }
         socket.removeListener("close", again);
+        gang.calls.delete(socket);
         this.#proved(gang, host, socket);
       });
     };
@@ -285,7 +298,7 @@ export class Gangs {
   #proved(gang: Gang, host: number, socket: Socket): void {
     gang.sockets.set(host, socket);
     socket.once("close", () => {
-      if (!gang.bridge) this.#broken(gang, host, "the connection is gone");
+      if (!gang.bridge && gang.sockets.has(host)) this.#broken(gang, host, "the connection is gone");
     });
     if (gang.sockets.size === gang.plan!.hosts.length - 1) this.#begin(gang, gang.plan!.places.length);
   }

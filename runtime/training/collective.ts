@@ -118,6 +118,7 @@ export class SharedCollective implements Collective {
   /** Members of this host. */
   readonly #here: readonly number[];
   readonly #elsewhere: readonly number[];
+  readonly #spins: number;
 
   /** `ports` by rank; from a member at another host comes what its host's own thread posts. */
   constructor(control: SharedArrayBuffer, ports: readonly (MessagePort | null)[], rank: number, wire: Wire | null = null) {
@@ -126,6 +127,8 @@ export class SharedCollective implements Collective {
     this.rank = rank;
     this.size = ports.length;
     this.#wire = wire;
+    // The host's own thread, which moves the bytes that are waited for, needs a processor too.
+    this.#spins = wire ? 0 : SPINS;
     const ranks = ports.map((_, at) => at);
     this.#here = ranks.filter((at) => !wire || wire.places[at] === wire.here);
     this.#elsewhere = ranks.filter((at) => !this.#here.includes(at));
@@ -198,7 +201,7 @@ export class SharedCollective implements Collective {
 
   /** Until it is so; the cell is what changes then. */
   #wait(cells: Int32Array, cell: number, isSo: () => boolean): void {
-    for (let spin = 0; spin < SPINS; spin++) if (isSo()) return;
+    for (let spin = 0; spin < this.#spins; spin++) if (isSo()) return;
     for (;;) {
       const seen = Atomics.load(cells, cell);
       if (isSo()) return;
@@ -225,7 +228,7 @@ export class SharedCollective implements Collective {
       Atomics.notify(cells, PHASE);
       return;
     }
-    for (let spin = 0; spin < SPINS && !this.#wire; spin++) if (Atomics.load(cells, PHASE) !== phase) return;
+    for (let spin = 0; spin < this.#spins; spin++) if (Atomics.load(cells, PHASE) !== phase) return;
     while (Atomics.load(cells, PHASE) === phase) {
       this.checkAborted();
       Atomics.wait(cells, PHASE, phase, LOOK_EVERY_MS);

@@ -58,6 +58,7 @@ export function schedulerOf(plan: Plan, settings: Partial<Settings> = {}, mayDou
   return {
     state,
     on,
+    at,
     begin: (...slots: number[]) => [
       ...slots.flatMap((count, worker) => on({ type: "workerJoined", worker, slots: count })),
       ...on({ type: "begin" }),
