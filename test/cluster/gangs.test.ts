@@ -4,13 +4,14 @@ import { fileURLToPath } from "node:url";
 import type { RunEvent, RunResult } from "headrace/engine";
 import { compile, natsEngine, run } from "headrace/engine";
 import { describe, expect, it } from "vitest";
+import { TestCluster } from "../harness/cluster.ts";
 import { TestEngine } from "../harness/engine.ts";
-import { TestCluster } from "../harness/workers.ts";
 
 const fits = fileURLToPath(new URL("../training/fixtures/fits.pipe", import.meta.url));
 const layers = fileURLToPath(new URL("../training/fixtures/layers.pipe", import.meta.url));
 const cluster = new TestCluster();
 const local = new TestEngine(4, "gangs");
+const workersOf = (...names: readonly string[]) => Promise.all(names.map((name) => cluster.worker(name)));
 
 type Params = { readonly [name: string]: number };
 /** A schedule's name begins with that of its pipeline. */
@@ -58,7 +59,7 @@ const EPOCHS = { rows: 331, epochs: 3 };
 
 describe("over two workers", () => {
   it("what is exact gives the bits of one machine, whatever is combined and however it is cut", async () => {
-    await cluster.workers("a", "b");
+    await workersOf("a", "b");
     for (const schedule of [...EXACT.slice(1), "model_allreduce", "twice_allreduce", "later_ps", "gaps_ranges", "kept_average"]) {
       const params: Params = schedule.startsWith("train") ? {} : EPOCHS;
       const [here, there] = [await near(schedule, params), await far(schedule, params)];
@@ -68,7 +69,7 @@ describe("over two workers", () => {
   }, 120_000);
 
   it("what isn't learns what it learns on one machine, and nobody is further ahead than it may be", async () => {
-    await cluster.workers("a", "b");
+    await workersOf("a", "b");
     const params = { rows: 1000, epochs: 12, batch: 10, rate: 0.3 };
     for (const schedule of STALE) {
       const [here, there] = [await near(schedule, params), await far(schedule, params)];
@@ -84,7 +85,7 @@ describe("over two workers", () => {
 
 describe("over more", () => {
   it("three and four members on workers of one and two slots give the bits of one machine", async () => {
-    await cluster.workers("a", "b");
+    await workersOf("a", "b");
     await cluster.worker("c", 2);
     for (const [schedule, params] of [
       ["model_three", EPOCHS],
@@ -97,7 +98,7 @@ describe("over more", () => {
   }, 60_000);
 
   it("one that has the slots alone is taken alone", async () => {
-    await cluster.workers("a", "b");
+    await workersOf("a", "b");
     await cluster.worker("large", 2);
     const { events } = await far("plain_hogwild", EPOCHS);
     const on = events.flatMap((event) => (event.type === "tasks.finished" && event.stage === "model" ? [event.worker] : []));
@@ -105,46 +106,74 @@ describe("over more", () => {
   }, 60_000);
 
   it("fits of a `for` take their turns", async () => {
-    await cluster.workers("a", "b", "c");
+    await workersOf("a", "b", "c");
     const [here, there] = [await near("several_allreduce", EPOCHS), await far("several_allreduce", EPOCHS)];
     expect(there.error).toBeNull();
     expect(there.outputs).toEqual(here.outputs);
   }, 60_000);
 });
 
+const LONG = { rows: 3000, epochs: 30, batch: 20, rate: 0.3 };
+
+/** Runs it, and does something once it is well under way. How often it began anew, by what it told of its epochs. */
+async function disturbed(
+  schedule: string,
+  params: Params,
+  disturb: (joined: readonly string[]) => unknown,
+): Promise<{ result: Far; again: number }> {
+  const joined: string[] = [];
+  const done: number[] = [];
+  let hit = false;
+  const result = await far(schedule, params, (event) => {
+    if (event.type === "worker.joined") joined.push(event.worker);
+    if (event.type !== "stage.progress") return;
+    done.push(event.done);
+    if (event.done < 3 || hit) return;
+    hit = true;
+    void disturb(joined);
+  });
+  expect(hit).toBe(true);
+  return { result, again: done.filter((epoch, i) => epoch < (done[i - 1] ?? 0)).length };
+}
+
 describe("a worker is killed in the middle", () => {
   it.each([...EXACT.slice(1), ...STALE])(
     "%s ends in what it would have given",
     async (schedule) => {
-      const workers = await cluster.workers("a", "b", "c");
-      const params: Params = schedule.startsWith("train") ? { epochs: 30 } : { rows: 3000, epochs: 30, batch: 20, rate: 0.3 };
+      const workers = await workersOf("a", "b", "c");
+      const params: Params = schedule.startsWith("train") ? { epochs: 30 } : LONG;
       const here = await near(schedule, params);
-      const joined: string[] = [];
-      let killed: string | null = null;
-      const begun: number[] = [];
-      const there = await far(schedule, params, (event) => {
-        if (event.type === "worker.joined") joined.push(event.worker);
-        if (event.type !== "stage.progress") return;
-        begun.push(event.done);
-        // Nobody else has anything to do: members begin on those that came first.
-        if (event.done < 3 || killed !== null) return;
-        killed = joined[1]!;
-        workers.find(({ name }) => name === killed)!.process.kill("SIGKILL");
-      });
-      expect(there.error).toBeNull();
-      expect(there.events.find(({ type }) => type === "worker.lost")).toMatchObject({ worker: killed });
-      // It was a member's: all began again.
-      expect(begun.some((done, i) => done <= begun[i - 1]!)).toBe(true);
-      if (STALE.includes(schedule)) expect(distance(there, here)).toBeLessThan(0.3);
-      else expect(there.outputs).toEqual(here.outputs);
+      // Nobody else has anything to do: members begin on those that came first.
+      const { result, again } = await disturbed(schedule, params, (joined) =>
+        workers.find(({ name }) => name === joined[1])!.kill("SIGKILL"),
+      );
+      expect(result.error).toBeNull();
+      expect(again).toBe(1);
+      if (STALE.includes(schedule)) expect(distance(result, here)).toBeLessThan(0.3);
+      else expect(result.outputs).toEqual(here.outputs);
     },
     90_000,
   );
+
+  it("and leads the run: with a member all begin again, without one they go on", async () => {
+    await workersOf("a", "b", "c");
+    const here = await near("plain_every", LONG);
+    const led: { leader?: string } = {};
+    let isMember = false;
+    const { result, again } = await disturbed("plain_every", LONG, async (joined) => {
+      const members = joined.slice(0, 2);
+      led.leader = (await cluster.killLeader("SIGKILL")).name;
+      isMember = members.includes(led.leader);
+    });
+    expect(result.error).toBeNull();
+    expect(result.outputs).toEqual(here.outputs);
+    expect(again).toBe(isMember ? 1 : 0);
+  }, 90_000);
 });
 
 describe("what a member does", () => {
   it("is told wherever it was", async () => {
-    await cluster.workers("a", "b");
+    await workersOf("a", "b");
     const thrown = await far("failing_allreduce", {});
     expect(thrown.error).toMatchObject({ stage: "model", message: expect.stringMatching(/^no more of 1[67]$/) });
     const left = await far("leaving_allreduce", {});
@@ -155,7 +184,7 @@ describe("what a member does", () => {
 
 describe("too few", () => {
   it("are told, with what to do", async () => {
-    await cluster.workers("a", "b");
+    await workersOf("a", "b");
     const three = await far("model_three", EPOCHS);
     expect(three).toMatchObject({
       status: "infrastructure",
@@ -170,8 +199,8 @@ describe("too few", () => {
 
   it("workers that can't reach each other are named, with what to do", async () => {
     // Of a network that is nobody's.
-    await cluster.worker("a", 1, "--address", "198.51.100.7");
-    await cluster.worker("b", 1, "--address", "203.0.113.7");
+    await cluster.worker("a", 1, {}, ["--address", "198.51.100.7"]);
+    await cluster.worker("b", 1, {}, ["--address", "203.0.113.7"]);
     const { status, error } = await far("plain_allreduce", EPOCHS);
     expect(status).toBe("infrastructure");
     expect(error?.message).toMatch(/^the workers [ab] and [ab] can't reach each other: .*--address/);
@@ -179,7 +208,7 @@ describe("too few", () => {
 });
 
 it("a fit of one part goes anywhere", async () => {
-  await cluster.workers("a");
+  await workersOf("a");
   const { plan, code } = await compile(fits, { entry: "plain" });
   const result = await run(plan!, code, { params: EPOCHS, engine: { nats: cluster.url } });
   expect(result.error).toBeNull();

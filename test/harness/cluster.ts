@@ -45,8 +45,8 @@ export class TestCluster {
     return this.server.url;
   }
 
-  async worker(name: string, slots = 1, env: NodeJS.ProcessEnv = {}): Promise<TestWorker> {
-    const child = spawn(process.execPath, [cli, "worker", "--nats", this.url, "--slots", String(slots), "--name", name], {
+  async worker(name: string, slots = 1, env: NodeJS.ProcessEnv = {}, flags: readonly string[] = []): Promise<TestWorker> {
+    const child = spawn(process.execPath, [cli, "worker", "--nats", this.url, "--slots", String(slots), "--name", name, ...flags], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, ...env },
     });
