@@ -5,7 +5,21 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 
-const ALL = ["tasks", "stages", "share", "cache", "memory", "latency", "tensor", "training", "network", "actors", "cluster", "compile", "startup"];
+const ALL = [
+  "tasks",
+  "stages",
+  "share",
+  "cache",
+  "memory",
+  "latency",
+  "tensor",
+  "training",
+  "network",
+  "actors",
+  "cluster",
+  "compile",
+  "startup",
+];
 const results = fileURLToPath(new URL("RESULTS.md", import.meta.url));
 const self = fileURLToPath(import.meta.url);
 

@@ -81,7 +81,7 @@ export class Gangs {
   }
 }
 
-function fits(strategy: Strategy, slots: readonly number[]): boolean {
+export function fits(strategy: Strategy, slots: readonly number[]): boolean {
   const has = meetsInMemory(strategy) ? Math.max(...slots) : slots.reduce((sum, one) => sum + one, 0);
   return membersOf(strategy) <= has;
 }

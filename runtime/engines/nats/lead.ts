@@ -3,12 +3,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { CodeStore, Json, Plan } from "../../../compiler/plan.ts";
-import { membersOf } from "../../../compiler/plan.ts";
 import type { RunEvent, TaskError } from "../../events/events.ts";
 import { encode } from "../../objects/codec.ts";
 import { secretVariable } from "../../secrets.ts";
 import type { DriverResult } from "../driver.ts";
 import { drive } from "../driver.ts";
+import { fits } from "../gangs.ts";
 import { WorkerPool } from "../pool.ts";
 import { Recall } from "../recall.ts";
 import type { Introduction, Led } from "./connect.ts";
@@ -198,7 +198,7 @@ class Leader {
     const params = await this.#withSecrets(header);
     if (typeof params === "string")
       return end({ status: "infrastructure", error: infrastructure(params), onFailure: null, ms: sinceMs }, null);
-    await this.#gather(Math.max(1, ...plan.stages.map(({ strategy }) => membersOf(strategy))));
+    await this.#gather(plan);
     const links = [...this.#links.values()].filter(({ home }) => home !== "");
     for (const link of links) this.#take(link);
     this.#driving = true;
@@ -287,7 +287,7 @@ class Leader {
   }
 
   /** Whoever is there has said what it has in hand; where there is nothing to be had, the first is enough. */
-  async #gather(members: number): Promise<void> {
+  async #gather({ stages }: Plan): Promise<void> {
     const { past } = this.#reader;
     const beginMs = performance.now();
     const gone = new Set<string>();
@@ -305,9 +305,10 @@ class Leader {
         : [...past.homes].every((home) => home === "" || homes.has(home) || gone.has(workerOf(home)));
       const waitedMs = performance.now() - beginMs;
       // A worker that is large enough may not have been heard yet.
-      const fits = here.some(({ slots }) => slots >= members) || waitedMs > PLACES_MS;
-      if (all && fits && here.length === this.#links.size && here.length > 0) break;
-      if (here.length > 0 && fits && waitedMs > GATHERING_MS) break;
+      const slots = here.map((link) => link.slots);
+      const isPlaced = waitedMs > PLACES_MS || stages.every(({ strategy }) => fits(strategy, slots));
+      if (all && isPlaced && here.length === this.#links.size && here.length > 0) break;
+      if (here.length > 0 && isPlaced && waitedMs > GATHERING_MS) break;
       if (waitedMs > STRANDED_MS) break;
       await new Promise<void>((resolve) => {
         this.#met = resolve;
