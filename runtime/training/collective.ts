@@ -76,8 +76,12 @@ export function tellOfMail(control: SharedArrayBuffer, from: number, to: number,
   Atomics.add(cells, told, 1);
   Atomics.notify(cells, told);
 }
-/** A member that is about to come is waited for without sleeping. */
+/**
+ * A member that is about to come is waited for without sleeping. Where that is in vain again and again there are fewer processors than members
+ * that want one, and whoever waits awake keeps the others from coming: then it is soon given up.
+ */
 const SPINS = 100_000;
+const LEAST_SPINS = 200;
 const LOOK_EVERY_MS = 100;
 
 /** Wakes all who wait. */
@@ -118,7 +122,8 @@ export class SharedCollective implements Collective {
   /** Members of this host. */
   readonly #here: readonly number[];
   readonly #elsewhere: readonly number[];
-  readonly #spins: number;
+  readonly #mostSpins: number;
+  #spins: number;
 
   /** `ports` by rank; from a member at another host comes what its host's own thread posts. */
   constructor(control: SharedArrayBuffer, ports: readonly (MessagePort | null)[], rank: number, wire: Wire | null = null) {
@@ -128,7 +133,7 @@ export class SharedCollective implements Collective {
     this.size = ports.length;
     this.#wire = wire;
     // The host's own thread, which moves the bytes that are waited for, needs a processor too.
-    this.#spins = wire ? 0 : SPINS;
+    this.#mostSpins = this.#spins = wire ? 0 : SPINS;
     const ranks = ports.map((_, at) => at);
     this.#here = ranks.filter((at) => !wire || wire.places[at] === wire.here);
     this.#elsewhere = ranks.filter((at) => !this.#here.includes(at));
@@ -201,13 +206,24 @@ export class SharedCollective implements Collective {
 
   /** Until it is so; the cell is what changes then. */
   #wait(cells: Int32Array, cell: number, isSo: () => boolean): void {
-    for (let spin = 0; spin < this.#spins; spin++) if (isSo()) return;
+    if (this.#spun(isSo)) return;
     for (;;) {
       const seen = Atomics.load(cells, cell);
       if (isSo()) return;
       this.checkAborted();
       Atomics.wait(cells, cell, seen, LOOK_EVERY_MS);
     }
+  }
+
+  /** Whether it came to be so without sleeping. */
+  #spun(isSo: () => boolean): boolean {
+    for (let spin = 0; spin < this.#spins; spin++) {
+      if (!isSo()) continue;
+      if (spin > this.#spins / 4) this.#spins = Math.min(this.#mostSpins, 2 * this.#spins);
+      return true;
+    }
+    this.#spins = Math.min(this.#mostSpins, Math.max(LEAST_SPINS, this.#spins >> 1));
+    return false;
   }
 
   /** Nothing more is said. */
@@ -228,7 +244,7 @@ export class SharedCollective implements Collective {
       Atomics.notify(cells, PHASE);
       return;
     }
-    for (let spin = 0; spin < this.#spins; spin++) if (Atomics.load(cells, PHASE) !== phase) return;
+    if (this.#spun(() => Atomics.load(cells, PHASE) !== phase)) return;
     while (Atomics.load(cells, PHASE) === phase) {
       this.checkAborted();
       Atomics.wait(cells, PHASE, phase, LOOK_EVERY_MS);
