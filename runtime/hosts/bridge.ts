@@ -6,10 +6,19 @@ import type { MessagePort } from "node:worker_threads";
 import { cameCell, tellOfMail } from "../training/collective.ts";
 import { grow } from "../training/ground.ts";
 import type { FrameHead, Put, Span, ToBridge } from "../training/wire.ts";
-import { ALL_HOSTS, CONTROL, FRAME_HEAD_BYTES, frameHead, HERE, KINDS, LOCK, LOCK_CELLS, readFrameHead, WANTED } from "../training/wire.ts";
-
-/** What is gathered before anybody gets it is no longer than that; what goes straight to its place may be. */
-const LONGEST_VALUE_BYTES = 1024 * 1024 * 1024;
+import {
+  ALL_HOSTS,
+  CONTROL,
+  FRAME_HEAD_BYTES,
+  frameHead,
+  HERE,
+  KINDS,
+  LOCK,
+  LOCK_CELLS,
+  LONGEST_VALUE_BYTES,
+  readFrameHead,
+  WANTED,
+} from "../training/wire.ts";
 
 export interface BridgeOptions {
   readonly attempt: number;

@@ -26,6 +26,12 @@ export const [LOCK, HERE, WANTED, LOCK_CELLS] = [0, 1, 2, 3] as const;
 /** The area of a gang's control cells. */
 export const CONTROL = 0;
 
+/** What is gathered before anybody gets it is no longer than that; what goes straight to its place may be. */
+export const LONGEST_VALUE_BYTES = 1024 * 1024 * 1024;
+/** Places in an area are 32-bit numbers. */
+const LARGEST_AREA_BYTES = 0xffff_ffff;
+const gigabytes = (bytes: number) => `${(bytes / 1024 ** 3).toFixed(1)} GB`;
+
 /** A slot to its host's own thread. What one member says arrives in this order. */
 export type ToBridge =
   /** Memory that has a name at every host; spans of `pieces` count from its beginning. */
@@ -62,6 +68,10 @@ export class Wire {
   /** The number of the next area. `memory`: of the member that says so for its host; null in the others. */
   area(memory: SharedArrayBuffer | null, pieces: readonly (readonly Span[])[] = []): number {
     const area = ++this.#areas;
+    if (memory && memory.byteLength > LARGEST_AREA_BYTES)
+      throw new RangeError(
+        `members on several workers share up to 4 GB, and these have ${gigabytes(memory.byteLength)}: a worker with enough slots for all takes them together`,
+      );
     if (memory) this.#post({ type: "area", area, memory, pieces });
     return area;
   }
@@ -69,6 +79,10 @@ export class Wire {
     this.#post({ type: "raise", puts, area, cell, value });
   }
   value(bytes: Uint8Array): void {
+    if (bytes.length > LONGEST_VALUE_BYTES)
+      throw new RangeError(
+        `members on several workers hand each other values of up to 1 GB, and this one has ${gigabytes(bytes.length)}: a worker with enough slots for all takes them together`,
+      );
     this.#post({ type: "value", bytes });
   }
   mail(to: number, numbers: Float32Array): void {

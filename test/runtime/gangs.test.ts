@@ -84,3 +84,27 @@ describe("a gang is given up", () => {
     expect(run.on({ type: "inputMissing", worker: 2, slot: 0, stage: run.at("fit"), block: 0, attempt: 1 })).toEqual([]);
   });
 });
+
+describe("under another leader", () => {
+  const member = (worker: number, rank: number) => ({
+    ...{ worker, slot: 0, stage: 0, planned: 0, key: "", first: 0, end: 1, attempt: 4, rank, reportedMs: 0 },
+  });
+  const taken = (adopted: readonly ReturnType<typeof member>[]) => {
+    const run = scheduler({ id: "fit", strategy: of(2) });
+    for (const worker of [0, 1, 2]) run.on({ type: "workerJoined", worker, slots: 1 });
+    return run.on({ type: "begin", adopted });
+  };
+
+  it("a gang that is all there goes on", () => {
+    expect(taken([member(0, 0), member(2, 1)])).toEqual(["stageStarted fit 1"]);
+  });
+
+  it("one that isn't is given up, and begins again", () => {
+    expect(taken([member(2, 1)])).toEqual([
+      "stageStarted fit 1",
+      "assign fit[0+1] #5 to 0.0 as 0",
+      "assign fit[0+1] #5 to 1.0 as 1",
+      "abort fit #4 at 2",
+    ]);
+  });
+});
