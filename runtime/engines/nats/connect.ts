@@ -5,7 +5,6 @@ import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
-import type { HostSettings } from "../../hosts/inside.ts";
 
 /** How often each side beats. */
 export const BEAT_MS = 500;
@@ -103,7 +102,7 @@ export async function connectTo({ url, creds }: ConnectOptions, name: string): P
  * Where members of gangs at other workers meet those of this one: at `address` where that is told, else where the server sees this machine, if
  * that is one of its own addresses.
  */
-export function meetsAt({ info }: NatsConnection, address: string | undefined): HostSettings["meetsAt"] {
+export function meetsAt({ info }: NatsConnection, address: string | undefined): { readonly listen: string; readonly host: string } | null {
   const own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address)));
   const host = address ?? info?.client_ip;
   if (host === undefined) return null;
