@@ -97,6 +97,21 @@ describe("over more", () => {
     }
   }, 60_000);
 
+  it("so do servers and averages whose members are partly together", async () => {
+    await Promise.all([cluster.worker("a", 2), cluster.worker("b", 1), cluster.worker("c", 1)]);
+    for (const schedule of ["plain_threeRanges", "plain_fourAverage"]) {
+      const [here, there] = [await near(schedule, EPOCHS), await far(schedule, EPOCHS)];
+      expect(there.error, schedule).toBeNull();
+      expect(there.outputs, schedule).toEqual(here.outputs);
+    }
+    const params = { rows: 1000, epochs: 12, batch: 10, rate: 0.3 };
+    for (const schedule of ["plain_fourStale", "plain_fourAsync", "plain_fourDownpour"]) {
+      const [here, there] = [await near(schedule, params), await far(schedule, params)];
+      expect(there.error, schedule).toBeNull();
+      expect(distance(there, here), schedule).toBeLessThan(0.3);
+    }
+  }, 120_000);
+
   it("one that has the slots alone is taken alone", async () => {
     await workersOf("a", "b");
     await cluster.worker("large", 2);
