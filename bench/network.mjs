@@ -3,10 +3,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { buildSync } from "esbuild";
+import { fileURLToPath } from "node:url";
 import { compile, localEngine, natsEngine } from "headrace/engine";
 import { percentile } from "./floor.mjs";
+import { startCluster } from "./nats.mjs";
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const REDUCE = path("programs/reduce.pipe");
@@ -16,14 +16,9 @@ const STEPS = 500;
 const HALF_BYTES = (4 * 101_770) / 2;
 
 export async function measure() {
-  const server = await startServer();
-  const workers = ["a", "b"].map((name) =>
-    spawn(process.execPath, [path("../dist/cli/main.js"), "worker", "--nats", server.url, "--slots", "1", "--name", name], {
-      stdio: ["ignore", "ignore", "pipe"],
-    }),
-  );
-  await Promise.all(workers.map(ready));
-  const [far, near] = [await natsEngine({ url: server.url }), await localEngine({ slots: 2 })];
+  const cluster = await startCluster();
+  await Promise.all(["a", "b"].map((name) => cluster.worker(name)));
+  const [far, near] = [await natsEngine({ url: cluster.url }), await localEngine({ slots: 2 })];
   try {
     const found = { far: [], near: [], bare: [] };
     for (let turn = 0; turn < TURNS; turn++) {
@@ -46,27 +41,8 @@ export async function measure() {
     ];
   } finally {
     await Promise.all([far, near].map((engine) => engine[Symbol.asyncDispose]()));
-    for (const worker of workers) worker.kill("SIGKILL");
-    await server.stop();
+    await cluster.stop();
   }
-}
-
-/** The server that tests use. */
-async function startServer() {
-  // Where its own folders are is found from here.
-  const outfile = path("../node_modules/.cache/bench-nats.mjs");
-  buildSync({ entryPoints: [path("../test/harness/nats.ts")], bundle: true, platform: "node", format: "esm", outfile });
-  return (await import(pathToFileURL(outfile).href)).startNats();
-}
-
-function ready(worker) {
-  let said = "";
-  return new Promise((resolve) =>
-    worker.stderr.on("data", (chunk) => {
-      said += chunk;
-      if (said.includes("ready with")) resolve();
-    }),
-  );
 }
 
 async function stepMs(engine) {

@@ -95,6 +95,8 @@ function mayBeDoubled(plan: Plan, index: number): boolean {
   return !effect && body.op !== "track" && body.op !== "expect" && isRepeatable(plan, index);
 }
 
+/** Workers that are about to come are waited for so long where those that are there are too few. */
+const COMING_MS = 3000;
 /** So often it is seen to that no slot idles while another takes too long. */
 const LOOK_EVERY_MS = 50;
 
@@ -198,13 +200,26 @@ class RunDriver implements RunListener {
       return;
     }
     signal?.addEventListener("abort", this.#onAbort, { once: true });
+    for (const worker of this.#pool.workers.values()) this.joined(worker);
+    this.#begin(performance.now());
+  }
+
+  #begin(sinceMs: number): void {
+    if (this.#over) return;
     // A run that is under way had a place, and waits for another.
     const tooLarge = this.#succession.past ? null : this.#gangs.tooLarge();
+    if (tooLarge && this.#options.engine === "nats" && performance.now() - sinceMs < COMING_MS) {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        this.#begin(sinceMs);
+      }, LOOK_EVERY_MS);
+      this.#timers.add(timer);
+      return;
+    }
     if (tooLarge) {
       this.#finish("infrastructure", {}, tooLarge);
       return;
     }
-    for (const worker of this.#pool.workers.values()) this.joined(worker);
     this.#telling.isAgain = this.#succession.past !== null;
     this.#step(this.#succession.beginning());
     this.#telling.isAgain = false;
