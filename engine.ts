@@ -5,4 +5,16 @@ export { memorySources, nodeSources, type Sources } from "./compiler/sources.ts"
 export type { Diagnostic, Frame, Severity } from "./lang/diagnostics.ts";
 export { render } from "./lang/render.ts";
 export type { RunEvent, RunStatus, TaskError } from "./runtime/events/events.ts";
-export { type Engine, KeptResults, localEngine, natsEngine, ParamError, type RunOptions, type RunResult, run } from "./runtime/index.ts";
+export {
+  type Cluster,
+  type Engine,
+  KeptResults,
+  localEngine,
+  natsEngine,
+  openCluster,
+  ParamError,
+  type RunOptions,
+  type RunResult,
+  type RunSummary,
+  run,
+} from "./runtime/index.ts";

@@ -51,8 +51,8 @@ const verbs: readonly Verb[] = [
   {
     name: "runs",
     brief: true,
-    use: "",
-    summary: "the runs of this folder: when, how they ended, how long they took",
+    use: "[--nats URL]",
+    summary: "the runs of this folder, or of a cluster: when, how they ended, how long they took",
     load: () => import("./verbs/runs.ts"),
   },
   {
@@ -88,6 +88,20 @@ const verbs: readonly Verb[] = [
     summary: "offer this machine's slots to runs over NATS",
     load: () => import("./verbs/worker.ts"),
   },
+  { name: "workers", use: "--nats URL", summary: "the workers of a cluster, and what they lead", load: () => import("./verbs/workers.ts") },
+  {
+    name: "attach",
+    use: "RUN --nats URL",
+    summary: "watch a run on a cluster from its beginning, and get its results",
+    load: () => import("./verbs/attach.ts"),
+  },
+  {
+    name: "logs",
+    use: "RUN [STAGE] --nats URL",
+    summary: "what the stages of a run on a cluster printed",
+    load: () => import("./verbs/logs.ts"),
+  },
+  { name: "cancel", use: "RUN --nats URL", summary: "end a run on a cluster", load: () => import("./verbs/cancel.ts") },
   { name: "init", use: "[FOLDER]", summary: "start a project that runs", load: () => import("./verbs/init.ts") },
   {
     name: "doctor",

@@ -129,7 +129,8 @@ function summary(story: RunStory): string {
   ];
   const error = story.end?.error;
   const told = error ? `<p class="error">${text(`${error.stage ? `${error.stage}: ` : ""}${error.name}: ${error.message}`)}</p>` : "";
-  return `<dl class="summary">${numbers.map(([name, value]) => `<div><dt>${text(name)}</dt><dd>${text(value)}</dd></div>`).join("")}</dl>${told}`;
+  const led = story.leaders.map(({ worker, atMs }) => `<p>${text(`${worker} led it from ${duration(atMs)} on`)}</p>`).join("");
+  return `<dl class="summary">${numbers.map(([name, value]) => `<div><dt>${text(name)}</dt><dd>${text(value)}</dd></div>`).join("")}</dl>${led}${told}`;
 }
 
 function allParams(plan: Plan, params: { readonly [name: string]: Json }): { readonly [name: string]: unknown } {

@@ -40,6 +40,8 @@ export interface RunStory {
   /** By stage and metric, such as `model loss`. */
   readonly curves: readonly Curve[];
   readonly workers: readonly { readonly id: string; readonly slots: number }[];
+  /** Of a run over NATS: who led it later on. */
+  readonly leaders: readonly { readonly worker: string; readonly atMs: number }[];
   readonly log: readonly { readonly atMs: number; readonly stage: string; readonly text: string }[];
   readonly atMs: number;
   readonly end: Extract<RunEvent, { type: "run.finished" }> | null;
@@ -57,22 +59,29 @@ export function storyOf(plan: Plan, events: readonly RunEvent[]): RunStory {
   const curves = new Map<string, Curve>();
   const workers: { id: string; slots: number }[] = [];
   const log: { atMs: number; stage: string; text: string }[] = [];
+  const leaders: { worker: string; atMs: number }[] = [];
   let end: RunStory["end"] = null;
   for (const event of events) {
     switch (event.type) {
       case "worker.joined":
-        workers.push({ id: event.worker, slots: event.slots });
+        // One that was away, or that a new leader of the run tells of again.
+        if (!workers.some(({ id }) => id === event.worker)) workers.push({ id: event.worker, slots: event.slots });
+        break;
+      case "leader.changed":
+        leaders.push({ worker: event.worker, atMs: event.atMs });
         break;
       case "stage.started": {
         const story = of(event.stage);
-        story.state = "running";
+        if (story.endMs === null) story.state = "running";
         story.startMs ??= event.atMs;
-        story.tasks = event.tasks;
+        story.tasks = Math.max(story.tasks, event.tasks);
         break;
       }
-      case "stage.grew":
-        of(event.stage).tasks = event.tasks;
+      case "stage.grew": {
+        const story = of(event.stage);
+        story.tasks = Math.max(story.tasks, event.tasks);
         break;
+      }
       case "stage.reused": {
         const story = of(event.stage);
         story.reused += event.tasks;
@@ -99,9 +108,10 @@ export function storyOf(plan: Plan, events: readonly RunEvent[]): RunStory {
       }
       case "stage.finished": {
         const story = of(event.stage);
-        if (story.state === "running") story.state = "finished";
-        story.endMs = event.atMs;
-        story.tasks = event.tasks;
+        if (story.state === "running" || (story.state === "waiting" && leaders.length > 0)) story.state = "finished";
+        story.startMs ??= event.atMs - event.ms;
+        story.endMs ??= event.atMs;
+        story.tasks = Math.max(story.tasks, event.tasks);
         break;
       }
       case "object.lost":
@@ -130,7 +140,7 @@ export function storyOf(plan: Plan, events: readonly RunEvent[]): RunStory {
         break;
     }
   }
-  return { stages: found, batches, curves: [...curves.values()].map(byStep), workers, log, atMs: events.at(-1)?.atMs ?? 0, end };
+  return { stages: found, batches, curves: [...curves.values()].map(byStep), workers, leaders, log, atMs: events.at(-1)?.atMs ?? 0, end };
 }
 
 /** Stages whose innermost instance is an iteration. */

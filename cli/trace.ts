@@ -86,6 +86,9 @@ export function createTrace(write: Write): Trace {
       case "worker.lost":
         instant(event, `worker ${event.worker} lost`, { reason: event.reason, tasks: event.tasks }, workers.get(event.worker) ?? ENGINE);
         return;
+      case "leader.changed":
+        instant(event, `${event.worker} leads the run now`, { epoch: event.epoch }, workers.get(event.worker) ?? ENGINE);
+        return;
       case "object.lost":
         instant(event, `${event.stage}: lost results are made again`, { blocks: event.blocks });
         return;

@@ -24,10 +24,17 @@ export interface ViewTarget {
   readonly size: () => { readonly columns: number; readonly rows: number };
 }
 
+interface Part {
+  tasks: number;
+  done: number;
+  /** Whoever leads the run next tells it again. */
+  finished: boolean;
+}
+
 /** All that one line shows: the stage that the user named, with its helpers. */
 interface Line {
   readonly name: string;
-  readonly parts: Map<string, { tasks: number; done: number }>;
+  readonly parts: Map<string, Part>;
   /** Tasks that an earlier run has done, by stage of the plan. */
   readonly reused: Map<string, number>;
   /** Stages of the plan under this name that will run, or have begun, and haven't finished: what stands in a region may never begin. */
@@ -84,6 +91,8 @@ export function createView(plan: Plan, target: ViewTarget): View {
   /** Columns of each line that stands there. */
   let drawn: readonly number[] = [];
   let closed = false;
+  /** What the last leader of a run hadn't told when it went is told by nobody. */
+  let ledAgain = false;
   let timer: NodeJS.Timeout | null = null;
   /** Added to this process's clock, gives the run's. */
   let offsetMs = -performance.now();
@@ -190,6 +199,13 @@ export function createView(plan: Plan, target: ViewTarget): View {
     if (!target.live && line.state.kind === "running" && atMs - line.toldMs >= PLAIN_PROGRESS_MS) plainLine(line, atMs, describe(line));
   }
 
+  function begun(line: Line, stage: string, tasks: number): Part {
+    if (maybe.has(stage)) line.left++;
+    const part = { tasks, done: line.reused.get(stage) ?? 0, finished: false };
+    line.parts.set(stage, part);
+    return part;
+  }
+
   /** One of the stages under a name is done with. */
   function less(line: Line, atMs: number): void {
     if (--line.left > 0) return;
@@ -208,8 +224,12 @@ export function createView(plan: Plan, target: ViewTarget): View {
       case "stage.started": {
         const line = lineOf.get(event.stage);
         if (!line) return;
-        if (maybe.has(event.stage)) line.left++;
-        line.parts.set(event.stage, { tasks: event.tasks, done: line.reused.get(event.stage) ?? 0 });
+        const known = line.parts.get(event.stage);
+        if (known) {
+          known.tasks = Math.max(known.tasks, event.tasks);
+          break;
+        }
+        begun(line, event.stage, event.tasks);
         // What prepares or combines runs as one task; how the stage itself runs is worth saying.
         if (line.strategy === "" || event.strategy !== "task") line.strategy = event.strategy;
         if (line.state.kind === "waiting") {
@@ -224,14 +244,17 @@ export function createView(plan: Plan, target: ViewTarget): View {
       }
       case "stage.grew": {
         const part = lineOf.get(event.stage)?.parts.get(event.stage);
-        if (part) part.tasks = event.tasks;
+        // A leader that came later hasn't seen all that there was.
+        if (part) part.tasks = Math.max(part.tasks, event.tasks);
         break;
       }
       case "tasks.finished": {
         const line = lineOf.get(event.stage);
-        const part = line?.parts.get(event.stage);
+        const part = line?.parts.get(event.stage) ?? (ledAgain && line ? begun(line, event.stage, 1) : null);
         if (!line || !part) return;
+        if (line.state.kind === "waiting") line.state = { kind: "running", startMs: event.startMs };
         part.done += event.count;
+        part.tasks = Math.max(part.tasks, part.done);
         plainProgress(line, event.atMs);
         break;
       }
@@ -249,7 +272,16 @@ export function createView(plan: Plan, target: ViewTarget): View {
       }
       case "stage.finished": {
         const line = lineOf.get(event.stage);
-        if (line) less(line, event.atMs);
+        if (!line) return;
+        const part = line.parts.get(event.stage) ?? begun(line, event.stage, event.tasks);
+        if (part.finished) break;
+        part.finished = true;
+        if (ledAgain) {
+          part.tasks = Math.max(part.tasks, event.tasks);
+          part.done = part.tasks;
+          if (line.state.kind === "waiting") line.state = { kind: "running", startMs: event.atMs - event.ms };
+        }
+        less(line, event.atMs);
         break;
       }
       case "stage.reused": {
@@ -277,6 +309,10 @@ export function createView(plan: Plan, target: ViewTarget): View {
       }
       case "worker.lost":
         above(`${paint("yellow", `worker ${event.worker} lost`)}: ${event.reason}; ${event.tasks} tasks go elsewhere\n`);
+        break;
+      case "leader.changed":
+        ledAgain = true;
+        above(`${event.worker} leads the run now\n`);
         break;
       case "object.lost":
         above(

@@ -3,7 +3,8 @@
 import type { CodeStore, Json, Plan } from "../compiler/plan.ts";
 import type { KeptResults } from "./engines/kept.ts";
 import { lazyEngine, NotStarted } from "./engines/local/engine.ts";
-import type { NatsEngineOptions } from "./engines/nats/engine.ts";
+import type { ConnectOptions } from "./engines/nats/connect.ts";
+import type { Cluster, NatsEngineOptions } from "./engines/nats/engine.ts";
 import type { RunningWorker, WorkerOptions } from "./engines/nats/worker.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
@@ -15,6 +16,9 @@ export { KeptResults } from "./engines/kept.ts";
 export type { Ingredients, Unkept } from "./engines/lineage.ts";
 export { localEngine } from "./engines/local/engine.ts";
 export { onlyStage } from "./engines/narrowing.ts";
+export type { ConnectOptions } from "./engines/nats/connect.ts";
+export type { Cluster } from "./engines/nats/engine.ts";
+export type { RunSummary } from "./engines/nats/streams.ts";
 export { fileTrouble, ParamError } from "./engines/options.ts";
 export { replay } from "./engines/replay.ts";
 export { startedAsHost } from "./hosts/roles.ts";
@@ -24,7 +28,7 @@ export { secretVariable } from "./secrets.ts";
 export interface RunOptions {
   readonly params?: { readonly [name: string]: Json };
   /** `"local"` by default; or a started engine to keep hosts warm between runs. */
-  readonly engine?: "local" | { readonly nats: string } | Engine;
+  readonly engine?: "local" | { readonly nats: string /** A file of NATS credentials. */; readonly creds?: string } | Engine;
   /** Where relative paths start that are defaults of params; the program's folder unless told. Given paths start at the working folder. */
   readonly folder?: string;
   /** Threads of this machine's host; default: as many as there are processors. */
@@ -71,7 +75,7 @@ export async function run(plan: Plan, code: CodeStore, options: RunOptions = {})
   if (typeof engine === "object" && "run" in engine) return engine.run(plan, code, rest);
   let started: Engine;
   try {
-    started = engine === "local" ? lazyEngine({ slots: options.slots }) : await natsEngine({ url: engine.nats });
+    started = engine === "local" ? lazyEngine({ slots: options.slots }) : await natsEngine({ url: engine.nats, creds: engine.creds });
   } catch (error) {
     return notStarted(error, options.onEvent);
   }
@@ -86,9 +90,15 @@ export async function run(plan: Plan, code: CodeStore, options: RunOptions = {})
 }
 
 /** The NATS client is loaded for those who use it. */
-export async function natsEngine(options: NatsEngineOptions): Promise<Engine> {
+export async function natsEngine(options: NatsEngineOptions): Promise<Cluster> {
   const { natsEngine: start } = await import("./engines/nats/engine.ts");
   return start(options);
+}
+
+/** Runs on a cluster, whether a worker is there or not. Rejects where no server answers, or it keeps nothing. */
+export async function openCluster(options: ConnectOptions): Promise<Cluster> {
+  const { openCluster: open } = await import("./engines/nats/engine.ts");
+  return open(options);
 }
 
 /** Offers this machine's slots to engines, until it is stopped. Rejects where no server answers. */

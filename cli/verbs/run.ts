@@ -5,6 +5,7 @@ import { basename, dirname, resolve } from "node:path";
 import { compile } from "../../compiler/compile.ts";
 import type { Sources } from "../../compiler/sources.ts";
 import { nodeSources } from "../../compiler/sources.ts";
+import { report } from "../../lang/diagnostics.ts";
 import type { Engine } from "../../runtime/index.ts";
 import { localEngine } from "../../runtime/index.ts";
 import type { Execution } from "../execute.ts";
@@ -47,6 +48,13 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const operand = argv.indexOf(given.operands[0]!);
   const rest = argv.filter((arg, index) => index !== operand && arg !== "--watch");
+  if (given.flags.has("watch") && given.flags.has("detach")) {
+    printProblems(
+      [report("HR605", { what: "`--watch` stays with its run, and `--detach` leaves it" }, [], { help: "one of them" })],
+      () => null,
+    );
+    return 3;
+  }
   if (!given.flags.has("watch")) return once(target, given, rest, nodeSources(), { home: homeIn() });
   return watching(target, given, rest);
 }

@@ -2,16 +2,16 @@
 import { availableParallelism, hostname } from "node:os";
 import { report } from "../../lang/diagnostics.ts";
 import { startWorker } from "../../runtime/index.ts";
+import { clusterFlags, credsOf, needsNats, urlOf } from "../cluster.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments, readCount } from "../flags.ts";
 import { printProblems } from "../problems.ts";
 
 const flags: readonly Flag[] = [
-  { name: "nats", value: "URL", summary: "the NATS server, as nats://localhost:4222" },
+  ...clusterFlags,
   { name: "slots", value: "N", summary: "threads (default: one a processor)" },
   { name: "name", value: "NAME", summary: "what people see of it (default: the machine's name and the process)" },
   { name: "address", value: "HOST", summary: "what other workers reach this machine by (default: where the server sees it)" },
-  { name: "creds", value: "FILE", summary: "NATS credentials" },
 ];
 
 export const help = `Offers this machine to runs over NATS: on each machine start a worker, then \`headrace run FILE --nats URL\` anywhere.\n\n${describeFlags(flags)}\n`;
@@ -19,30 +19,24 @@ export const help = `Offers this machine to runs over NATS: on each machine star
 export async function run(argv: readonly string[]): Promise<number> {
   const given = readArguments(argv, flags);
   const problems = [...given.problems];
-  const url = given.flags.get("nats");
+  const url = urlOf(given);
   const slots = readCount(given, "slots");
-  if (typeof url !== "string" && problems.length === 0)
-    problems.push(
-      report("HR605", { what: "`headrace worker` needs `--nats URL`" }, [], { help: "headrace worker --nats nats://localhost:4222" }),
-    );
+  if (url === null && problems.length === 0) problems.push(needsNats("worker"));
   if (given.operands.length > 0) problems.push(report("HR605", { what: `\`${given.operands[0]}\` is one argument too many` }, []));
   if (typeof slots === "object" && slots !== null) problems.push(slots);
-  if (problems.length > 0 || typeof url !== "string" || (typeof slots === "object" && slots !== null)) {
+  if (problems.length > 0 || url === null || (typeof slots === "object" && slots !== null)) {
     printProblems(problems, () => null);
     return 3;
   }
   const name = String(given.flags.get("name") ?? `${hostname()}-${process.pid}`);
-  const [creds, address] = [given.flags.get("creds"), given.flags.get("address")];
+  const address = given.flags.get("address");
   const count = slots ?? availableParallelism();
   const say = (line: string) => void process.stderr.write(`${name}: ${line}\n`);
   let worker: Awaited<ReturnType<typeof startWorker>>;
   try {
     worker = await startWorker({
-      url,
-      slots: count,
-      name,
-      say,
-      ...(typeof creds === "string" ? { creds } : {}),
+      ...{ url, slots: count, name, say },
+      ...credsOf(given),
       ...(typeof address === "string" ? { address } : {}),
     });
   } catch (error) {

@@ -79,3 +79,10 @@ it("of a real run accounts for each of its tasks", async () => {
   const slices = entries.filter(({ ph, name }) => ph === "X" && name !== "run");
   expect(slices.reduce((sum, { args }) => sum + Number(args.tasks), 0)).toBe(500);
 }, 30_000);
+
+it("has a mark where another worker leads the run, which isn't a process of its own", () => {
+  const joined: RunEvent = { type: "worker.joined", atMs: 0, worker: "w", slots: 1 };
+  const { entries } = traced([joined, { type: "leader.changed", atMs: 5, worker: "w", epoch: 2 }, { ...joined, atMs: 6 }]);
+  expect(entries.filter(({ ph }) => ph === "i")).toEqual([expect.objectContaining({ name: "w leads the run now", ts: 5000, pid: 1 })]);
+  expect(entries.filter(({ name }) => name === "process_name")).toHaveLength(1);
+});

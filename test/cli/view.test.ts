@@ -198,3 +198,33 @@ describe("on a terminal", () => {
     for (const line of lines) expect(line.length).toBeLessThan(60);
   });
 });
+
+describe("a run that another worker leads from some moment on", () => {
+  const led: RunEvent = { atMs: 1000, type: "leader.changed", worker: "b", epoch: 2 };
+  it("is told so, and what the new leader tells again counts once", () => {
+    const text = watch([
+      started(0, "load", 1, "task"),
+      done(100, "load", 1),
+      finished(100, "load"),
+      started(100, "model", 4, "data"),
+      done(500, "model", 2),
+      led,
+      finished(1000, "load"),
+      started(1000, "model", 4, "data"),
+      done(1500, "model", 2),
+      finished(1500, "model"),
+    ]);
+    expect(text.split("\n")).toEqual([
+      "load      task  started",
+      "load      task  0.1 s  done",
+      "model     data  4 tasks  started",
+      "b leads the run now",
+      "model     data  4/4  1.4 s  done",
+      "",
+    ]);
+  });
+  it("is shown whole, though the old one went before it told all", () => {
+    const text = watch([led, done(1100, "load", 1), { ...finished(1200, "load"), tasks: 3 } as RunEvent]);
+    expect(text.split("\n")).toEqual(["b leads the run now", "load      3/3  1.2 s  done", ""]);
+  });
+});

@@ -180,11 +180,11 @@ export function streamsOver(connection: VirtualConnection): Streams {
     for (const wake of net.readers.splice(0)) wake();
     await reached();
   };
-  const follow = async (subject: string, each: (bytes: Uint8Array) => boolean): Promise<void> => {
+  const follow = async (subject: string, each: (bytes: Uint8Array, seq: number) => boolean): Promise<void> => {
     for (let at = 0; ; ) {
       await reached();
       const list = kept(net.told, subject);
-      while (at < list.length) if (each(list[at++]!.bytes)) return;
+      while (at < list.length) if (each(list[at++]!.bytes, at)) return;
       await new Promise<void>((resolve) => net.readers.push(resolve));
     }
   };
@@ -234,6 +234,10 @@ export function streamsOver(connection: VirtualConnection): Streams {
     tell: (run, id, bytes) => put(`e.${run}`, id, bytes),
     putOutput: (run, id, bytes) => put(`out.${run}`, id, bytes),
     events: (run, each) => follow(`e.${run}`, each),
+    lastTold: async (run) => {
+      await reached();
+      return kept(net.told, `e.${run}`).length;
+    },
     outputs: async (run, parts) => {
       const found: Uint8Array[] = [];
       await follow(`out.${run}`, (bytes) => found.push(bytes) >= parts);

@@ -77,12 +77,13 @@ export async function connectTo({ url, creds }: ConnectOptions, name: string): P
     : username
       ? { token: decodeURIComponent(username) }
       : {};
+  const key = creds === undefined ? null : readCredentials(creds);
   try {
     return await connect({
       servers: address.host,
       name,
       ...auth,
-      ...(creds ? { authenticator: credsAuthenticator(readFileSync(creds)) } : {}),
+      ...(key ? { authenticator: credsAuthenticator(key) } : {}),
       // The broker may be away for long; runs wait for it.
       maxReconnectAttempts: -1,
       pingInterval: 2000,
@@ -109,6 +110,14 @@ export function meetsAt({ info }: NatsConnection, address: string | undefined): 
   // An address that others are told and this machine doesn't have leads here by ways of its own.
   if (address !== undefined) return { host, listen: own.has(address) ? address : "0.0.0.0" };
   return own.has(host) ? { host, listen: host } : null;
+}
+
+function readCredentials(file: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new Error(`the NATS credentials \`${file}\` can't be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+  }
 }
 
 /** Frames leave room for headers, and never hold up others for long. */

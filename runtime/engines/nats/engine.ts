@@ -14,7 +14,8 @@ import { appendTo, messagesOf } from "./journal.ts";
 import type { RunHeader } from "./lead.ts";
 import type { RunSummary, Streams } from "./streams.ts";
 import { openStreams } from "./streams.ts";
-import { readTelling } from "./teller.ts";
+import type { Telling } from "./teller.ts";
+import { readTelling, tellPlan } from "./teller.ts";
 
 export interface NatsEngineOptions extends ConnectOptions {
   /** How long to wait for the first worker. */
@@ -23,13 +24,22 @@ export interface NatsEngineOptions extends ConnectOptions {
 
 const ASK_MS = 1000;
 
+/** Hears of a run. */
+export interface Listener {
+  /** First of all. */
+  readonly onPlan?: (plan: Plan) => void;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
 /** Runs on a cluster, for whoever submitted them or comes to them later. */
 export interface Cluster extends Engine {
   readonly kind: "nats";
   /** Hands a run over, and gives its name: whoever wants to may follow it. */
   submit(plan: Plan, code: CodeStore, options: Omit<RunOptions, "engine" | "onEvent" | "signal">): Promise<string>;
-  /** Everything that is told of a run, from its beginning, until it ends. Rejects where there is no such run. */
-  follow(run: string, onEvent: (event: RunEvent) => void): Promise<RunResult>;
+  /** Everything that is told of a run, from its beginning, until it ends. Rejects where there is no such run, or it is too old. */
+  follow(run: string, listener: Listener): Promise<RunResult>;
+  /** The same as far as it goes by now. */
+  told(run: string, listener: Listener): Promise<void>;
   /** Resolves once nothing can bring it back. Rejects where it isn't going on. */
   cancel(run: string): Promise<void>;
   /** Oldest first. */
@@ -107,7 +117,7 @@ class NatsCluster implements Cluster {
   async submit(plan: Plan, code: CodeStore, options: Omit<RunOptions, "engine" | "onEvent" | "signal">): Promise<string> {
     // Results on disk are this machine's, which may have none of the workers.
     const { params, check } = await runOptions(plan, options);
-    const run = randomBytes(6).toString("hex");
+    const run = `${plan.name.replaceAll(/[^\w-]/g, "_")}-${randomBytes(4).toString("hex")}`;
     const isSecret = new Set(plan.params.filter(({ type }) => type === "secret").map(({ name }) => name));
     const open = Object.fromEntries(Object.entries(params).filter(([name]) => !isSecret.has(name)));
     const submittedAtMs = Date.now();
@@ -125,6 +135,8 @@ class NatsCluster implements Cluster {
       const secrets = Object.fromEntries(Object.entries(params).filter(([name]) => isSecret.has(name)));
       this.#connection.subscribe(subjects.secrets(run), { callback: (_error, message) => void message.respond(JSON.stringify(secrets)) });
     }
+    // Whoever leads the run tells what comes after it.
+    await tellPlan(this.#streams, run, plan, frameBytes(this.#connection));
     const { file } = plan.about;
     await this.#streams.summarize({
       run,
@@ -149,22 +161,12 @@ class NatsCluster implements Cluster {
     }
   }
 
-  async follow(run: string, onEvent: (event: RunEvent) => void): Promise<RunResult> {
-    if (!(await this.#streams.summary(run))) throw new Error(`there is no run \`${run}\` on this cluster`);
-    let finished: RunEvent | null = null;
-    let outputs: RunEnd["outputs"] = null;
-    await this.#streams.events(run, (bytes) => {
-      const telling = readTelling(bytes);
-      if ("events" in telling) {
-        for (const event of telling.events) onEvent(event);
-        return false;
-      }
-      ({ finished, outputs } = telling);
-      return true;
-    });
-    const last = finished as unknown as Extract<RunEvent, { type: "run.finished" }>;
+  async follow(run: string, listener: Listener): Promise<RunResult> {
+    const end = await this.#hear(run, listener, Number.POSITIVE_INFINITY);
+    const { finished, outputs } = end!;
+    const last = finished as Extract<RunEvent, { type: "run.finished" }>;
     const values = outputs === null ? {} : await this.#outputs(run, outputs);
-    onEvent(last.status === "ok" ? { ...last, outputs: values } : last);
+    listener.onEvent(last.status === "ok" ? { ...last, outputs: values } : last);
     const {
       status,
       ms,
@@ -177,6 +179,36 @@ class NatsCluster implements Cluster {
       readonly onFailure?: TaskError;
     };
     return { run, status, outputs: values, error, onFailure, ms };
+  }
+
+  async told(run: string, listener: Listener): Promise<void> {
+    const end = await this.#hear(run, listener, await this.#streams.lastTold(run));
+    if (end) listener.onEvent(end.finished);
+  }
+
+  /** Up to the last event, which it gives, or up to that number. */
+  async #hear(run: string, { onPlan, onEvent }: Listener, last: number): Promise<Extract<Telling, { readonly finished: RunEvent }> | null> {
+    const summary = await this.#streams.summary(run);
+    if (!summary) throw new Error(`there is no run \`${run}\` on this cluster`);
+    const gone = `what run ${run} told isn't kept any more: it stays for three days`;
+    if ((await this.#streams.lastTold(run)) === 0 && summary.endedAtMs !== null) throw new Error(gone);
+    if (last === 0) return null;
+    let end: Extract<Telling, { readonly finished: RunEvent }> | null = null;
+    const plan: Uint8Array[] = [];
+    let planned = false;
+    await this.#streams.events(run, (bytes, seq) => {
+      const telling = readTelling(bytes);
+      if ("plan" in telling) {
+        plan.push(telling.plan);
+        planned = plan.length === telling.parts;
+        if (planned) onPlan?.(JSON.parse(Buffer.concat(plan).toString()) as Plan);
+      } else if (onPlan && !planned) throw new Error(gone);
+      else if ("events" in telling) {
+        for (const event of telling.events) onEvent(event);
+      } else end = telling;
+      return end !== null || seq >= last;
+    });
+    return end;
   }
 
   async #outputs(run: string, { parts, digest }: NonNullable<RunEnd["outputs"]>): Promise<RunResult["outputs"]> {
@@ -216,7 +248,7 @@ class NatsCluster implements Cluster {
     if (signal?.aborted) cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     try {
-      return await this.follow(run, onEvent);
+      return await this.follow(run, { onEvent });
     } finally {
       signal?.removeEventListener("abort", cancel);
     }

@@ -209,7 +209,8 @@ class Leader {
       onEvent: (event) => {
         // The end is told when it is known to everybody.
         if (event.type === "run.finished" || (event.type === "run.started" && !isFirst)) return;
-        teller.tell({ ...event, atMs: event.atMs + sinceMs });
+        const atMs = event.atMs + sinceMs;
+        teller.tell(event.type === "tasks.finished" ? { ...event, atMs, startMs: event.startMs + sinceMs } : { ...event, atMs });
       },
     });
     for (const link of links) link.begin();

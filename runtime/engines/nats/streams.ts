@@ -57,8 +57,10 @@ export interface Streams {
   /** `id`: the same message, told again after silence, is kept once. */
   tell(run: string, id: string, bytes: Uint8Array): Promise<void>;
   putOutput(run: string, id: string, bytes: Uint8Array): Promise<void>;
-  /** From the first on, until `each` says that it has had enough. */
-  events(run: string, each: (bytes: Uint8Array) => boolean): Promise<void>;
+  /** From the first on, with their numbers, until `each` says that it has had enough. */
+  events(run: string, each: (bytes: Uint8Array, seq: number) => boolean): Promise<void>;
+  /** Number of the last thing that was told; 0: nothing was, or it isn't kept any more. */
+  lastTold(run: string): Promise<number>;
   outputs(run: string, parts: number): Promise<readonly Uint8Array[]>;
   summarize(summary: RunSummary): Promise<void>;
   summary(run: string): Promise<RunSummary | null>;
@@ -175,8 +177,13 @@ class JetStreams implements Streams {
     }
   }
 
-  async events(run: string, each: (bytes: Uint8Array) => boolean): Promise<void> {
-    await this.#follow(EVENTS, eventsOf(run), 0, ({ data }) => each(data));
+  async events(run: string, each: (bytes: Uint8Array, seq: number) => boolean): Promise<void> {
+    await this.#follow(EVENTS, eventsOf(run), 0, ({ data, seq }) => each(data, seq));
+  }
+
+  async lastTold(run: string): Promise<number> {
+    const found = await this.#again(() => this.#manager.streams.getMessage(EVENTS, { last_by_subj: eventsOf(run) }));
+    return found?.seq ?? 0;
   }
 
   async outputs(run: string, parts: number): Promise<readonly Uint8Array[]> {

@@ -1,11 +1,27 @@
 // What is told of a run, to whoever listens now or later: events, gathered while those before them are being stored, in order and none twice.
+import type { Plan } from "../../../compiler/plan.ts";
 import type { RunEvent } from "../../events/events.ts";
 import { decode, encode } from "../../objects/codec.ts";
 import type { RunEnd } from "./journal.ts";
 import type { Streams } from "./streams.ts";
 
-/** Several events, or the last one with what the run gave. */
-export type Telling = { readonly events: readonly RunEvent[] } | { readonly finished: RunEvent; readonly outputs: RunEnd["outputs"] };
+/** First what is run, in parts, by whoever submits it; then several events at a time; then the last one with what the run gave. */
+export type Telling =
+  | { readonly plan: Uint8Array; readonly parts: number }
+  | { readonly events: readonly RunEvent[] }
+  | { readonly finished: RunEvent; readonly outputs: RunEnd["outputs"] };
+
+/** What is run, for whoever is to see how it goes when nobody needs the journal any more. */
+export async function tellPlan(streams: Streams, run: string, plan: Plan, mostBytes: number): Promise<void> {
+  const bytes = Buffer.from(JSON.stringify(plan));
+  // What says that it is a part takes some room too.
+  const partBytes = mostBytes - 1024;
+  const parts = Math.ceil(bytes.length / partBytes);
+  for (let part = 0; part < parts; part++) {
+    const telling: Telling = { plan: Uint8Array.from(bytes.subarray(part * partBytes, (part + 1) * partBytes)), parts };
+    await streams.tell(run, `${run}-plan-${part}`, encode(telling));
+  }
+}
 
 /** Events that are told together at most, and how long the first of them waits for others. */
 const TOGETHER = 256;
