@@ -88,6 +88,12 @@ const verbs: readonly Verb[] = [
     summary: "offer this machine's slots to runs over NATS",
     load: () => import("./verbs/worker.ts"),
   },
+  {
+    name: "up",
+    use: "[--workers N]",
+    summary: "a whole cluster on this machine: NATS server and workers",
+    load: () => import("./verbs/up.ts"),
+  },
   { name: "workers", use: "--nats URL", summary: "the workers of a cluster, and what they lead", load: () => import("./verbs/workers.ts") },
   {
     name: "attach",

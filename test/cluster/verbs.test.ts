@@ -5,8 +5,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { findServer as findOwn } from "../../cli/nats-server.ts";
 import { TestCluster, until } from "../harness/cluster.ts";
+import { findServer } from "../harness/nats.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const cli = here("../../dist/cli/main.js");
@@ -15,6 +17,12 @@ const cluster = new TestCluster();
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "headrace-verbs-"));
+});
+afterEach(async () => {
+  // What a test that failed left ends what it started.
+  const left = going.splice(0).filter(({ process: one }) => one.exitCode === null && one.signalCode === null);
+  for (const one of left) one.process.kill("SIGTERM");
+  await Promise.all(left.map(({ code }) => code));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -25,12 +33,14 @@ interface Typed {
   readonly code: Promise<number | null>;
 }
 
+const going: Typed[] = [];
+
 /** In a folder of its own, with the cluster told by the environment. */
 function type(args: readonly string[], env: NodeJS.ProcessEnv = {}): Typed {
   const child = spawn(process.execPath, [cli, ...args], {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1", HEADRACE_NATS: cluster.url, ...env },
+    env: { ...process.env, NO_COLOR: "1", HEADRACE_NATS: cluster.url, HEADRACE_CACHE: "", ...env },
   });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => {
@@ -40,7 +50,9 @@ function type(args: readonly string[], env: NodeJS.ProcessEnv = {}): Typed {
     err += chunk.toString();
   });
   const code = new Promise<number | null>((resolve) => child.once("close", resolve));
-  return { process: child, out: () => out, err: () => err, code };
+  const one = { process: child, out: () => out, err: () => err, code };
+  going.push(one);
+  return one;
 }
 
 async function typed(...args: string[]): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
@@ -165,4 +177,51 @@ describe("what isn't there", () => {
     });
     expect(await typed("run", talk, "--detach", "--report", "x.html")).toMatchObject({ code: 3, err: expect.stringContaining("--report") });
   }, 60_000);
+});
+
+describe("headrace up", () => {
+  const isAlive = (pid: number) => {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch {
+      // No such process.
+      return false;
+    }
+  };
+  const pidIn = (file: string) => Number(readFileSync(join(folder, file), "utf8"));
+
+  it("starts a server and workers, which run programs, and ends them all", async () => {
+    const up = type(["up", "--workers", "2", "--slots", "1", "--server", findServer()]);
+    await until(() => up.out() !== "", "it is there", 40_000);
+    const url = up.out().trim();
+    expect(url).toMatch(/^nats:\/\/127\.0\.0\.1:\d+$/);
+    expect(up.err()).toContain(`headrace run FILE --nats ${url}\n`);
+    const server = pidIn(".headrace/nats/nats-server.pid");
+    const second = await typed("up", "--server", findServer());
+    expect(second).toMatchObject({ code: 2, out: "", err: expect.stringContaining(`process ${server}, is at work on`) });
+    expect((await typed("workers", "--nats", url)).out).toMatch(/^w1 .*\nw2 /m);
+    const far = await typed("run", talk, "--n", "4", "--ms", "1", "--nats", url);
+    expect(far).toMatchObject({ code: 0, out: expect.stringContaining("all   12") });
+    up.process.kill("SIGINT");
+    expect(await up.code).toBe(0);
+    expect(isAlive(server)).toBe(false);
+    expect((await typed("workers", "--nats", url)).code).toBe(2);
+    // What was kept is there again.
+    const again = type(["up", "--slots", "1", "--server", findServer()]);
+    await until(() => again.out() !== "", "it is there again", 40_000);
+    expect((await typed("runs", "--nats", again.out().trim())).out).toMatch(/^talk-.* ok /m);
+    again.process.kill("SIGINT");
+    await until(() => again.err().includes("once more"), "it says how to force it");
+    again.process.kill("SIGINT");
+    expect([0, 130]).toContain(await again.code);
+    await until(() => !isAlive(pidIn(".headrace/nats/nats-server.pid")), "its server has ended");
+  }, 120_000);
+
+  it("without a server says how to get one", async () => {
+    expect(() => findOwn(null, ["/nowhere", folder])).toThrow(/there is no nats-server on the PATH/);
+    const wrong = await typed("up", "--server", talk);
+    for (const way of ["apt install nats-server", "go install", "nats.io/download", "--server PATH"]) expect(wrong.err).toContain(way);
+    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining("is no nats-server") });
+  });
 });

@@ -22,7 +22,7 @@ function runs(command: string, args: readonly string[]): boolean {
 }
 
 /** Path of the server's binary. */
-function findServer(): string {
+export function findServer(): string {
   if (runs("nats-server", ["--version"])) return "nats-server";
   const built = join(cache, "nats-server");
   if (existsSync(built) && runs(built, ["--version"])) return built;
