@@ -152,6 +152,50 @@ describe("a run that is left to the cluster", () => {
   }, 60_000);
 });
 
+describe("a run that is watched by whoever began it", () => {
+  const begin = async (...params: string[]) => {
+    const one = type(["run", talk, "--nats", cluster.url, ...params]);
+    await until(() => one.err().includes("│ row"), "it goes on");
+    return { one, run: /^run (talk-[0-9a-f]{8})$/m.exec(one.err())![1]! };
+  };
+
+  it("ends with Ctrl-C", async () => {
+    await cluster.worker("a", 2);
+    const { one, run } = await begin("--n", "400", "--ms", "200");
+    one.process.kill("SIGINT");
+    expect(await one.code).toBe(130);
+    expect((await typed("runs")).out).toMatch(new RegExp(`^${run}  .*cancelled`, "m"));
+  }, 60_000);
+
+  it("goes on when whoever began it is killed, and gives its results to others", async () => {
+    await cluster.worker("a");
+    const { one, run } = await begin("--n", "12", "--ms", "200");
+    one.process.kill("SIGKILL");
+    const { code, out } = await typed("attach", run, "--json");
+    expect(code).toBe(0);
+    const events = out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(events[0]).toMatchObject({ type: "run.started", run });
+    expect(events.at(-1)).toMatchObject({ type: "run.finished", status: "ok", outputs: { all: 132 } });
+  }, 60_000);
+
+  it("that fails has the same exit code and message for others", async () => {
+    await cluster.worker("a");
+    const fails = here("./fixtures/fails.pipe");
+    const first = type(["run", fails, "--nats", cluster.url]);
+    expect(await first.code).toBe(1);
+    const run = /^run (\S+)$/m.exec(first.err())![1]!;
+    const { code, err, out } = await typed("attach", run);
+    expect([code, out]).toEqual([1, ""]);
+    const failure = (text: string) => text.slice(text.indexOf("failed: stage"));
+    expect(err).toContain("failed: stage `broken`");
+    expect(failure(err)).toBe(failure(first.err()));
+    expect((await typed("runs")).out).toMatch(new RegExp(`^${run}  .*failed.*nothing to be had`, "m"));
+  }, 60_000);
+});
+
 describe("what isn't there", () => {
   it("is said with what is near, and another exit code than what is broken", async () => {
     await cluster.worker("a");
