@@ -13,7 +13,7 @@ import { VirtualHost } from "../runtime/virtual-host.ts";
 import type { Weather } from "./virtual-net.ts";
 import { asConnection, CALM, streamsOver, VirtualConnection, VirtualNet, VirtualProcess } from "./virtual-net.ts";
 
-const SEEDS = Number(process.env.HEADRACE_SUCCESSIONS ?? 300);
+const SEEDS = Number(process.env.HEADRACE_SUCCESSIONS ?? 1000);
 /** One that failed, alone. */
 const ONLY = Number(process.env.HEADRACE_SUCCESSION ?? 0);
 const seeds = ONLY > 0 ? [ONLY] : Array.from({ length: SEEDS }, (_, i) => i + 1);
