@@ -18,6 +18,8 @@ export function adopt(state: State, adopted: readonly Adopted[], commands: Comma
   for (const one of adopted) {
     const stage = known(state, one);
     const slot = state.workers.get(one.worker)?.slots[one.slot];
+    // Of an instance that nobody needs any more: the slot says that it is done, and nobody minds.
+    if (!stage && state.wasDone(one.stage, one.first, one.end)) continue;
     if (!stage || !slot || !takeUp(state, slot, stage, one, commands)) strangers.add(one.worker);
   }
   breakIncomplete(state);
@@ -26,7 +28,8 @@ export function adopt(state: State, adopted: readonly Adopted[], commands: Comma
 
 function isToCome(state: State, one: Adopted): boolean {
   const stage = known(state, one);
-  return !stage || stage.state.subarray(one.first, one.end).includes(Waiting);
+  if (!stage) return !state.wasDone(one.stage, one.first, one.end);
+  return stage.state.subarray(one.first, one.end).includes(Waiting);
 }
 
 /** The stage that it is of, if that is there and is what it was. */

@@ -528,6 +528,8 @@ export interface State {
   readonly strikes: (stage: Stage) => readonly Strike[];
   /** The number that the first stage of an instance had under an earlier leader of the run, by the instance's key. */
   readonly baseOf: (key: string) => number | null;
+  /** Whether tasks had been finished under an earlier leader of the run, by the number that their stage had. */
+  readonly wasDone: (stage: number, first: number, end: number) => boolean;
   /** Numbers of stages below it may have been given out by an earlier leader of the run. */
   readonly freshFrom: number;
   readonly templates: readonly Template[];

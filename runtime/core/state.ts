@@ -18,13 +18,14 @@ export interface Start {
   readonly past?: {
     strikes(stage: Stage): readonly Strike[];
     baseOf(key: string): number | null;
+    wasDone(stage: number, first: number, end: number): boolean;
     readonly freshFrom: number;
   };
   /** Whether tasks of a stage of the plan may have second copies; none, unless told. */
   readonly mayDouble?: (stage: number) => boolean;
 }
 
-const NO_PAST: NonNullable<Start["past"]> = { strikes: () => [], baseOf: () => null, freshFrom: 0 };
+const NO_PAST: NonNullable<Start["past"]> = { strikes: () => [], baseOf: () => null, wasDone: () => false, freshFrom: 0 };
 
 export function createState({ plan, params, settings, restored = () => [], past = NO_PAST, mayDouble = () => false }: Start): State {
   const state: State = {
@@ -34,6 +35,7 @@ export function createState({ plan, params, settings, restored = () => [], past 
     restored,
     strikes: (stage) => past.strikes(stage),
     baseOf: (key) => past.baseOf(key),
+    wasDone: (stage, first, end) => past.wasDone(stage, first, end),
     freshFrom: past.freshFrom,
     templates: templatesOf(plan, params),
     stages: [],

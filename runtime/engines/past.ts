@@ -91,6 +91,14 @@ export class Past {
     return this.#bases.get(key)?.at(-1) ?? null;
   }
 
+  wasDone(stage: number, first: number, end: number): boolean {
+    let at = first;
+    const done = this.#done.get(stage) ?? [];
+    // Slots answer in the order of their blocks.
+    for (const one of [...done].sort((a, b) => a.first - b.first)) if (one.first <= at) at = Math.max(at, one.first + one.count);
+    return at >= end;
+  }
+
   /** Tasks that had been finished of stages of the run itself, or in instances. */
   get tasks(): number {
     let tasks = 0;

@@ -173,7 +173,9 @@ it(`${SEEDS} seeds: a leader that goes is followed by another, and no task begin
     const why = `seed ${seed}\n${run.why}`;
     expect(run.result, why).toMatchObject({ status: "ok", outputs: calm.result.outputs });
     changes += run.events.filter(({ type }) => type === "leader.changed").length;
-    const titles = run.began.map(({ title }) => title);
+    // A gang of which some hadn't been told yet begins again as a whole.
+    const gangs = plan.stages.filter(({ strategy }) => strategy.kind === "fit").map(({ id }) => `${id}(`);
+    const titles = run.began.map(({ title }) => title).filter((title) => !gangs.some((id) => title.startsWith(id)));
     expect(
       titles.filter((title, i) => titles.indexOf(title) !== i),
       why,
@@ -186,7 +188,7 @@ const STORM: Weather = { lost: 4, twice: 4, late: 20, appendLost: 5, appendSilen
 const FAULTS: readonly Fault[] = ["kill", "cut", "leader", "slot", "host"];
 
 it(`${SEEDS} seeds: whatever is lost, cut off or killed, a run comes to what it comes to without that`, async () => {
-  let [changes, blamed] = [0, 0];
+  let [changes, blamed, unplaced] = [0, 0, 0];
   for (const seed of seeds) {
     const made = planOf(seed);
     if (!made) continue;
@@ -205,8 +207,14 @@ it(`${SEEDS} seeds: whatever is lost, cut off or killed, a run comes to what it 
       blamed++;
       continue;
     }
+    // Whoever has the slots for a gang may be cut off when the run begins, which is said at once.
+    if (run.result.status === "infrastructure" && run.result.error?.message.includes("members run side by side")) {
+      unplaced++;
+      continue;
+    }
     expect(run.result, why).toMatchObject({ status: "ok", outputs: calm.result.outputs });
   }
+  expect(unplaced).toBeLessThanOrEqual(SEEDS / 50);
   if (ONLY === 0) expect(changes).toBeGreaterThan(SEEDS / 4);
   expect(blamed).toBeLessThanOrEqual(SEEDS / 50);
 }, 600_000);
