@@ -13,7 +13,7 @@ export const DOUBT_MS = 800;
 /** Whoever is told that nobody is there asks once more then: it may be coming back. */
 const AGAIN_MS = 250;
 const ANSWER_MS = 1000;
-export const HUNG_MS = 8000;
+export const HUNG_MS = 7500;
 /** A run whose leader is silent for so long gets another. */
 export const LEADER_HUNG_MS = 5000;
 /** A loop that was held up longer than this judges nobody by silence: its own ears were shut. */
