@@ -105,9 +105,9 @@ class Leader {
   async lead(): Promise<Departure> {
     const { run } = this.#options;
     const journal = await this.#fence();
-    if (!journal) return "deposed";
+    if (!journal) return this.#reader.header ? "deposed" : "over";
     const { header, end } = this.#reader;
-    if (!header) return "over";
+    if (!header) throw new Error(`bug: run ${run} is led, and nobody knows what it is`);
     this.#beat("leading");
     const beating = setInterval(() => this.#beat("leading"), BEAT_MS);
     this.#timers.add(beating);
@@ -146,7 +146,8 @@ class Leader {
     const partBytes = frameBytes(this.#connection);
     const nonce = () => randomBytes(12).toString("base64url");
     this.#epoch = this.#reader.epoch + 1;
-    if (!this.#options.isWanted()) return null;
+    // One that is over has left no journal.
+    if (!this.#reader.header || !this.#options.isWanted()) return null;
     const [message] = messagesOf({ type: "epoch", leader: worker }, this.#epoch, partBytes, nonce);
     const after = await appendTo(log, message!, this.#reader.after);
     if (after === null) return null;

@@ -52,7 +52,7 @@ export interface Streams {
   log(run: string): Log;
   /** Messages behind a number, up to another, in order. */
   readLog(run: string, after: number, last: number, each: (seq: number, message: LogMessage) => void): Promise<void>;
-  /** What a run that is over leaves of its journal is how it ended. */
+  /** A run that is over leaves no journal. */
   forgetLog(run: string): Promise<void>;
   /** `id`: the same message, told again after silence, is kept once. */
   tell(run: string, id: string, bytes: Uint8Array): Promise<void>;
@@ -148,7 +148,7 @@ class JetStreams implements Streams {
   }
 
   async forgetLog(run: string): Promise<void> {
-    await this.#again(() => this.#manager.streams.purge(JOURNAL, { filter: journalOf(run), keep: 1 }));
+    await this.#again(() => this.#manager.streams.purge(JOURNAL, { filter: journalOf(run) }));
   }
 
   // --- What is told ------------------------------------------------------------------------------------------------------------
