@@ -17,6 +17,7 @@ const ALL = [
   "network",
   "actors",
   "cluster",
+  "bulk",
   "compile",
   "startup",
 ];

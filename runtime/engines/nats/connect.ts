@@ -39,6 +39,9 @@ export const subjects = {
   /** Whoever submitted a run is asked for its secrets, which are stored nowhere. */
   secrets: (run: string) => `hr.v1.secrets.${run}`,
   summaries: "hr.v1.run.*",
+  /** A worker is asked for chunks of objects, where it can't be reached by itself. */
+  bulk: (worker: string) => `hr.v1.o.${worker}.get`,
+  bulkAnswers: (worker: string, transfer: string, offset: string) => `hr.v1.in.${worker}.${transfer}.${offset}`,
 };
 
 /** What a run's leader says of itself, now and then. `over`: nobody has to lead it any more. `gone`: somebody else has to. */
