@@ -12,6 +12,7 @@ const flags: readonly Flag[] = [
   { name: "slots", value: "N", summary: "threads (default: one a processor)" },
   { name: "name", value: "NAME", summary: "what people see of it (default: the machine's name and the process)" },
   { name: "address", value: "HOST", summary: "what other workers reach this machine by (default: where the server sees it)" },
+  { name: "no-direct", value: null, summary: "objects go from and to other workers by way of the server alone" },
 ];
 
 export const help = `Offers this machine to runs over NATS: on each machine start a worker, then \`headrace run FILE --nats URL\` anywhere.\n\n${describeFlags(flags)}\n`;
@@ -38,6 +39,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       ...{ url, slots: count, name, say },
       ...credsOf(given),
       ...(typeof address === "string" ? { address } : {}),
+      ...(given.flags.has("no-direct") ? { bulk: "nats" as const } : {}),
     });
   } catch (error) {
     process.stderr.write(`headrace: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,5 +1,5 @@
 // What tasks read, brought to where they run: small values inside messages, once to each worker where many tasks read them; objects
-// from worker to worker. Keeps the small values of a run while they are needed. Decides nothing of what runs where.
+// from worker to worker, by a way of their own where there is one. Keeps the small values of a run while they are needed. Decides nothing of what runs where.
 import type { Json, Plan } from "../../compiler/plan.ts";
 import type { CoreEvent, Stage, State } from "../core/model.ts";
 import { DISK, ENGINE } from "../core/model.ts";
@@ -197,6 +197,18 @@ export class Feeding {
   async #copy(to: PoolWorker, holder: number, stage: number, block: number): Promise<boolean> {
     const ref = { run: this.#run, stage, block, bytes: 0 };
     const source = this.#state.stages[stage]!;
+    if (holder !== DISK) {
+      const holders = [holder, ...(source.copies.get(block) ?? [])].flatMap((index) => this.#pool.workers.get(index) ?? []);
+      const how = holders.length > 0 ? await to.pull(ref, holders) : null;
+      if (this.#over() || (how !== null && this.#pool.workers.get(to.index) !== to)) return false;
+      if (how === "placed") this.#step({ type: "copied", stage, block, to: to.index });
+      if (how === "placed") return true;
+      if (how === "missing") {
+        for (const { index } of holders) this.#step({ type: "objectMissing", stage, block, from: index });
+        return false;
+      }
+    }
+    // There is no way between them: it goes through here.
     const bytes = holder === DISK ? this.#onDisk(source, block) : ((await this.#pool.workers.get(holder)?.fetch(ref)) ?? null);
     if (this.#over()) return false;
     if (bytes === null) {

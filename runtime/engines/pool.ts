@@ -21,6 +21,8 @@ export class PoolWorker {
   readonly #digests = new Set<string>();
   readonly #requests = new Map<number, (bytes: Uint8Array | null) => void>();
   #nextRequest = 0;
+  /** What waits for objects that it may give. */
+  readonly #whenGone = new Set<() => void>();
 
   constructor(index: number, link: WorkerLink) {
     this.index = index;
@@ -52,8 +54,31 @@ export class PoolWorker {
     this.#requests.get(request)?.(bytes);
     this.#requests.delete(request);
   }
+  /** Has it fetch an object from others; null where they can't be reached by each other. Once all of those are gone there is nothing to wait for. */
+  async pull(ref: ObjectRef, holders: readonly PoolWorker[]): Promise<"placed" | "missing" | "failed" | null> {
+    const pulled =
+      this.link.pull?.(
+        ref,
+        holders.map(({ link }) => link),
+      ) ?? null;
+    if (pulled === null) return null;
+    let left = holders.length;
+    let oneGone = () => {};
+    const allGone = new Promise<"failed">((resolve) => {
+      oneGone = () => {
+        if (--left === 0) resolve("failed");
+      };
+    });
+    for (const holder of holders) holder.#whenGone.add(oneGone);
+    try {
+      return await Promise.race([pulled, allGone]);
+    } finally {
+      for (const holder of holders) holder.#whenGone.delete(oneGone);
+    }
+  }
   /** Nothing will be answered any more. */
   gone(): void {
+    for (const tell of [...this.#whenGone]) tell();
     for (const resolve of this.#requests.values()) resolve(null);
     this.#requests.clear();
   }

@@ -233,5 +233,10 @@ export interface WorkerLink {
   onLost: (reason: string) => void;
   /** What was said last of a batch or slot can't be lost any more, whoever leads the run. Told before whatever follows from it is sent. */
   settled?(): void;
+  /**
+   * Has this worker fetch an object from the first of those holders that gives it, by a way of their own. Absent or null: there is none between
+   * them. `missing`: they were asked, and none has it. `failed`: nothing is known.
+   */
+  pull?(ref: ObjectRef, holders: readonly WorkerLink[]): Promise<"placed" | "missing" | "failed"> | null;
   close(): Promise<void>;
 }

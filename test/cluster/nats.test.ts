@@ -218,14 +218,24 @@ describe("over NATS", () => {
     expect(events.some((event) => event.type === "tasks.finished" && event.worker === "late")).toBe(true);
   }, 60_000);
 
-  it("values larger than any message go between workers", async () => {
-    await worker("a");
-    await worker("b");
-    const { plan, code } = await program(slow);
-    const result = await run(plan, code, { params: { n: 4, ms: 1, megabytes: 40 }, engine: { nats: cluster.url } });
-    expect(result.error).toBeNull();
-    expect(result.outputs).toEqual({ rows: doubled(4), bytes: 4 * 10_000_000 + 6 });
-  }, 60_000);
+  it.each([
+    ["straight", [], / [1-9][\d.]* MB straight, 0\.0 MB over NATS/],
+    ["over NATS where they can't be reached", ["--no-direct"], / 0\.0 MB straight, [1-9][\d.]* MB over NATS/],
+  ])(
+    "values larger than any message go between workers %s",
+    async (_how, flags, told) => {
+      const workers = [await cluster.worker("a", 1, {}, flags), await cluster.worker("b", 1, {}, flags)];
+      const { plan, code } = await program(slow);
+      const result = await run(plan, code, { params: { n: 4, ms: 1, megabytes: 40 }, engine: { nats: cluster.url } });
+      expect(result.error).toBeNull();
+      expect(result.outputs).toEqual({ rows: doubled(4), bytes: 4 * 10_000_000 + 6 });
+      const said = () => workers.map((one) => one.said()).join("\n");
+      await until(() => said().includes("pulled "), "they say what was pulled");
+      expect(said()).toMatch(told);
+      expect(said()).not.toContain("couldn't be pulled");
+    },
+    60_000,
+  );
 
   it("without a worker or a server says so", async () => {
     const { plan, code } = await program(slow);

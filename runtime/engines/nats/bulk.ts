@@ -190,14 +190,15 @@ export class Bulk {
   readonly #unreached = new Map<string, number>();
   #nextTransfer = 0;
 
+  /** Rejects where it can't listen there. */
   static async start(options: BulkOptions): Promise<Bulk> {
     const { worker, connection, at, bytesOf } = options;
     const token = randomBytes(TOKEN_BYTES);
     const server = new BulkServer({ token, bytesOf });
+    const direct = at === null ? null : { host: at.host, port: await server.listen(at.listen), token };
     server.serve(connection, worker);
     // Whoever asks over NATS is heard from now on.
     await connection.flush();
-    const direct = at === null ? null : { host: at.host, port: await server.listen(at.listen), token };
     return new Bulk(options, server, { worker, direct });
   }
 

@@ -3,7 +3,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { FrameReader, frame } from "../../hosts/frames.ts";
-import type { FromHost, ToHost, WorkerLink } from "../../hosts/link.ts";
+import type { FromHost, ObjectRef, ToHost, WorkerLink } from "../../hosts/link.ts";
+import type { Bulk } from "./bulk.ts";
 import { frameBytes, subjects } from "./connect.ts";
 import { isAccount, Ledger } from "./ledger.ts";
 import type { FromWorker, ToWorker } from "./link.ts";
@@ -18,6 +19,10 @@ export interface ConversationOptions {
   readonly run: string;
   readonly worker: string;
   readonly startHost: () => Promise<WorkerLink>;
+  /** Null: objects go through whoever leads. */
+  readonly bulk: Bulk | null;
+  /** Lines for people. */
+  readonly say: (line: string) => void;
   /** Nothing of the run is left here. */
   readonly onEnd: (reason: string) => void;
 }
@@ -40,6 +45,8 @@ export class Conversation {
   #isOpen = false;
   #leaderless: NodeJS.Timeout | null = null;
   #over = false;
+  /** What came from other workers. */
+  readonly #pulled = { objects: 0, directBytes: 0, natsBytes: 0 };
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -107,6 +114,7 @@ export class Conversation {
   #told(message: ToWorker): void {
     if (message.type === "open") void this.#open(message.adopt);
     else if (message.type === "durable") this.#host?.ledger.durable(message.count);
+    else if (message.type === "pull") void this.#pull(message);
     else this.#host?.send(message);
   }
 
@@ -125,7 +133,13 @@ export class Conversation {
     const host = this.#host!;
     host.forgetRequests();
     this.#isOpen = true;
-    this.#say({ type: "hello", home: host.home, meets: host.link.meets, inHand: [...host.ledger.inHand] });
+    this.#say({
+      type: "hello",
+      home: host.home,
+      meets: host.link.meets,
+      bulk: this.#options.bulk?.address ?? null,
+      inHand: [...host.ledger.inHand],
+    });
     for (const account of host.ledger.takeOpen()) this.#say(account);
   }
 
@@ -141,6 +155,7 @@ export class Conversation {
     link.onLost = () => {
       if (this.#host !== host) return;
       this.#host = null;
+      host.gone();
       this.#endTurn();
     };
   }
@@ -148,6 +163,7 @@ export class Conversation {
   async #drop(): Promise<void> {
     const host = this.#host;
     this.#host = null;
+    host?.gone();
     await host?.link.close();
   }
 
@@ -159,6 +175,29 @@ export class Conversation {
     this.#turn.peer.stop();
     this.#turn = null;
     this.#leaderless = setTimeout(() => this.end("nobody has led the run for a minute"), LEADERLESS_MS);
+  }
+
+  /** What an earlier leader asked for comes to nothing: the next one doesn't know of it. */
+  async #pull({ request, ref, sources }: Extract<ToWorker, { type: "pull" }>): Promise<void> {
+    const turn = this.#turn;
+    const host = this.#host;
+    const pulled = await this.#options.bulk?.pull(sources);
+    if (this.#over || this.#turn !== turn || this.#host !== host || !host) return;
+    if (pulled?.how === "whole") {
+      const { bytes, directBytes, natsBytes } = pulled;
+      host.send({ type: "place", ref: { ...ref, bytes: bytes.length }, bytes });
+      this.#pulled.objects++;
+      this.#pulled.directBytes += directBytes;
+      this.#pulled.natsBytes += natsBytes;
+    } else if (pulled?.how === "failed") this.#options.say(`an object couldn't be pulled from another worker: ${pulled.why}`);
+    const how = pulled?.how === "whole" ? "placed" : (pulled?.how ?? "failed");
+    this.#say({ type: "pulled", request, how });
+  }
+
+  /** The bytes of an object that lies in this memory; null where it doesn't. */
+  async bytesOf(home: string, ref: ObjectRef): Promise<Uint8Array | null> {
+    const host = this.#host;
+    return host?.home === home ? host.fetch(ref) : null;
   }
 
   #say(message: FromWorker): void {
@@ -178,6 +217,12 @@ export class Conversation {
   async leave(): Promise<void> {
     if (this.#over) return;
     this.#over = true;
+    const { objects, directBytes, natsBytes } = this.#pulled;
+    const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+    if (objects > 0)
+      this.#options.say(
+        `pulled ${objects} objects from other workers: ${megabytes(directBytes)} straight, ${megabytes(natsBytes)} over NATS`,
+      );
     this.#endTurn();
     if (this.#leaderless) clearTimeout(this.#leaderless);
     await this.#drop();
@@ -194,6 +239,8 @@ class Host {
   readonly #prepared = new Set<number>();
   /** By the host's number of a request: the leader's. Those of an earlier leader are answered to nobody. */
   readonly #requests = new Map<number, number>();
+  /** Likewise, those of other workers. */
+  readonly #fetches = new Map<number, (bytes: Uint8Array | null) => void>();
   #nextRequest = 0;
 
   constructor(link: WorkerLink, worker: string, say: (message: FromHost) => void) {
@@ -238,10 +285,27 @@ class Host {
       const request = this.#requests.get(message.request);
       this.#requests.delete(message.request);
       if (request !== undefined) this.#say({ ...message, request });
+      this.#fetches.get(message.request)?.(message.bytes);
+      this.#fetches.delete(message.request);
       return;
     }
     if (isAccount(message)) this.ledger.said(message);
     this.#say(message);
+  }
+
+  /** For another worker, whoever leads. */
+  fetch(ref: ObjectRef): Promise<Uint8Array | null> {
+    const request = this.#nextRequest++;
+    return new Promise((resolve) => {
+      this.#fetches.set(request, resolve);
+      this.link.send({ type: "fetch", request, ref });
+    });
+  }
+
+  /** With all that it held. */
+  gone(): void {
+    for (const resolve of this.#fetches.values()) resolve(null);
+    this.#fetches.clear();
   }
 
   forgetRequests(): void {

@@ -2,7 +2,8 @@
 // know what a run is made of.
 import type { NatsConnection } from "@nats-io/transport-node";
 import { FrameReader, frame } from "../../hosts/frames.ts";
-import type { FromHost, MeetingPoint, ToHost, WorkerLink } from "../../hosts/link.ts";
+import type { FromHost, MeetingPoint, ObjectRef, ToHost, WorkerLink } from "../../hosts/link.ts";
+import type { BulkAddress, BulkSource } from "./bulk.ts";
 import { frameBytes, subjects } from "./connect.ts";
 import type { InHand } from "./ledger.ts";
 import { Peer } from "./peer.ts";
@@ -14,16 +15,34 @@ export type ToWorker =
   /** First of all. `adopt`: what the worker has in hand of the run is wanted; otherwise it begins with a new host. */
   | { readonly type: "open"; readonly adopt: boolean }
   /** So many more of what was said of batches and slots can't be lost any more. */
-  | { readonly type: "durable"; readonly count: number };
+  | { readonly type: "durable"; readonly count: number }
+  /** To fetch an object from one of those that hold it, and place it in its host: answered by `pulled`. */
+  | { readonly type: "pull"; readonly request: number; readonly ref: ObjectRef; readonly sources: readonly BulkSource[] };
+
+export type PullEnd = "placed" | "missing" | "failed";
 
 /** The answer to `open`. What was said since what is `inHand` follows. */
 export interface WorkerHello {
   readonly type: "hello";
   readonly home: string;
   readonly meets: MeetingPoint | null;
+  /** Where others pull its objects from; null where they can't. */
+  readonly bulk: BulkAddress | null;
   readonly inHand: readonly InHand[];
 }
-export type FromWorker = FromHost | WorkerHello;
+export type FromWorker = FromHost | WorkerHello | { readonly type: "pulled"; readonly request: number; readonly how: PullEnd };
+
+/** What an object is called between workers: a host that has taken another's place is asked for nothing that the other had. */
+export const objectName = (run: string, home: string, { run: number, stage, block }: ObjectRef): string =>
+  [run, home, number, stage, block].join("/");
+
+/** Null for what isn't such a name. */
+export function readObjectName(name: string): { readonly run: string; readonly home: string; readonly ref: ObjectRef } | null {
+  const [, run, home, ...numbers] = /^([\w-]+)\/([\w.-]+)\/(\d{1,15})\/(\d{1,15})\/(\d{1,15})$/.exec(name) ?? [];
+  if (run === undefined || home === undefined) return null;
+  const [number, stage, block] = numbers.map(Number) as [number, number, number];
+  return { run, home, ref: { run: number, stage, block, bytes: 0 } };
+}
 
 export interface LinkFacts {
   readonly run: string;
@@ -46,6 +65,7 @@ export class NatsLink implements WorkerLink {
   readonly session: Session;
   home = "";
   meets: MeetingPoint | null = null;
+  bulk: BulkAddress | null = null;
   inHand: readonly InHand[] = [];
   onMessage: (message: FromHost) => void = () => {};
   onLost: (reason: string) => void = () => {};
@@ -56,6 +76,9 @@ export class NatsLink implements WorkerLink {
   readonly #onDeposed: () => void;
   /** Until there is somebody to hear them. */
   #early: FromHost[] | null = [];
+  readonly #run: string;
+  readonly #pulls = new Map<number, (how: PullEnd) => void>();
+  #nextPull = 0;
   #durable = 0;
   #telling: NodeJS.Timeout | null = null;
   #over = false;
@@ -70,6 +93,7 @@ export class NatsLink implements WorkerLink {
     this.slots = facts.slots;
     this.incarnation = facts.incarnation;
     this.#epoch = facts.epoch;
+    this.#run = facts.run;
     this.#onHello = onHello;
     this.#onGone = onGone;
     this.#onDeposed = onDeposed;
@@ -92,8 +116,12 @@ export class NatsLink implements WorkerLink {
     if (message.type === "hello") {
       this.home = message.home;
       this.meets = message.meets;
+      this.bulk = message.bulk;
       this.inHand = message.inHand;
       this.#onHello();
+    } else if (message.type === "pulled") {
+      this.#pulls.get(message.request)?.(message.how);
+      this.#pulls.delete(message.request);
     } else if (this.#early) this.#early.push(message);
     else this.onMessage(message);
   }
@@ -124,6 +152,21 @@ export class NatsLink implements WorkerLink {
     if (this.#over) return;
     this.#tellDurable();
     this.#say(message);
+  }
+
+  pull(ref: ObjectRef, holders: readonly WorkerLink[]): Promise<PullEnd> | null {
+    if (this.bulk === null || this.#over) return null;
+    const sources: BulkSource[] = [];
+    for (const holder of holders) {
+      if (!(holder instanceof NatsLink) || holder.bulk === null) return null;
+      sources.push({ ...holder.bulk, object: objectName(this.#run, holder.home, ref) });
+    }
+    const request = this.#nextPull++;
+    return new Promise((resolve) => {
+      this.#pulls.set(request, resolve);
+      this.#tellDurable();
+      this.#say({ type: "pull", request, ref, sources });
+    });
   }
 
   settled(): void {
@@ -167,6 +210,8 @@ export class NatsLink implements WorkerLink {
   #end(farewell: boolean): void {
     if (farewell) this.session.bye();
     this.#over = true;
+    for (const resolve of this.#pulls.values()) resolve("failed");
+    this.#pulls.clear();
     if (this.#telling) clearTimeout(this.#telling);
     this.#peer.stop();
   }

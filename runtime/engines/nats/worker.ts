@@ -4,11 +4,13 @@ import { randomBytes } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { startHost } from "../../hosts/host.ts";
 import type { WorkerLink } from "../../hosts/link.ts";
+import { Bulk } from "./bulk.ts";
 import { Candidate } from "./candidate.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
 import { connectTo, meetsAt, onReconnect, subjects } from "./connect.ts";
 import { Conversation } from "./conversation.ts";
 import type { Open } from "./lead.ts";
+import { readObjectName } from "./link.ts";
 import { openStreams } from "./streams.ts";
 
 export interface WorkerOptions extends ConnectOptions {
@@ -17,6 +19,8 @@ export interface WorkerOptions extends ConnectOptions {
   readonly name: string;
   /** What other workers reach this machine by; default: where the server sees it. */
   readonly address?: string | undefined;
+  /** How other workers' objects come here, and those here to others: straight, unless told, or by way of the server alone. */
+  readonly bulk?: "direct" | "nats" | undefined;
   /** Lines for people. */
   readonly say: (line: string) => void;
 }
@@ -38,11 +42,28 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       throw error;
     }
   };
-  const { slots, address } = options;
+  const { slots, address, name, bulk } = options;
+  const id = randomBytes(8).toString("hex");
   return runWorker({
     ...options,
-    id: randomBytes(8).toString("hex"),
+    id,
     open,
+    startBulk: async (bytesOf) => {
+      const connection = await connectTo(options, `headrace-bulk-${name}`);
+      const at = bulk === "nats" ? null : meetsAt(connection, address);
+      const started = await Bulk.start({ worker: id, connection, at, bytesOf }).catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        options.say(`others can't pull objects straight from here, but over NATS: ${why}`);
+        return Bulk.start({ worker: id, connection, at: null, bytesOf });
+      });
+      return {
+        bulk: started,
+        async close() {
+          started.close();
+          await connection.close();
+        },
+      };
+    },
     startHost: (connection) => startHost({ slots, meetsAt: meetsAt(connection, address) }),
   });
 }
@@ -52,18 +73,35 @@ export interface WorkerParts extends Pick<WorkerOptions, "slots" | "name" | "say
   readonly id: string;
   readonly open: Open;
   readonly startHost: (connection: NatsConnection) => Promise<WorkerLink>;
+  /** Absent: objects go through whoever leads. */
+  readonly startBulk?: (bytesOf: BytesOf) => Promise<OpenBulk>;
+}
+
+/** The bytes of an object here, by its name; null where it isn't. */
+type BytesOf = (object: string) => Promise<Uint8Array | null>;
+interface OpenBulk {
+  readonly bulk: Bulk;
+  close(): Promise<void>;
 }
 
 /** The same, over whatever connects processes, with whatever runs tasks. */
 export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
   const { id, open, name, say } = parts;
   const { connection, streams } = await open(`headrace-worker-${name}`);
-  const worker = new Worker(connection, parts);
+  const conversations = new Map<string, Conversation>();
+  const bulk = parts.startBulk
+    ? await parts.startBulk(async (object) => {
+        const asked = readObjectName(object);
+        return (asked && (await conversations.get(asked.run)?.bytesOf(asked.home, asked.ref))) ?? null;
+      })
+    : null;
+  const worker = new Worker(connection, parts, conversations, bulk?.bulk ?? null);
   const candidate = await Candidate.start({ connection, streams, open, worker: id, name, say });
   return {
     async stop() {
       await candidate.stop();
       await worker.stop();
+      await bulk?.close();
     },
     ended: connection.closed().then(() => {}),
   };
@@ -72,13 +110,16 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
 class Worker {
   readonly #connection: NatsConnection;
   readonly #parts: WorkerParts;
-  readonly #conversations = new Map<string, Conversation>();
+  readonly #conversations: Map<string, Conversation>;
+  readonly #bulk: Bulk | null;
   /** Started before anybody asks, so that a run doesn't wait for it. */
   #spare: Promise<WorkerLink | null> | null = null;
 
-  constructor(connection: NatsConnection, parts: WorkerParts) {
+  constructor(connection: NatsConnection, parts: WorkerParts, conversations: Map<string, Conversation>, bulk: Bulk | null) {
     this.#connection = connection;
     this.#parts = parts;
+    this.#conversations = conversations;
+    this.#bulk = bulk;
     const { id, slots, name } = parts;
     connection.subscribe(subjects.alive(id), { callback: (_error, message) => void message.respond() });
     connection.subscribe(subjects.allToWorker(id), {
@@ -102,7 +143,7 @@ class Worker {
     if (!conversation) {
       conversation = new Conversation({
         ...{ connection: this.#connection, run, worker: this.#parts.id },
-        startHost: () => this.#host(),
+        ...{ startHost: () => this.#host(), bulk: this.#bulk, say: this.#parts.say },
         onEnd: (reason) => {
           this.#conversations.delete(run);
           this.#parts.say(`done with run ${run}: ${reason}`);
