@@ -19,6 +19,7 @@ import {
   proofOf,
   request,
 } from "../../runtime/engines/nats/bulk-wire.ts";
+import { objectName, readObjectName } from "../../runtime/engines/nats/link.ts";
 import type { NatsServer } from "../harness/nats.ts";
 import { startNats } from "../harness/nats.ts";
 
@@ -199,6 +200,13 @@ describe("an object", () => {
     const pulled = await b.bulk.pull([{ ...damaging, worker: "again" }, a.source("large")]);
     expect(pulled.how === "whole" && digest(pulled.bytes)).toBe(digest(large));
   });
+});
+
+it("names of objects are read back, and nothing else is", () => {
+  const ref = { run: 1, stage: 22, block: 333, bytes: 0 };
+  expect(readObjectName(objectName("digits-1f", "ab.cd", ref))).toEqual({ run: "digits-1f", home: "ab.cd", ref });
+  for (const name of ["", "a/b/1/2", "a/b/1/2/3/4", "a/b/1/2/-3", "a/b/1/2/1e3", "a/../1/2/3/", `a/b/1/2/${"9".repeat(16)}`])
+    expect(readObjectName(name)).toBeNull();
 });
 
 describe("whoever means harm", () => {
