@@ -28,6 +28,10 @@ import { subjects } from "./connect.ts";
 const WINDOW_BYTES = 8 * 1024 * 1024;
 /** Over NATS so many chunks are. */
 const NATS_CHUNKS = 4;
+/** Memory for one object of up to so many bytes is kept for a while. */
+const SPARE_BYTES = 64 * 1024 * 1024;
+const SPARED_FROM_BYTES = 1024 * 1024;
+const SPARE_MS = 10_000;
 const TOKEN_BYTES = 32;
 const CONNECT_MS = 2000;
 const WATCH_EVERY_MS = 500;
@@ -60,6 +64,8 @@ export type Pulled =
       /** Each chunk came over a connection of its own, or over NATS. */
       readonly directBytes: number;
       readonly natsBytes: number;
+      /** The bytes aren't read any more: another object comes to lie there. */
+      readonly release: () => void;
     }
   /** All holders were reached, and none has it. */
   | { readonly how: "missing" }
@@ -80,12 +86,14 @@ class Arrival {
   readonly chunkBytes: number;
   total = -1;
   readonly hashes: (Uint8Array | undefined)[] = [];
+  readonly #grounds: Grounds;
   #memory: Growing | null = null;
   directBytes = 0;
   natsBytes = 0;
 
-  constructor(chunkBytes: number) {
+  constructor(chunkBytes: number, grounds: Grounds) {
     this.chunkBytes = chunkBytes;
+    this.#grounds = grounds;
   }
 
   get chunks(): number {
@@ -116,7 +124,7 @@ class Arrival {
     if (this.total < 0) {
       if (!Number.isInteger(total) || total < 0 || total > MOST_BYTES) throw new Error(`it claims an object of ${total} bytes`);
       this.total = total;
-      this.#memory = growing(total);
+      this.#memory = this.#grounds.take(total);
     }
     const at = chunk * this.chunkBytes;
     if (total !== this.total || chunk >= this.chunks || bytes !== Math.min(this.chunkBytes, total - at))
@@ -134,15 +142,44 @@ class Arrival {
     else this.natsBytes += bytes.length;
   }
 
-  get bytes(): Uint8Array {
-    return new Uint8Array(this.#memory!, 0, this.total);
+  get whole(): Extract<Pulled, { how: "whole" }> {
+    const memory = this.#memory!;
+    const { directBytes, natsBytes } = this;
+    const release = () => this.#grounds.give(memory);
+    return { how: "whole", bytes: new Uint8Array(memory, 0, this.total), directBytes, natsBytes, release };
   }
 }
 
-type Growing = ArrayBuffer & { resize(bytes: number): void };
+type Growing = ArrayBuffer & { readonly maxByteLength: number; resize(bytes: number): void };
 /** Addresses are set aside for all of it, memory only for what is there. */
 const growing = (most: number): Growing =>
   new (ArrayBuffer as unknown as new (bytes: number, options: { maxByteLength: number }) => Growing)(0, { maxByteLength: most });
+
+/** Memory that objects come to. To have new pages of it costs as much as to move them, so some is kept for the next one. */
+class Grounds {
+  #spare: Growing | null = null;
+  #letGo: NodeJS.Timeout | null = null;
+
+  take(bytes: number): Growing {
+    if (bytes < SPARED_FROM_BYTES || bytes > SPARE_BYTES) return growing(bytes);
+    const spare = this.#spare;
+    this.clear();
+    return spare ?? growing(SPARE_BYTES);
+  }
+
+  give(memory: Growing): void {
+    if (memory.maxByteLength !== SPARE_BYTES) return;
+    this.clear();
+    this.#spare = memory;
+    this.#letGo = setTimeout(() => this.clear(), SPARE_MS);
+  }
+
+  clear(): void {
+    if (this.#letGo) clearTimeout(this.#letGo);
+    this.#letGo = null;
+    this.#spare = null;
+  }
+}
 
 /** Of a chunk that was asked for. */
 type Given = "chunk" | "missing" | "differs";
@@ -185,6 +222,7 @@ export class Bulk {
   readonly #server: BulkServer;
   readonly #chunkBytes: number;
   readonly #overNats: OverNats;
+  readonly #grounds = new Grounds();
   readonly #callees = new Map<string, Direct>();
   /** Holders that couldn't be reached, until when they aren't called. */
   readonly #unreached = new Map<string, number>();
@@ -212,13 +250,13 @@ export class Bulk {
 
   /** Asks holders one after another, each by the best way first; what one has given needn't be given by the next. Never rejects. */
   async pull(sources: readonly BulkSource[]): Promise<Pulled> {
-    const arrival = new Arrival(this.#chunkBytes);
+    const arrival = new Arrival(this.#chunkBytes, this.#grounds);
     const why: string[] = [];
     for (const source of sources) {
       for (const way of this.#waysTo(source)) {
         try {
           const how = await this.#from(source.object, way, arrival);
-          if (how === "whole") return { how, bytes: arrival.bytes, directBytes: arrival.directBytes, natsBytes: arrival.natsBytes };
+          if (how === "whole") return arrival.whole;
           // The other way leads to the same holder.
           break;
         } catch (error) {
@@ -289,6 +327,7 @@ export class Bulk {
   close(): void {
     this.#server.close();
     this.#overNats.close();
+    this.#grounds.clear();
     for (const callee of [...this.#callees.values()]) callee.close();
   }
 }

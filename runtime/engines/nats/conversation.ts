@@ -184,8 +184,10 @@ export class Conversation {
     const pulled = await this.#options.bulk?.pull(sources);
     if (this.#over || this.#turn !== turn || this.#host !== host || !host) return;
     if (pulled?.how === "whole") {
-      const { bytes, directBytes, natsBytes } = pulled;
+      const { bytes, directBytes, natsBytes, release } = pulled;
+      // Framed when this returns.
       host.send({ type: "place", ref: { ...ref, bytes: bytes.length }, bytes });
+      release();
       this.#pulled.objects++;
       this.#pulled.directBytes += directBytes;
       this.#pulled.natsBytes += natsBytes;
