@@ -9,12 +9,12 @@ import type { BulkSource } from "../../runtime/engines/nats/bulk.ts";
 import { Bulk } from "../../runtime/engines/nats/bulk.ts";
 import {
   bulkHead,
-  HEAD_BYTES,
   hashOf,
   Inlet,
   isProof,
   KINDS,
   LONGEST_CHUNK_BYTES,
+  NATS_HEAD_BYTES,
   NONCE_BYTES,
   proofOf,
   request,
@@ -27,7 +27,7 @@ const MB = 1024 * 1024;
 const HERE = { listen: "127.0.0.1", host: "127.0.0.1" };
 const TOKEN = Buffer.alloc(32, 7);
 /** As long as bulk makes them here. */
-const CHUNK = LONGEST_CHUNK_BYTES - HEAD_BYTES;
+const CHUNK = LONGEST_CHUNK_BYTES - NATS_HEAD_BYTES;
 const large = randomBytes(10 * MB + 77);
 
 let nats: NatsServer;
@@ -132,13 +132,22 @@ describe("an object", () => {
     const b = await holder({});
     const sizes: number[] = [];
     const spy = await connection();
-    spy.subscribe("hr.v1.in.>", { callback: (_error, { data }) => void sizes.push(data.length) });
+    let longestHead = 0;
+    spy.subscribe("hr.v1.in.>", {
+      callback(_error, { data, headers }) {
+        sizes.push(data.length);
+        const told = [...(headers ?? [])].map(([name, [value]]) => `${name}: ${value}\r\n`).join("");
+        longestHead = Math.max(longestHead, `NATS/1.0\r\n${told}\r\n`.length);
+      },
+    });
     await spy.flush();
     const pulled = await b.bulk.pull([await shut(a.source("large"))]);
     expect(pulled).toMatchObject({ how: "whole", directBytes: 0, natsBytes: large.length });
     expect(pulled.how === "whole" && digest(pulled.bytes)).toBe(digest(large));
     await spy.flush();
-    expect(Math.max(...sizes)).toBe(Math.floor(spy.info!.max_payload / 2));
+    // With what stands before them.
+    expect(Math.max(...sizes) + NATS_HEAD_BYTES).toBe(Math.floor(spy.info!.max_payload / 2));
+    expect(longestHead).toBeLessThanOrEqual(NATS_HEAD_BYTES);
     // One that listens nowhere.
     const c = await holder({ large }, null);
     expect(c.bulk.address.direct).toBeNull();

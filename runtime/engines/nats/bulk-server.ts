@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import type { Server, Socket } from "node:net";
 import { createServer } from "node:net";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { headers } from "@nats-io/transport-node";
 import type { BulkHead, BulkRequest } from "./bulk-wire.ts";
 import {
   bulkHead,
@@ -16,6 +17,8 @@ import {
   isHash,
   isProof,
   KINDS,
+  NATS_HEAD,
+  NATS_HEAD_BYTES,
   NONCE_BYTES,
   proofOf,
   readBulkHead,
@@ -96,9 +99,14 @@ export class BulkServer {
           return;
         }
         const most = Math.floor((connection.info?.max_payload ?? 0) / 2);
-        const answer = HEAD_BYTES + asked.chunkBytes > most ? Promise.resolve(refusal(asked, KINDS.refused)) : this.#answer(asked, user);
+        const answer =
+          NATS_HEAD_BYTES + asked.chunkBytes > most ? Promise.resolve(refusal(asked, KINDS.refused)) : this.#answer(asked, user);
         void answer.then(({ head, bytes }) => {
-          if (!connection.isClosed()) connection.publish(reply, bytes === null ? head : Buffer.concat([head, bytes]));
+          if (connection.isClosed()) return;
+          // In a header, so that the bytes needn't be copied behind it.
+          const told = headers();
+          told.set(NATS_HEAD, Buffer.from(head).toString("base64"));
+          connection.publish(reply, bytes ?? undefined, { headers: told });
         });
       },
     });

@@ -9,6 +9,9 @@ import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 
 const VERSION = 1;
 export const HEAD_BYTES = 56;
+/** Over NATS an answer's head is in this header, which takes up no more than so much. */
+export const NATS_HEAD = "Hr-Bulk";
+export const NATS_HEAD_BYTES = 128;
 const HASH_BYTES = 32;
 const LONGEST_NAME_BYTES = 1024;
 /** Of one object. */

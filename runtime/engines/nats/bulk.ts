@@ -7,7 +7,6 @@ import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { BulkServer } from "./bulk-server.ts";
 import type { BulkHead } from "./bulk-wire.ts";
 import {
-  HEAD_BYTES,
   hashOf,
   hashOfList,
   Inlet,
@@ -15,6 +14,8 @@ import {
   KINDS,
   LONGEST_CHUNK_BYTES,
   MOST_BYTES,
+  NATS_HEAD,
+  NATS_HEAD_BYTES,
   NONCE_BYTES,
   PROOF_BYTES,
   proofOf,
@@ -244,7 +245,7 @@ export class Bulk {
     this.#server = server;
     this.address = address;
     const most = Math.floor((connection.info?.max_payload ?? 2 * LONGEST_CHUNK_BYTES) / 2);
-    this.#chunkBytes = Math.max(SHORTEST_CHUNK_BYTES, Math.min(LONGEST_CHUNK_BYTES, most) - HEAD_BYTES);
+    this.#chunkBytes = Math.max(SHORTEST_CHUNK_BYTES, Math.min(LONGEST_CHUNK_BYTES, most) - NATS_HEAD_BYTES);
     this.#overNats = new OverNats(connection, worker);
   }
 
@@ -527,20 +528,20 @@ class OverNats {
     };
   }
 
-  #given({ subject, data }: Msg): void {
+  #given({ subject, data, headers }: Msg): void {
     const asked = this.#asked.get(subject.split(".").slice(-2).join("."));
     // Asked twice, it has answered twice.
     if (!asked) return;
     try {
       // Where nobody is there the server itself answers, with nothing.
-      if (data.length === 0) throw new Error("nobody is there");
-      const head = readBulkHead(data);
+      const told = headers?.get(NATS_HEAD);
+      if (!told) throw new Error("nobody is there");
+      const head = readBulkHead(Buffer.from(told, "base64"));
       const how = givenOf(head.kind);
-      if (head.chunk !== asked.chunk || head.bytes !== data.length - HEAD_BYTES) throw new Error("it answers what wasn't asked");
+      if (head.chunk !== asked.chunk || head.bytes !== data.length) throw new Error("it answers what wasn't asked");
       if (how === "chunk") {
-        const bytes = data.subarray(HEAD_BYTES);
-        asked.arrival.room(head).set(bytes);
-        asked.arrival.filled(head, bytes, "nats");
+        asked.arrival.room(head).set(data);
+        asked.arrival.filled(head, data, "nats");
       }
       asked.given(how);
     } catch (error) {
