@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { Server, Socket } from "node:net";
 import { createServer, connect as dial } from "node:net";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { connect } from "@nats-io/transport-node";
+import { connect, headers } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { BulkSource } from "../../runtime/engines/nats/bulk.ts";
 import { Bulk } from "../../runtime/engines/nats/bulk.ts";
@@ -14,11 +14,14 @@ import {
   isProof,
   KINDS,
   LONGEST_CHUNK_BYTES,
+  NATS_HEAD,
   NATS_HEAD_BYTES,
   NONCE_BYTES,
   proofOf,
+  readBulkHead,
   request,
 } from "../../runtime/engines/nats/bulk-wire.ts";
+import { subjects } from "../../runtime/engines/nats/connect.ts";
 import { objectName, readObjectName } from "../../runtime/engines/nats/link.ts";
 import type { NatsServer } from "../harness/nats.ts";
 import { startNats } from "../harness/nats.ts";
@@ -183,6 +186,86 @@ describe("an object", () => {
     expect(proxy.bytes()).toBeLessThan(large.length - 4 * CHUNK);
   });
 
+  it("goes on at the first gap", async () => {
+    const dying = await impostor((socket, chunk, transfer) => {
+      if (chunk < 8 && chunk !== 3) give(socket, chunk, transfer);
+      else if (chunk === 20) socket.destroy();
+    });
+    const a = await holder({ large });
+    const b = await holder({});
+    const pulled = await b.bulk.pull([dying, a.source("large")]);
+    expect(pulled.how === "whole" && digest(pulled.bytes)).toBe(digest(large));
+  });
+
+  it("that comes over NATS is asked for again where an answer is lost, and had from another where one is damaged", async () => {
+    const a = await holder({ large });
+    const b = await holder({});
+    /** A holder over NATS alone. */
+    const far = async (answer: (chunk: number, time: number) => "right" | "damaged" | "garbage" | "nothing"): Promise<BulkSource> => {
+      const worker = `far${made++}`;
+      const times = new Map<number, number>();
+      const own = await connection();
+      own.subscribe(subjects.bulk(worker), {
+        callback(_error, { data, reply }) {
+          const { kind, chunk, transfer } = readBulkHead(data);
+          if (kind !== KINDS.get) return;
+          const time = (times.get(chunk) ?? 0) + 1;
+          times.set(chunk, time);
+          const how = answer(chunk, time);
+          const right = large.subarray(chunk * CHUNK, (chunk + 1) * CHUNK);
+          const told = headers();
+          const head = { kind: KINDS.chunk, transfer, chunk, bytes: right.length, number: large.length, hash: hashOf(right) };
+          told.set(NATS_HEAD, how === "garbage" ? "?" : Buffer.from(bulkHead(head)).toString("base64"));
+          const bytes = Buffer.from(right);
+          if (how === "damaged") bytes[7]! ^= 1;
+          if (how !== "nothing") own.publish(reply!, bytes, { headers: told });
+        },
+      });
+      await own.flush();
+      return { worker, object: "large", direct: null };
+    };
+    const losing = await b.bulk.pull([await far((chunk, time) => (chunk === 2 && time === 1 ? "nothing" : "right"))]);
+    expect(losing).toMatchObject({ how: "whole", natsBytes: large.length });
+    expect(losing.how === "whole" && digest(losing.bytes)).toBe(digest(large));
+    for (const [how, why] of [
+      ["damaged", "chunk 6 arrived damaged"],
+      ["garbage", "isn't a frame"],
+    ] as const) {
+      const bad = await far((chunk) => (chunk === 6 ? how : "right"));
+      expect(await b.bulk.pull([bad])).toMatchObject({ how: "failed", why: expect.stringContaining(why) });
+      const pulled = await b.bulk.pull([bad, a.source("large")]);
+      expect(pulled.how === "whole" && digest(pulled.bytes)).toBe(digest(large));
+      expect(pulled).toMatchObject({ natsBytes: expect.any(Number), directBytes: expect.any(Number) });
+      expect(pulled.how === "whole" && pulled.natsBytes).toBeGreaterThan(0);
+    }
+  }, 30_000);
+
+  it("of many is one of a few at a time, and the next comes to where one was", async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `of${i}`);
+    const objects = Object.fromEntries(names.map((name, i) => [name, Buffer.alloc(2 * MB + i, i)]));
+    let open = 0;
+    let most = 0;
+    const bytesOf = async (name: string) => {
+      most = Math.max(most, ++open);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      open--;
+      return objects[name]!;
+    };
+    const bulk = await Bulk.start({ worker: `w${made++}`, connection: await connection(), at: HERE, bytesOf });
+    closing.push(() => bulk.close());
+    const b = await holder({});
+    const found = names.map(async (object) => {
+      const pulled = await b.bulk.pull([{ ...bulk.address, object }]);
+      if (pulled.how !== "whole") return pulled;
+      const found = digest(pulled.bytes);
+      pulled.release();
+      return found;
+    });
+    expect(await Promise.all(found)).toEqual(names.map((name) => digest(objects[name]!)));
+    expect(most).toBeLessThanOrEqual(8);
+    expect(most).toBeGreaterThan(1);
+  });
+
   it("begins anew where the next holder has another beginning", async () => {
     const other = Buffer.from(large);
     other[5]! ^= 1;
@@ -283,7 +366,7 @@ describe("whoever means harm", () => {
       expect(await b.bulk.pull([await impostor(answer)])).toMatchObject({ how: "failed", why: expect.stringContaining(why) });
     // A gigabyte is claimed, and a chunk of it comes.
     const claiming = await impostor((socket, chunk, transfer) => {
-      if (chunk > 0) return void socket.destroySoon();
+      if (chunk > 0) return void socket.destroy();
       const bytes = Buffer.alloc(CHUNK);
       socket.write(bulkHead({ kind: KINDS.chunk, transfer, chunk, bytes: CHUNK, number: 1024 * MB, hash: hashOf(bytes) }));
       socket.write(bytes);
