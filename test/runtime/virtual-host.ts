@@ -1,7 +1,7 @@
 // A worker on a virtual clock: it takes its time, as dice say, and computes numbers that tell what they were made from; small ones travel in
 // messages, others it holds and puts away as slots do. It dies when it is told to, and says nothing any more.
 import type { Plan } from "../../compiler/plan.ts";
-import type { FromHost, InputFeed, OutputFeed, ProvidedValue, ToHost, WorkerLink } from "../../runtime/hosts/link.ts";
+import type { FromHost, InputFeed, ObjectRef, OutputFeed, ProvidedValue, ToHost, WorkerLink } from "../../runtime/hosts/link.ts";
 import { columnReader, columnValues, decode, encode, writeColumn } from "../../runtime/objects/codec.ts";
 import type { SegmentWriter } from "../../runtime/results/segments.ts";
 import { appendTo, newSegment } from "../../runtime/results/store.ts";
@@ -111,6 +111,29 @@ export class VirtualHost implements WorkerLink {
       default:
         return;
     }
+  }
+
+  /** How often objects came by a way of their own, and how that ended. */
+  readonly pulls = { placed: 0, missing: 0, failed: 0 };
+
+  pull(ref: ObjectRef, holders: readonly WorkerLink[]): Promise<"placed" | "missing" | "failed"> | null {
+    const luck = this.#dice();
+    // Some have no way to each other.
+    if (luck % 4 === 0) return null;
+    return new Promise((resolve) => {
+      setTimeout(() => {
+        const end = (how: "placed" | "missing" | "failed") => {
+          this.pulls[how]++;
+          resolve(how);
+        };
+        const alive = holders.filter((holder): holder is VirtualHost => holder instanceof VirtualHost && !holder.#dead);
+        if (this.#dead || luck % 8 === 1) return end("failed");
+        const bytes = alive.map((holder) => holder.#objects.get(nameOf(ref))).find((one) => one !== undefined);
+        if (!bytes) return end(alive.length < holders.length ? "failed" : "missing");
+        this.#objects.set(nameOf(ref), bytes);
+        end("placed");
+      }, this.#dice() / 100);
+    });
   }
 
   /** The first task of the slot's first assignment. */

@@ -89,17 +89,24 @@ async function driven(plan: Plan, results: string | null, dice: () => number, fa
     return { result, began, told, tookMs: performance.now() - beginMs };
   } finally {
     // Whoever is killed says nothing any more.
-    for (const host of hosts) host.die(false);
+    for (const host of hosts) {
+      host.die(false);
+      for (const how of ["placed", "missing", "failed"] as const) pulls[how] += host.pulls[how];
+    }
     // Nor does a killed engine look at the clock: what is left of many would slow each later one down.
     vi.clearAllTimers();
     store?.close();
   }
 }
 
+/** How objects came from worker to worker, in all of them. */
+const pulls = { placed: 0, missing: 0, failed: 0 };
+
 const named = ({ key, block }: Ran) => `${key}#${block}`;
 
 it(`${SEEDS} seeds: losses change no result, and a killed engine's next run does nothing again that was told to be finished`, async () => {
   let [killed, restored, left, blamed] = [0, 0, 0, 0];
+  for (const how of ["placed", "missing", "failed"] as const) pulls[how] = 0;
   // A task under which workers die by chance three times is blamed for it, as it should be.
   const isBlamed = ({ result }: Driven) => result?.status === "failed" && result.error?.name === "WorkerLost" && ++blamed > 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
@@ -138,4 +145,6 @@ it(`${SEEDS} seeds: losses change no result, and a killed engine's next run does
   expect(restored).toBeGreaterThan(SEEDS);
   expect(left).toBeLessThan(SEEDS / 10);
   expect(blamed).toBeLessThanOrEqual(SEEDS / 200);
+  expect(pulls.placed).toBeGreaterThan(SEEDS);
+  expect(pulls.failed).toBeGreaterThan(SEEDS / 10);
 }, 600_000);
