@@ -20,7 +20,7 @@ export interface ConversationOptions {
   readonly worker: string;
   readonly startHost: () => Promise<WorkerLink>;
   /** Null: objects go through whoever leads. */
-  readonly bulk: Bulk | null;
+  readonly bulk: Pick<Bulk, "address" | "pull"> | null;
   /** Lines for people. */
   readonly say: (line: string) => void;
   /** Nothing of the run is left here. */
@@ -223,7 +223,7 @@ export class Conversation {
     const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
     if (objects > 0)
       this.#options.say(
-        `pulled ${objects} objects from other workers: ${megabytes(directBytes)} straight, ${megabytes(natsBytes)} over NATS`,
+        `pulled ${objects} ${objects === 1 ? "object" : "objects"} from other workers: ${megabytes(directBytes)} straight, ${megabytes(natsBytes)} over NATS`,
       );
     this.#endTurn();
     if (this.#leaderless) clearTimeout(this.#leaderless);
