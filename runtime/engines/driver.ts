@@ -30,6 +30,8 @@ import { failureValue, finalError, lostError, neverStarted } from "./verdicts.ts
 export interface DriverOptions {
   readonly engine: "local" | "nats";
   readonly run: string;
+  /** Names the run among all there are, whoever leads it; default: a new one. */
+  readonly uuid?: string;
   readonly params: { readonly [name: string]: Json };
   readonly check: boolean;
   readonly onEvent: (event: RunEvent) => void;
@@ -134,8 +136,7 @@ class RunDriver implements RunListener {
   readonly #succession: Succession;
   readonly #gangs: Gangs;
   readonly #timers = new Set<NodeJS.Timeout>();
-  /** Names this run among all there are. */
-  readonly #uuid = randomUUID();
+  readonly #uuid: string;
   #run = -1;
   #over = false;
 
@@ -152,6 +153,7 @@ class RunDriver implements RunListener {
     this.#plan = this.#recall.plan;
     this.#code = code;
     this.#options = options;
+    this.#uuid = options.uuid ?? randomUUID();
     this.#log = log;
     this.#resolve = resolve;
     this.#reject = reject;

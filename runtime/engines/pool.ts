@@ -123,6 +123,9 @@ export class WorkerPool {
     switch (message.type) {
       case "ready":
       case "beat":
+      // Hosts that tell them belong to workers, who keep what was called before anybody hears of it.
+      case "called":
+      case "callsWanted":
         return;
       case "object":
         worker.answer(message.request, message.bytes);

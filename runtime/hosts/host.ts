@@ -26,6 +26,8 @@ export interface HostOptions {
   readonly entry?: HostEntry;
   /** Where members of gangs at other hosts meet those of this one; default: nowhere. */
   readonly meetsAt?: HostSettings["meetsAt"];
+  /** What actors are asked is told (`called`), and asked for (`callsWanted`); default: the host writes it down itself. */
+  readonly tellsCalls?: boolean;
 }
 
 const START_LIMIT_MS = 15_000;
@@ -38,13 +40,13 @@ const SMALL_BYTES = 64 * 1024;
 const STDERR_KEPT_BYTES = 4096;
 
 /** Starts a host process on this machine. Rejects where it can't be started. */
-export async function startHost({ slots, entry = defaultEntry(), meetsAt = null }: HostOptions): Promise<WorkerLink> {
+export async function startHost({ slots, entry = defaultEntry(), meetsAt = null, tellsCalls = false }: HostOptions): Promise<WorkerLink> {
   if (!Number.isSafeInteger(slots) || slots < 1) throw new RangeError(`a host has at least one slot, not ${slots}`);
   // mkdtemp makes folders that only their owner can enter.
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "headrace-")));
   const host = new Host(folder, slots);
   try {
-    await host.start(entry, meetsAt);
+    await host.start(entry, { meetsAt, tellsCalls });
   } catch (error) {
     await host.close();
     throw error;
@@ -171,7 +173,7 @@ class Host implements WorkerLink {
     }));
   }
 
-  async start(entry: HostEntry, meetsAt: HostSettings["meetsAt"]): Promise<void> {
+  async start(entry: HostEntry, asked: Pick<HostSettings, "meetsAt" | "tellsCalls">): Promise<void> {
     const path = join(this.folder, "s");
     const server = (this.#server = createServer((socket) => this.#connected(socket)));
     await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
@@ -203,7 +205,7 @@ class Host implements WorkerLink {
       slotEntry: entry.slot,
       ...memoryLimits(this.slots),
       folder: this.folder,
-      meetsAt,
+      ...asked,
     };
     // A host that dies at once is reported by its exit, not by this pipe.
     child.stdin.on("error", () => {});
@@ -346,6 +348,12 @@ class Host implements WorkerLink {
       case "assign":
         this.#assign(message);
         break;
+      case "calls": {
+        const slot = this.#slots[message.slot];
+        // Whoever asked is gone with its thread.
+        if (slot?.life === message.life) this.#toSlot(slot, [frame(message)]);
+        break;
+      }
       case "recall":
         this.#recall(message);
         break;

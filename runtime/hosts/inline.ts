@@ -119,10 +119,7 @@ export class InlineWorker implements WorkerLink {
         const { actors } = run.plan.stages[planned]!;
         if (actors) {
           // Nothing here is lost, or kept.
-          const { named: _named, ...plain } = actors;
-          const place = { folder: this.#folder, keeps: false, name: "" };
-          const birth = { run: number, stage, block, actors: { ...plain, replayed: false }, place, again: false };
-          await this.#actors.born(value as object, birth);
+          await this.#actors.born(value as object, { run: number, stage, block, calls: null, keep: null, again: false });
           value = null;
         }
         if (wanted === "stop") this.#options.after(values, { value });

@@ -131,6 +131,8 @@ export interface SlotSettings {
   readonly life: number;
   /** Where the slices lie, by digest. */
   readonly folder: string;
+  /** Calls of actors are told, not written down here. */
+  readonly tellsCalls: boolean;
   /** As `Watch` and `Claims` lay it out. */
   readonly shared: SharedArrayBuffer;
 }
@@ -148,6 +150,7 @@ export interface HostSettings {
   /** Memory that the whole process may have. */
   readonly limitBytes: number;
   readonly folder: string;
+  readonly tellsCalls: boolean;
   /** Where members of gangs at other hosts meet those of this one: the address to listen at, and the one that others know. */
   readonly meetsAt: { readonly listen: string; readonly host: string } | null;
 }

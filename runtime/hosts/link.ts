@@ -7,6 +7,7 @@
 // (run, stage, block).
 import type { ActorChoice, Json, Plan } from "../../compiler/plan.ts";
 import type { TaskError } from "../events/events.ts";
+import type { CallMessage } from "./calls.ts";
 
 export const INLINE_LIMIT_BYTES = 64 * 1024;
 
@@ -118,6 +119,8 @@ export type ToHost =
   | { readonly type: "fetch"; readonly request: number; readonly ref: ObjectRef }
   /** Bytes of an object that another worker holds, before tasks here read it. */
   | { readonly type: "place"; readonly ref: ObjectRef; readonly bytes: Uint8Array }
+  /** The answer to `callsWanted`. */
+  | { readonly type: "calls"; readonly slot: number; readonly life: number; readonly request: number; readonly bytes: Uint8Array | null }
   /** Stop the run's tasks and forget all it held. */
   | { readonly type: "finish"; readonly run: number };
 
@@ -207,6 +210,10 @@ export type FromHost =
     }
   | { readonly type: "log"; readonly run: number; readonly stage: number; readonly stream: "stdout" | "stderr"; readonly text: string }
   | { readonly type: "object"; readonly request: number; readonly bytes: Uint8Array | null }
+  /** What an actor was asked, by its name among those of all runs, where hosts don't write it down themselves: to be kept before any answer that was said later counts. */
+  | { readonly type: "called"; readonly actor: string; readonly message: CallMessage }
+  /** What is kept of an actor that goes on in that slot; whoever lived before has nothing more to say. */
+  | { readonly type: "callsWanted"; readonly slot: number; readonly life: number; readonly request: number; readonly actor: string }
   /** Every second. */
   | { readonly type: "beat"; readonly rssBytes: number };
 

@@ -21,6 +21,7 @@ import { GangAborted, SharedCollective } from "../training/collective.ts";
 import { Place, publishPlace } from "../training/placed.ts";
 import { Wire } from "../training/wire.ts";
 import { SlotActors, sideBySide, Turns } from "./actors.ts";
+import { CallPlaces } from "./calls.ts";
 import { SLOT_FIELD } from "./entry.ts";
 import { GoneError, inUserTerms, isTransient, thrownError, UnmetError } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
@@ -98,6 +99,7 @@ class Slot {
   readonly #writer = new ObjectWriter(this.#tensors);
   readonly #reports: Reports;
   readonly #actors = new SlotActors();
+  readonly #callPlaces: CallPlaces;
   readonly #turns = new Turns();
   readonly #runs = new Map<number, Run>();
   /** Loaded slices by digest. */
@@ -119,6 +121,7 @@ class Slot {
     this.#socket = socket;
     this.#watch = new Watch(settings.shared);
     this.#claims = new Claims(settings.shared);
+    this.#callPlaces = new CallPlaces(settings, settings.tellsCalls ? (message) => this.#say(message) : null);
     this.#reports = new Reports((report) => {
       this.#send(report);
       this.#flush();
@@ -212,6 +215,9 @@ class Slot {
         return;
       case "recall":
         this.#recall(message);
+        return;
+      case "calls":
+        this.#callPlaces.heard(message);
         return;
       case "free":
         for (const { stage, first, count } of message.objects) {
@@ -317,6 +323,12 @@ class Slot {
   /** Gathered; sent by `#flush`, at the latest when this slot has nothing more to do. */
   #send(message: SlotAnswer): void {
     this.#pending.push(frame(message));
+  }
+
+  #say(message: SlotAnswer): void {
+    this.#send(message);
+    // What waits for an answer mustn't wait here.
+    if (message.type === "callsWanted") this.#flush();
   }
 
   #flush(): void {
@@ -481,9 +493,10 @@ class Slot {
   async #born({ run, stage, key = "", again }: Assign, actors: PlanActors, block: number, made: unknown): Promise<null> {
     const instance = (await made) as object;
     const { results } = this.#run(run);
-    // The host's parent is the engine: whoever tidies up tells by it whether the actor may still be asked for.
-    const place = { folder: results ?? this.#settings.folder, keeps: results !== null, name: `${taskKey(key, block)}-${process.ppid}` };
-    await this.#actors.born(instance, { run, stage, block, actors, place, again: again === true });
+    const { replayed, reads, named } = actors;
+    const calls = replayed ? { place: this.#callPlaces.calls(taskKey(key, block), results), reads } : null;
+    const keep = named === undefined ? null : this.#callPlaces.kept(`${named}.${block}`, results);
+    await this.#actors.born(instance, { run, stage, block, calls, keep, again: again === true });
     return null;
   }
 

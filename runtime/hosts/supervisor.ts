@@ -144,8 +144,8 @@ class Supervisor {
   // --- Slots ---------------------------------------------------------------------------------------------------------------
 
   #thread(index: number, life: number, shared: SharedArrayBuffer, roomy: boolean): Worker {
-    const { socket, token, folder, slotEntry, slotHeapBytes } = this.#settings;
-    const settings: SlotSettings = { socket, token, slot: index, life, folder, shared };
+    const { socket, token, folder, slotEntry, slotHeapBytes, tellsCalls } = this.#settings;
+    const settings: SlotSettings = { socket, token, slot: index, life, folder, tellsCalls, shared };
     const heapBytes = slotHeapBytes * (roomy ? ROOMIER : 1);
     const resourceLimits = { maxOldGenerationSizeMb: Math.round(heapBytes / MB) };
     return new Worker(slotEntry, { resourceLimits, workerData: { [SLOT_FIELD]: settings }, stdout: true, stderr: true, argv: [] });

@@ -2,10 +2,11 @@
 // reader finds, once and in order. Mistakes that are known to happen are planted, and found.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Appended, Log, LogMessage, Stored } from "../../runtime/engines/nats/journal.ts";
+import type { Log } from "../../runtime/engines/nats/journal.ts";
 import { appendTo, Journal, LogLost, messagesOf, Reader } from "../../runtime/engines/nats/journal.ts";
 import { pack, unpack } from "../../runtime/engines/nats/records.ts";
 import type { Entry } from "../../runtime/engines/past.ts";
+import { FaultyLog } from "../harness/faulty-log.ts";
 
 type Mistake =
   | "none"
@@ -29,50 +30,6 @@ class Keys extends Reader<null> {
       if (one.type === "opened") this.keys.push(one.key);
       add(one);
     };
-  }
-}
-
-/** One stream for several runs, so that a run's numbers have gaps. Turns are taken by dice. */
-class FaultyLog {
-  readonly stored: { readonly seq: number; readonly message: LogMessage }[] = [];
-  readonly #dice: () => number;
-  readonly #late: (() => void)[] = [];
-  #seq = 0;
-
-  constructor(dice: () => number) {
-    this.#dice = dice;
-  }
-
-  store(message: LogMessage, after: number): Appended {
-    if ((this.stored.at(-1)?.seq ?? 0) !== after) return { how: "refused" };
-    this.#seq += 1 + (this.#dice() % 3);
-    this.stored.push({ seq: this.#seq, message });
-    return { how: "stored", seq: this.#seq };
-  }
-
-  readonly asLog: Log = {
-    append: async (message, after) => {
-      await this.turns();
-      const luck = this.#dice() % 100;
-      if (luck < 10) return { how: "unknown" };
-      if (luck < 20) {
-        this.#late.push(() => void this.store(message, after));
-        return { how: "unknown" };
-      }
-      const appended = this.store(message, after);
-      await this.turns();
-      return luck < 35 ? { how: "unknown" } : appended;
-    },
-    tail: async (): Promise<Stored | null> => {
-      await this.turns();
-      const last = this.stored.at(-1);
-      return last ? { seq: last.seq, epoch: last.message.epoch, nonce: last.message.nonce } : null;
-    },
-  };
-
-  async turns(): Promise<void> {
-    for (let i = this.#dice() % 4; i >= 0; i--) await null;
-    if (this.#dice() % 3 === 0) this.#late.shift()?.();
   }
 }
 

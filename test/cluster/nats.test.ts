@@ -1,6 +1,6 @@
 // Runs over a real NATS server with real worker processes, which are killed, paused and cut off.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -142,6 +142,40 @@ describe("over NATS", () => {
     expect(again.error).toBeNull();
     expect((again.outputs.all as readonly number[]).slice(-2)).toEqual([58, 59]);
     rmSync(dirname(mark), { recursive: true });
+  }, 60_000);
+
+  it.each([
+    ["with all calls", "replayed"],
+    ["from its last checkpoint", "saved"],
+  ])(
+    "an actor whose machine is gone is made again on another, %s",
+    async (_how, entry) => {
+      const { plan, code } = await program(here("../actors/fixtures/actors.pipe"), { entry });
+      const folder = mkdtempSync(join(tmpdir(), "headrace-mark-"));
+      await worker("a");
+      await worker("b");
+      const lost: string[] = [];
+      const onEvent = (event: RunEvent) => {
+        if (event.type === "worker.lost") lost.push(event.reason);
+      };
+      const params = { mark: join(folder, "mark"), how: "machine" };
+      const result = await run(plan, code, { params, engine: { nats: cluster.url }, onEvent });
+      expect(result.error).toBeNull();
+      // It has happened, and doesn't again.
+      expect(existsSync(params.mark)).toBe(true);
+      const { outputs } = await run(plan, code, { params });
+      // How often it was restored is another matter.
+      expect({ ...result.outputs, restored: 0 }).toEqual({ ...outputs, restored: 0 });
+      rmSync(folder, { recursive: true });
+    },
+    60_000,
+  );
+
+  it("an actor with a name is refused", async () => {
+    const { plan, code } = await program(here("../actors/fixtures/actors.pipe"), { entry: "named" });
+    await worker("a");
+    const { error } = await run(plan, code, { engine: { nats: cluster.url } });
+    expect(error).toMatchObject({ kind: "infrastructure", message: expect.stringContaining("leave `named` out") });
   }, 60_000);
 
   it("so does a bundle, from an empty folder", async () => {

@@ -8,7 +8,7 @@ import { Session } from "../../runtime/engines/nats/session.ts";
 import { FrameReader, frame } from "../../runtime/hosts/frames.ts";
 import type { FromHost, ToHost, WorkerLink } from "../../runtime/hosts/link.ts";
 import { until } from "../harness/cluster.ts";
-import { asConnection, CALM, VirtualConnection, VirtualNet, VirtualProcess } from "./virtual-net.ts";
+import { asConnection, CALM, streamsOver, VirtualConnection, VirtualNet, VirtualProcess } from "./virtual-net.ts";
 
 const REF = { run: 0, stage: 3, block: 4, bytes: 0 };
 const BYTES = new Uint8Array([1, 2, 3]);
@@ -29,13 +29,14 @@ class QuietHost implements WorkerLink {
 function started() {
   const net = new VirtualNet(() => 500, CALM);
   const host = new QuietHost();
-  const near = asConnection(new VirtualConnection(net, new VirtualProcess()));
+  const own = new VirtualConnection(net, new VirtualProcess());
+  const near = asConnection(own);
   const far = new VirtualConnection(net, new VirtualProcess());
   const pulls: { readonly sources: readonly BulkSource[]; readonly end: (how: Pulled) => void }[] = [];
   const said: string[] = [];
   const address = { worker: "w", direct: null };
   const conversation = new Conversation({
-    ...{ connection: near, run: "r", worker: "w", startHost: async () => host, onEnd: () => {} },
+    ...{ connection: near, calls: streamsOver(own).calls("r"), run: "r", worker: "w", startHost: async () => host, onEnd: () => {} },
     bulk: { address, pull: (sources) => new Promise((end) => pulls.push({ sources, end })) },
     say: (line) => said.push(line),
   });

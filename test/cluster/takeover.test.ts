@@ -1,9 +1,12 @@
 // Runs whose leader is killed or paused: another worker goes on with them, and nothing that was finished is done again.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RunEvent, RunResult } from "headrace/engine";
 import { compile, localEngine, natsEngine } from "headrace/engine";
 import { describe, expect, it } from "vitest";
-import { TestCluster } from "../harness/cluster.ts";
+import { TestCluster, until } from "../harness/cluster.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const cluster = new TestCluster();
@@ -103,6 +106,21 @@ describe("a leader", () => {
     expect(error).toBeNull();
     expect(outputs).toEqual(await near(slow, {}, { n: 120, ms: 0 }));
     expect(events.filter(({ type }) => type === "leader.changed").length).toBeGreaterThanOrEqual(3);
+  }, 60_000);
+
+  it("that dies of an effect: the next one has it done again, under the same key", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "headrace-notes-"));
+    const file = join(folder, "notes");
+    await cluster.worker("a");
+    const running = far(here("./fixtures/notes.pipe"), {}, { file }, () => {});
+    await until(() => existsSync(file), "the effect is under way");
+    await cluster.worker("b");
+    const { error, events } = await running;
+    expect(error).toBeNull();
+    expect(events.some(({ type }) => type === "leader.changed")).toBe(true);
+    const keys = readFileSync(file, "utf8").trim().split("\n");
+    expect(keys).toEqual([keys[0], keys[0]]);
+    rmSync(folder, { recursive: true });
   }, 60_000);
 
   it("of a run whose stages come to life while it goes on is killed", async () => {

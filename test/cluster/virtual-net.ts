@@ -1,7 +1,7 @@
 // A NATS server on a virtual clock, as far as Headrace uses one: subjects, requests and streams, for processes that are killed and cut off. It
 // loses, repeats, delays and reorders what core NATS may; appends are stored and not acknowledged, or stored late. By dice alone.
 import type { NatsConnection } from "@nats-io/transport-node";
-import type { Appended, LogMessage, Stored } from "../../runtime/engines/nats/journal.ts";
+import type { Appended, Log, LogMessage, Stored } from "../../runtime/engines/nats/journal.ts";
 import type { RunSummary, Streams } from "../../runtime/engines/nats/streams.ts";
 
 /** Of a thousand; none where nothing goes wrong. */
@@ -188,45 +188,57 @@ export function streamsOver(connection: VirtualConnection): Streams {
       await new Promise<void>((resolve) => net.readers.push(resolve));
     }
   };
-  return {
-    log: (run) => ({
-      append: async (message, expected): Promise<Appended> => {
-        const log = kept(net.logs, run);
-        const store = (): Appended => {
-          if ((log.at(-1)?.seq ?? 0) !== expected) return { how: "refused" };
-          // Numbers belong to the whole stream, so that those of one run have gaps.
-          net.seq += 1 + (net.dice() % 3);
-          log.push({ seq: net.seq, message: { ...message, bytes: Uint8Array.from(message.bytes) } });
-          return { how: "stored", seq: net.seq };
-        };
-        const silent = async (): Promise<Appended> => {
-          await after(PATIENCE_MS);
-          return connection.isClosed() ? never() : { how: "unknown" };
-        };
-        await after(net.delayMs());
-        if (connection.isClosed()) return never();
-        const luck = net.dice();
-        const { appendLost, appendSilent, appendLate } = net.weather;
-        if (connection.isOff || luck < appendLost) return silent();
-        if (luck < appendLost + appendLate) {
-          setTimeout(store, PATIENCE_MS + net.dice() * 2);
-          return silent();
-        }
-        const appended = store();
-        if (luck < appendLost + appendLate + appendSilent) return silent();
-        await after(net.delayMs());
-        return connection.isOff ? silent() : appended;
-      },
-      tail: async (): Promise<Stored | null> => {
-        await reached();
-        const last = net.logs.get(run)?.at(-1);
-        await reached();
-        return last ? { seq: last.seq, epoch: last.message.epoch, nonce: last.message.nonce } : null;
-      },
-    }),
-    readLog: async (run, from, last, each) => {
+  const log = (run: string): Log => ({
+    append: async (message, expected): Promise<Appended> => {
+      const log = kept(net.logs, run);
+      const store = (): Appended => {
+        if ((log.at(-1)?.seq ?? 0) !== expected) return { how: "refused" };
+        // Numbers belong to the whole stream, so that those of one run have gaps.
+        net.seq += 1 + (net.dice() % 3);
+        log.push({ seq: net.seq, message: { ...message, bytes: Uint8Array.from(message.bytes) } });
+        return { how: "stored", seq: net.seq };
+      };
+      const silent = async (): Promise<Appended> => {
+        await after(PATIENCE_MS);
+        return connection.isClosed() ? never() : { how: "unknown" };
+      };
+      await after(net.delayMs());
+      if (connection.isClosed()) return never();
+      const luck = net.dice();
+      const { appendLost, appendSilent, appendLate } = net.weather;
+      if (connection.isOff || luck < appendLost) return silent();
+      if (luck < appendLost + appendLate) {
+        setTimeout(store, PATIENCE_MS + net.dice() * 2);
+        return silent();
+      }
+      const appended = store();
+      if (luck < appendLost + appendLate + appendSilent) return silent();
+      await after(net.delayMs());
+      return connection.isOff ? silent() : appended;
+    },
+    tail: async (): Promise<Stored | null> => {
       await reached();
-      for (const { seq, message } of net.logs.get(run) ?? []) if (seq > from && seq <= last) each(seq, message);
+      const last = net.logs.get(run)?.at(-1);
+      await reached();
+      return last ? { seq: last.seq, epoch: last.message.epoch, nonce: last.message.nonce } : null;
+    },
+  });
+  const readLog: Streams["readLog"] = async (run, from, last, each) => {
+    await reached();
+    for (const { seq, message } of net.logs.get(run) ?? []) if (seq > from && seq <= last) each(seq, message);
+  };
+  return {
+    log,
+    readLog,
+    calls: (run) => {
+      const nameOf = (actor: string) => `${run}.${actor}`;
+      return {
+        log: (actor) => log(nameOf(actor)),
+        read: (actor, last, each) => readLog(nameOf(actor), 0, last, each),
+        cut: async () => {
+          await reached();
+        },
+      };
     },
     forgetLog: async () => {
       await reached();

@@ -5,6 +5,8 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { FrameReader, frame } from "../../hosts/frames.ts";
 import type { FromHost, ObjectRef, ToHost, WorkerLink } from "../../hosts/link.ts";
 import type { Bulk } from "./bulk.ts";
+import type { CallKeeperOptions, CallLogs } from "./calls.ts";
+import { CallKeeper } from "./calls.ts";
 import { frameBytes, subjects } from "./connect.ts";
 import { isAccount, Ledger } from "./ledger.ts";
 import type { FromWorker, ToWorker } from "./link.ts";
@@ -18,6 +20,7 @@ export interface ConversationOptions {
   readonly connection: NatsConnection;
   readonly run: string;
   readonly worker: string;
+  readonly calls: CallLogs;
   readonly startHost: () => Promise<WorkerLink>;
   /** Null: objects go through whoever leads. */
   readonly bulk: Pick<Bulk, "address" | "pull"> | null;
@@ -149,7 +152,9 @@ export class Conversation {
       await link.close();
       return;
     }
-    const host = new Host(link, this.#options.worker, (message) => this.#say(message));
+    const { worker, calls, connection } = this.#options;
+    const keeping = { logs: calls, partBytes: frameBytes(connection), over: (reason: string) => this.end(reason) };
+    const host = new Host(link, worker, keeping, (message) => this.#say(message));
     this.#host = host;
     // With its host the worker loses all objects: to the leader that is a new worker.
     link.onLost = () => {
@@ -244,8 +249,23 @@ class Host {
   /** Likewise, those of other workers. */
   readonly #fetches = new Map<number, (bytes: Uint8Array | null) => void>();
   #nextRequest = 0;
+  readonly #calls: CallKeeper;
+  /** What waits until the calls that were told before it are kept, in order. */
+  #turn: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #isGone = false;
 
-  constructor(link: WorkerLink, worker: string, say: (message: FromHost) => void) {
+  constructor(
+    link: WorkerLink,
+    worker: string,
+    keeping: Pick<CallKeeperOptions, "logs" | "partBytes" | "over">,
+    say: (message: FromHost) => void,
+  ) {
+    this.#calls = new CallKeeper({
+      ...keeping,
+      nonce: () => randomBytes(12).toString("base64url"),
+      whenDurable: (then) => this.#inTurn(() => this.ledger.whenDurable(then)),
+    });
     this.link = link;
     this.home = `${worker}.${randomBytes(4).toString("hex")}`;
     this.#say = say;
@@ -291,8 +311,35 @@ class Host {
       this.#fetches.delete(message.request);
       return;
     }
-    if (isAccount(message)) this.ledger.said(message);
-    this.#say(message);
+    if (message.type === "called") this.#calls.said(message);
+    else if (message.type === "callsWanted") void this.#recalled(message);
+    else if (isAccount(message))
+      this.#inTurn(() => {
+        this.ledger.said(message);
+        this.#say(message);
+      });
+    else this.#say(message);
+  }
+
+  /** An answer counts once what it may depend on can't be lost. */
+  #inTurn(act: () => void): void {
+    const { stored } = this.#calls;
+    if (stored === null && this.#waiting === 0) {
+      act();
+      return;
+    }
+    this.#waiting++;
+    this.#turn = this.#turn
+      .then(() => stored)
+      .then(() => {
+        this.#waiting--;
+        if (!this.#isGone) act();
+      });
+  }
+
+  async #recalled({ slot, life, request, actor }: Extract<FromHost, { type: "callsWanted" }>): Promise<void> {
+    const bytes = await this.#calls.read(actor);
+    if (!this.#isGone) this.link.send({ type: "calls", slot, life, request, bytes });
   }
 
   /** For another worker, whoever leads. */
@@ -306,6 +353,7 @@ class Host {
 
   /** With all that it held. */
   gone(): void {
+    this.#isGone = true;
     for (const resolve of this.#fetches.values()) resolve(null);
     this.#fetches.clear();
   }

@@ -1,6 +1,6 @@
 // Whoever submits runs to the workers behind a NATS server, and follows them: writes what is to be run into a journal, asks a worker to lead it,
 // and hears what is told. Runs go on without it.
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { CodeStore, Plan } from "../../../compiler/plan.ts";
 import type { RunEvent, RunStatus, TaskError } from "../../events/events.ts";
@@ -121,7 +121,7 @@ class NatsCluster implements Cluster {
     const isSecret = new Set(plan.params.filter(({ type }) => type === "secret").map(({ name }) => name));
     const open = Object.fromEntries(Object.entries(params).filter(([name]) => !isSecret.has(name)));
     const submittedAtMs = Date.now();
-    const header: RunHeader = { run, plan, code: codeOf(plan, code), params: open, check, submittedAtMs };
+    const header: RunHeader = { run, uuid: randomUUID(), plan, code: codeOf(plan, code), params: open, check, submittedAtMs };
     const log = this.#streams.log(run);
     let after = 0;
     for (const message of messagesOf({ type: "plan", header }, 0, frameBytes(this.#connection), () =>

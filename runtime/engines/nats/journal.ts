@@ -61,7 +61,7 @@ export class LogLost extends Error {
 }
 
 /** The messages of a record. `nonce` gives a new one each time. */
-export function messagesOf(record: LogRecord, epoch: number, partBytes: number, nonce: () => string): readonly LogMessage[] {
+export function messagesOf(record: object, epoch: number, partBytes: number, nonce: () => string): readonly LogMessage[] {
   const bytes = encode(record);
   const parts = Math.max(1, Math.ceil(bytes.length / partBytes));
   return Array.from({ length: parts }, (_, part) => ({
@@ -194,32 +194,47 @@ export class Journal {
   }
 }
 
+/** Records out of messages that are read in the order of their numbers, but for those that are void. */
+export class Records {
+  epoch = 0;
+  #parts: LogMessage[] = [];
+
+  /** The record that it ends; null where there is none. */
+  take(message: LogMessage): unknown {
+    if (message.epoch < this.epoch) return null;
+    this.epoch = message.epoch;
+    if (message.part === 0) this.#parts = [];
+    // The beginning was another writer's, who didn't come to the end.
+    else if (this.#parts.length !== message.part || this.#parts[0]!.epoch !== message.epoch) return null;
+    this.#parts.push(message);
+    if (this.#parts.length < message.parts) return null;
+    const bytes = join(this.#parts.map((part) => part.bytes));
+    this.#parts = [];
+    return decode(bytes, { share: true });
+  }
+}
+
 /** What a journal says, as far as it has been read. */
 export class Reader<Header> {
   readonly past = new Past();
   header: Header | null = null;
   end: RunEnd | null = null;
   cancelled = false;
-  epoch = 0;
   /** Number of the last message that was read. */
   after = 0;
   /** Leaders that came and went since anything was last finished. */
   idleEpochs = 0;
-  #parts: LogMessage[] = [];
+  readonly #records = new Records();
+
+  get epoch(): number {
+    return this.#records.epoch;
+  }
 
   /** In the order of their numbers. */
   read(seq: number, message: LogMessage): void {
     this.after = seq;
-    if (message.epoch < this.epoch) return;
-    this.epoch = message.epoch;
-    if (message.part === 0) this.#parts = [];
-    // The beginning was another leader's, who didn't come to the end.
-    else if (this.#parts.length !== message.part || this.#parts[0]!.epoch !== message.epoch) return;
-    this.#parts.push(message);
-    if (this.#parts.length < message.parts) return;
-    const bytes = join(this.#parts.map((part) => part.bytes));
-    this.#parts = [];
-    this.#add(decode(bytes, { share: true }) as LogRecord<Header>);
+    const record = this.#records.take(message) as LogRecord<Header> | null;
+    if (record) this.#add(record);
   }
 
   #add(record: LogRecord<Header>): void {

@@ -22,6 +22,8 @@ import { Teller } from "./teller.ts";
 /** What the journal begins with: all that anybody needs in order to lead the run, but for its secrets. */
 export interface RunHeader {
   readonly run: string;
+  /** Of the run, among all there ever are: effects and actors are known by it. */
+  readonly uuid: string;
   readonly plan: Plan;
   readonly code: CodeStore;
   readonly params: { readonly [name: string]: Json };
@@ -204,7 +206,7 @@ class Leader {
     for (const link of links) this.#take(link);
     this.#driving = true;
     const running = drive(this.#pool, plan, header.code, {
-      ...{ engine: "nats", run, params, check: header.check, journal, recall: Recall.ofNothing(plan) },
+      ...{ engine: "nats", run, uuid: header.uuid, params, check: header.check, journal, recall: Recall.ofNothing(plan) },
       inHand: links.map(({ home, inHand }) => ({ home, batches: inHand })),
       signal: this.#cancelling.signal,
       onEvent: (event) => {

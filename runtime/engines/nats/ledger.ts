@@ -27,7 +27,10 @@ export class Ledger {
   /** In the order in which they were given. */
   #inHand: Mutable<InHand>[] = [];
   /** Said, and not known to be durable; in order. */
-  #open: Account[] = [];
+  #open: (Account & { readonly number: number })[] = [];
+  #said = 0;
+  /** What happens once all that was said before is durable. */
+  readonly #awaiting: { readonly said: number; readonly then: () => void }[] = [];
 
   get inHand(): readonly InHand[] {
     return this.#inHand;
@@ -35,7 +38,8 @@ export class Ledger {
   /** For another leader: what was said since. */
   takeOpen(): readonly Account[] {
     this.#open = this.#open.filter(({ type }) => type !== "recalled");
-    return this.#open;
+    this.#look();
+    return this.#open.map(({ number: _number, ...account }) => account as Account);
   }
 
   given({ slot, stage, planned, instance = "", first, count, attempt, rank }: Extract<ToHost, { type: "assign" }>): void {
@@ -49,7 +53,7 @@ export class Ledger {
   }
 
   said(message: Account): void {
-    this.#open.push(message);
+    this.#open.push({ ...message, number: this.#said++ });
     // What was given back may be another's by now, whether anybody knows that it was or not.
     if (message.type === "recalled") this.#settle(message);
   }
@@ -57,6 +61,17 @@ export class Ledger {
   /** So many more of what was said. */
   durable(count: number): void {
     for (const message of this.#open.splice(0, count)) if (message.type !== "recalled") this.#settle(message);
+    this.#look();
+  }
+
+  whenDurable(then: () => void): void {
+    this.#awaiting.push({ said: this.#said, then });
+    this.#look();
+  }
+
+  #look(): void {
+    const durable = this.#open[0]?.number ?? this.#said;
+    while (this.#awaiting.length > 0 && this.#awaiting[0]!.said <= durable) this.#awaiting.shift()!.then();
   }
 
   #settle(message: Account): void {

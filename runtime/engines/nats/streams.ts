@@ -4,11 +4,13 @@ import type { JetStreamManager, StreamConfig } from "@nats-io/jetstream";
 import { DeliverPolicy, DiscardPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { headers } from "@nats-io/transport-node";
+import type { CallLogs } from "./calls.ts";
 import type { Appended, Log, LogMessage, Stored } from "./journal.ts";
 
 const JOURNAL = "HRJ";
 const EVENTS = "HRE";
 const RUNS = "HRR";
+const CALLS = "HRC";
 
 const DAY_NS = 24 * 60 * 60 * 1e9;
 const ANSWER_LIMIT_MS = 2000;
@@ -19,10 +21,12 @@ const NOT_FOUND = 10037;
 const journalOf = (run: string) => `hr.v1.j.${run}`;
 const eventsOf = (run: string) => `hr.v1.e.${run}`;
 const outputsOf = (run: string) => `hr.v1.out.${run}`;
+const callsOf = (run: string, actor: string) => `hr.v1.calls.${run}.${actor}`;
 const summaryOf = (run: string) => `hr.v1.run.${run}`;
 
 const STREAMS: readonly (Partial<StreamConfig> & { readonly name: string })[] = [
   { name: JOURNAL, subjects: [journalOf("*")], storage: StorageType.File, retention: RetentionPolicy.Limits, allow_direct: false },
+  { name: CALLS, subjects: [callsOf("*", "*")], storage: StorageType.File, retention: RetentionPolicy.Limits, allow_direct: false },
   {
     ...{ name: EVENTS, subjects: [eventsOf("*"), outputsOf("*")], storage: StorageType.File, retention: RetentionPolicy.Limits },
     ...{ max_age: 3 * DAY_NS, discard: DiscardPolicy.Old, allow_direct: false },
@@ -52,7 +56,9 @@ export interface Streams {
   log(run: string): Log;
   /** Messages behind a number, up to another, in order. */
   readLog(run: string, after: number, last: number, each: (seq: number, message: LogMessage) => void): Promise<void>;
-  /** A run that is over leaves no journal. */
+  /** What the actors of a run were asked. */
+  calls(run: string): CallLogs;
+  /** A run that is over leaves no journal, and nothing of its actors. */
   forgetLog(run: string): Promise<void>;
   /** `id`: the same message, told again after silence, is kept once. */
   tell(run: string, id: string, bytes: Uint8Array): Promise<void>;
@@ -102,10 +108,13 @@ class JetStreams implements Streams {
   // --- Journals ----------------------------------------------------------------------------------------------------------------
 
   log(run: string): Log {
-    const subject = journalOf(run);
+    return this.#log(JOURNAL, journalOf(run));
+  }
+
+  #log(stream: string, subject: string): Log {
     return {
       append: (message, after) => this.#append(subject, message, after),
-      tail: () => this.#again(() => this.#tail(subject)),
+      tail: () => this.#again(() => this.#tail(stream, subject)),
     };
   }
 
@@ -132,14 +141,24 @@ class JetStreams implements Streams {
     return { how: "stored", seq: seq! };
   }
 
-  async #tail(subject: string): Promise<Stored | null> {
-    const found = await this.#manager.streams.getMessage(JOURNAL, { last_by_subj: subject });
+  async #tail(stream: string, subject: string): Promise<Stored | null> {
+    const found = await this.#manager.streams.getMessage(stream, { last_by_subj: subject });
     return found && { seq: found.seq, epoch: Number(found.header.get("Hr-Epoch")), nonce: found.header.get("Hr-Nonce") };
   }
 
   async readLog(run: string, after: number, last: number, each: (seq: number, message: LogMessage) => void): Promise<void> {
+    await this.#readLog(JOURNAL, journalOf(run), after, last, each);
+  }
+
+  async #readLog(
+    stream: string,
+    subject: string,
+    after: number,
+    last: number,
+    each: (seq: number, message: LogMessage) => void,
+  ): Promise<void> {
     if (last <= after) return;
-    await this.#follow(JOURNAL, journalOf(run), after + 1, (message) => {
+    await this.#follow(stream, subject, after + 1, (message) => {
       const [part, parts] = message.headers!.get("Hr-Part").split("/").map(Number) as [number, number];
       const epoch = Number(message.headers!.get("Hr-Epoch"));
       each(message.seq, { epoch, nonce: message.headers!.get("Hr-Nonce"), part, parts, bytes: message.data });
@@ -149,6 +168,17 @@ class JetStreams implements Streams {
 
   async forgetLog(run: string): Promise<void> {
     await this.#again(() => this.#manager.streams.purge(JOURNAL, { filter: journalOf(run) }));
+    await this.#again(() => this.#manager.streams.purge(CALLS, { filter: callsOf(run, "*") }));
+  }
+
+  calls(run: string): CallLogs {
+    return {
+      log: (actor) => this.#log(CALLS, callsOf(run, actor)),
+      read: (actor, last, each) => this.#readLog(CALLS, callsOf(run, actor), 0, last, each),
+      cut: async (actor, below) => {
+        await this.#again(() => this.#manager.streams.purge(CALLS, { filter: callsOf(run, actor), seq: below }));
+      },
+    };
   }
 
   // --- What is told ------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import { connectTo, meetsAt, onReconnect, subjects } from "./connect.ts";
 import { Conversation } from "./conversation.ts";
 import type { Open } from "./lead.ts";
 import { readObjectName } from "./link.ts";
+import type { Streams } from "./streams.ts";
 import { openStreams } from "./streams.ts";
 
 export interface WorkerOptions extends ConnectOptions {
@@ -64,7 +65,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         },
       };
     },
-    startHost: (connection) => startHost({ slots, meetsAt: meetsAt(connection, address) }),
+    startHost: (connection) => startHost({ slots, meetsAt: meetsAt(connection, address), tellsCalls: true }),
   });
 }
 
@@ -95,7 +96,7 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
         return (asked && (await conversations.get(asked.run)?.bytesOf(asked.home, asked.ref))) ?? null;
       })
     : null;
-  const worker = new Worker(connection, parts, conversations, bulk?.bulk ?? null);
+  const worker = new Worker(connection, streams, parts, conversations, bulk?.bulk ?? null);
   const candidate = await Candidate.start({ connection, streams, open, worker: id, name, say });
   return {
     async stop() {
@@ -109,14 +110,22 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
 
 class Worker {
   readonly #connection: NatsConnection;
+  readonly #streams: Streams;
   readonly #parts: WorkerParts;
   readonly #conversations: Map<string, Conversation>;
   readonly #bulk: Bulk | null;
   /** Started before anybody asks, so that a run doesn't wait for it. */
   #spare: Promise<WorkerLink | null> | null = null;
 
-  constructor(connection: NatsConnection, parts: WorkerParts, conversations: Map<string, Conversation>, bulk: Bulk | null) {
+  constructor(
+    connection: NatsConnection,
+    streams: Streams,
+    parts: WorkerParts,
+    conversations: Map<string, Conversation>,
+    bulk: Bulk | null,
+  ) {
     this.#connection = connection;
+    this.#streams = streams;
     this.#parts = parts;
     this.#conversations = conversations;
     this.#bulk = bulk;
@@ -142,7 +151,7 @@ class Worker {
     let conversation = this.#conversations.get(run);
     if (!conversation) {
       conversation = new Conversation({
-        ...{ connection: this.#connection, run, worker: this.#parts.id },
+        ...{ connection: this.#connection, calls: this.#streams.calls(run), run, worker: this.#parts.id },
         ...{ startHost: () => this.#host(), bulk: this.#bulk, say: this.#parts.say },
         onEnd: (reason) => {
           this.#conversations.delete(run);
