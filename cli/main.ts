@@ -107,6 +107,7 @@ const verbs: readonly Verb[] = [
     summary: "what the stages of a run on a cluster printed",
     load: () => import("./verbs/logs.ts"),
   },
+  { name: "drain", use: "WORKER --nats URL", summary: "have a worker leave without loss", load: () => import("./verbs/drain.ts") },
   { name: "cancel", use: "RUN --nats URL", summary: "end a run on a cluster", load: () => import("./verbs/cancel.ts") },
   { name: "init", use: "[FOLDER]", summary: "start a project that runs", load: () => import("./verbs/init.ts") },
   {

@@ -165,7 +165,7 @@ function stageDetails(old: Whole, before: Plan, now: Whole, after: Plan, names: 
   const [more, fewer] = [[...reading].filter((name) => !read.has(name)), [...read].filter((name) => !reading.has(name))];
   if (more.length > 0) details.push(`now reads ${more.join(", ")}`);
   if (fewer.length > 0) details.push(`no longer reads ${fewer.join(", ")}`);
-  for (const option of ["timeoutMs", "memoryBytes", "retries"] as const) {
+  for (const option of ["timeoutMs", "memoryBytes", "retries", "label"] as const) {
     const value = ({ parts }: Whole) => String(parts.find(({ options }) => options[option] !== undefined)?.options[option] ?? "none");
     details.push(...differs(option, value(old), value(now)));
   }

@@ -93,8 +93,13 @@ export interface PlanStage {
     readonly memoryBytes?: number;
     readonly retries?: number;
     readonly checkpointSteps?: number;
+    /** On a cluster: its tasks run on workers alone that were started with this label. */
+    readonly label?: string;
   };
 }
+
+/** Whether workers can be given a label. */
+export const isLabel = (text: string): boolean => /^[\w.-]+$/.test(text);
 
 export interface PlanActors {
   /** In `Plan.functions`. */

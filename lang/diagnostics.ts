@@ -572,8 +572,8 @@ function once has nothing to split. Without \`!\` it falls back to \`task\`.`,
     severity: "error",
     title: "a stage option that there isn't",
     message: (p) => `there is no option \`${p.name}\``,
-    explain: `Options stand in braces after the strategy: \`timeout\` (\`10m\`), \`memory\` (\`2gb\`), \`retries\` (a number), and of a \`fit\` \`checkpoint\` (steps
-after which it can go on from where it was).
+    explain: `Options stand in braces after the strategy: \`timeout\` (\`10m\`), \`memory\` (\`2gb\`), \`retries\` (a number), \`label\` (on a cluster: of
+the workers that may have its tasks), and of a \`fit\` \`checkpoint\` (steps after which it can go on from where it was).
 
     features: data(4) { timeout: 10m, retries: 3 }`,
   }),
@@ -581,7 +581,8 @@ after which it can go on from where it was).
     severity: "error",
     title: "a stage option of the wrong kind",
     message: (p) => `\`${p.name}\` is ${p.wants}`,
-    explain: `\`timeout\` is a time (\`20ms 5s 10m 2h\`), \`memory\` a size (\`512mb 2gb\`), \`retries\` a whole number, \`checkpoint\` a number of steps.`,
+    explain: `\`timeout\` is a time (\`20ms 5s 10m 2h\`), \`memory\` a size (\`512mb 2gb\`), \`retries\` a whole number, \`checkpoint\` a number of steps, \`label\`
+a word.`,
   }),
   HR408: entry<{ path: string }>({
     severity: "error",

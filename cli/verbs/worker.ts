@@ -1,5 +1,6 @@
 // `headrace worker --nats URL`: this machine's slots for runs over NATS, until it is interrupted.
 import { availableParallelism, hostname } from "node:os";
+import { isLabel } from "../../compiler/plan.ts";
 import { report } from "../../lang/diagnostics.ts";
 import { startWorker } from "../../runtime/index.ts";
 import { clusterFlags, credsOf, needsNats, urlOf } from "../cluster.ts";
@@ -11,6 +12,7 @@ const flags: readonly Flag[] = [
   ...clusterFlags,
   { name: "slots", value: "N", summary: "threads (default: one a processor)" },
   { name: "name", value: "NAME", summary: "what people see of it (default: the machine's name and the process)" },
+  { name: "label", value: "A,B", summary: "what schedules may ask for: `train: task { label: gpu }`" },
   { name: "address", value: "HOST", summary: "what other workers reach this machine by (default: where the server sees it)" },
   { name: "no-direct", value: null, summary: "objects go from and to other workers by way of the server alone" },
 ];
@@ -22,9 +24,14 @@ export async function run(argv: readonly string[]): Promise<number> {
   const problems = [...given.problems];
   const url = urlOf(given);
   const slots = readCount(given, "slots");
+  const labels = String(given.flags.get("label") ?? "")
+    .split(",")
+    .filter((label) => label !== "");
   if (url === null && problems.length === 0) problems.push(needsNats("worker"));
   if (given.operands.length > 0) problems.push(report("HR605", { what: `\`${given.operands[0]}\` is one argument too many` }, []));
   if (typeof slots === "object" && slots !== null) problems.push(slots);
+  const wrong = labels.find((label) => !isLabel(label));
+  if (wrong !== undefined) problems.push(report("HR605", { what: `\`${wrong}\` can't be a label: letters, digits, \`_ . -\`` }, []));
   if (problems.length > 0 || url === null || (typeof slots === "object" && slots !== null)) {
     printProblems(problems, () => null);
     return 3;
@@ -36,7 +43,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   let worker: Awaited<ReturnType<typeof startWorker>>;
   try {
     worker = await startWorker({
-      ...{ url, slots: count, name, say },
+      ...{ url, slots: count, name, labels, say },
       ...credsOf(given),
       ...(typeof address === "string" ? { address } : {}),
       ...(given.flags.has("no-direct") ? { bulk: "nats" as const } : {}),
@@ -45,17 +52,24 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write(`headrace: ${error instanceof Error ? error.message : String(error)}\n`);
     return 2;
   }
-  say(`ready with ${count} slots at ${url}`);
+  say(`ready with ${count} slots at ${url}${labels.length > 0 ? `, label ${labels.join(" ")}` : ""}`);
+  const ended = worker.ended.then(() => "ended" as const);
   const interrupted = new Promise<"interrupted">((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.on(signal, () => {
-        // Asked twice, it doesn't wait for anybody.
-        process.once(signal, () => process.exit(130));
-        resolve("interrupted");
-      });
-    }
+    process.on("SIGINT", () => {
+      // Asked twice, it doesn't wait for anybody.
+      process.once("SIGINT", () => process.exit(130));
+      resolve("interrupted");
+    });
   });
-  const how = await Promise.race([interrupted, worker.ended.then(() => "ended" as const)]);
+  const asked = new Promise<"asked">((resolve) => {
+    worker.onDrain = () => resolve("asked");
+    process.on("SIGTERM", () => resolve("asked"));
+  });
+  let how = await Promise.race([interrupted, asked, ended]);
+  if (how === "asked") {
+    say("leaving when what it has begun is done, and others have what it holds; Ctrl-C leaves at once");
+    how = await Promise.race([interrupted, worker.drain().then(() => "asked" as const), ended]);
+  }
   if (how === "ended") {
     say("the connection has ended");
     return 2;

@@ -9,7 +9,7 @@ import { painter, wantsColor, widthOf } from "../terminal.ts";
 
 const flags: readonly Flag[] = [...clusterFlags, { name: "json", value: null, summary: "one worker a line, as JSON" }];
 
-export const help = `Lists the workers that answer on a cluster: name, slots, and the runs that they lead.
+export const help = `Lists the workers that answer on a cluster: name, slots, labels, and the runs that they lead.
 
 ${describeFlags(flags)}
 `;
@@ -27,7 +27,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     const [workers, runs] = await Promise.all([cluster.workers(), cluster.runs()]);
     const leads = (name: string) => runs.filter(({ leader, status }) => status === "running" && leader === name).map(({ run }) => run);
     if (given.flags.has("json")) {
-      for (const { name, slots } of workers) process.stdout.write(`${JSON.stringify({ name, slots, leads: leads(name) })}\n`);
+      for (const { name, slots, labels, leaving } of workers)
+        process.stdout.write(`${JSON.stringify({ name, slots, labels, leaving: leaving !== null, leads: leads(name) })}\n`);
       return 0;
     }
     if (workers.length === 0) {
@@ -39,9 +40,15 @@ export async function run(argv: readonly string[]): Promise<number> {
       [
         { title: "worker", elide: "middle", least: 10 },
         { title: "slots", elide: "end", least: 5 },
+        { title: "labels", elide: "end", least: 6 },
         { title: "leads", elide: "end", least: 8 },
       ],
-      workers.map(({ name, slots }) => [name, String(slots), leads(name).join(", ")]),
+      workers.map(({ name, slots, labels, leaving }) => [
+        name,
+        String(slots),
+        labels.join(" "),
+        leaving === null ? leads(name).join(", ") : "is leaving",
+      ]),
       widthOf(process.stdout),
     );
     const [head, ...rows] = shown.lines;

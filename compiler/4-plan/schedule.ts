@@ -7,6 +7,7 @@ import { nearest } from "../../lang/suggest.ts";
 import type { Flow, FlowStage } from "../3-lower/flow.ts";
 import type { Expr, Module, Program, Schedule, ScheduleEntry } from "../module.ts";
 import type { Architecture, PlanStage } from "../plan.ts";
+import { isLabel } from "../plan.ts";
 import { bytesOf, millisecondsOf } from "../units.ts";
 import { architectureReason, architectures, readArchitecture, unfitFor } from "./architectures.ts";
 
@@ -369,7 +370,7 @@ function count(value: Expr): number | null {
 // --- Options -------------------------------------------------------------------------------------------------------------------
 
 function readOptions(entry: ScheduleEntry, diagnostics: Diagnostic[]): PlanStage["options"] {
-  const found: { timeoutMs?: number; memoryBytes?: number; retries?: number; checkpointSteps?: number } = {};
+  const found: { timeoutMs?: number; memoryBytes?: number; retries?: number; checkpointSteps?: number; label?: string } = {};
   for (const { name, value } of entry.options) {
     const wrong = (wants: string) => diagnostics.push(report("HR407", { name: name.text, wants }, [at(value.span, "not that")]));
     // A unit that there isn't has been told.
@@ -391,15 +392,20 @@ function readOptions(entry: ScheduleEntry, diagnostics: Diagnostic[]): PlanStage
         if (value.kind === "number" && Number.isInteger(value.value) && value.value >= 1) found.checkpointSteps = value.value;
         else wrong("a number of steps, such as `200`");
         break;
+      case "label":
+        if (value.kind === "name") found.label = value.name;
+        else if (value.kind === "string" && isLabel(value.value)) found.label = value.value;
+        else wrong("a word, such as `gpu`, or one in quotes");
+        break;
       case "retries":
         if (value.kind === "number" && Number.isInteger(value.value) && value.value >= 0) found.retries = value.value;
         else wrong("a whole number, such as `3`");
         break;
       default: {
-        const near = nearest(name.text, ["timeout", "memory", "retries", "checkpoint"]);
+        const near = nearest(name.text, ["timeout", "memory", "retries", "checkpoint", "label"]);
         diagnostics.push(
           report("HR406", { name: name.text }, [at(name.span, "no such option")], {
-            help: near ? `did you mean \`${near}\`?` : "options: `timeout`, `memory`, `retries`, `checkpoint`",
+            help: near ? `did you mean \`${near}\`?` : "options: `timeout`, `memory`, `retries`, `checkpoint`, `label`",
             ...(near ? { fix: { span: name.span, text: near } } : {}),
           }),
         );

@@ -1,12 +1,16 @@
 // Where actors live, and so where whoever asks them has to run. An actor is what a task of a stage with `spawns` made: it stays in the slot
 // that made it, and goes with that. Must not know what is asked.
-import type { Slot, Stage, State } from "./model.ts";
+import type { Slot, Stage, State, Worker } from "./model.ts";
 import { Committed, Ready, Sent } from "./model.ts";
 
 /** The stage whose actors a stage asks. */
 export function askedBy(state: State, { template, producers }: Stage): Stage | null {
   return template.asks ? state.stages[producers[template.asks.input]!]! : null;
 }
+
+/** Whether a worker gets tasks of a stage: for actors that live there it does until they are asked no more. */
+export const takes = ({ isLeaving, labels }: Worker, { template: { asks, label } }: Stage): boolean =>
+  asks !== null || (!isLeaving && (label === null || labels.has(label)));
 
 /** They begin to live there. */
 export function seat(slot: Slot, stage: Stage, first: number, last: number): void {
@@ -29,7 +33,7 @@ export function maySpawn(state: State, stage: Stage, slot: Slot): boolean {
   const { strategy } = state.plan.stages[stage.template.index]!;
   const most = strategy.kind === "data" ? (strategy.slots ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   const open: Slot[] = [];
-  for (const { slots, alone } of state.workers.values()) if (!alone) open.push(...slots);
+  for (const worker of state.workers.values()) if (!worker.alone && takes(worker, stage)) open.push(...worker.slots);
   const hosts = (one: Slot) => one.actors.has(stage.index) || one.queue.some((batch) => batch.stage === stage.index);
   const allowed = open.filter(hosts).length < most ? open : open.filter(hosts);
   return allowed.includes(slot) && allowed.every((other) => inhabitants(state, slot) <= inhabitants(state, other));

@@ -1,5 +1,6 @@
 // Gangs: on which slots the members of one task begin, all at once, and who is told when one of them is gone. Nothing is ever half placed. Must
 // not know what members do together.
+import { takes } from "./actors.ts";
 import type { Batch, Command, Slot, Stage, State, Worker } from "./model.ts";
 import { isTheirs } from "./speculation.ts";
 import { readyAgain, returnTasks } from "./tasks.ts";
@@ -13,8 +14,9 @@ export type Places =
  * One worker where one has the slots, else the fewest that have them together. `alone`: with nothing else on those workers. A gang waits for as
  * few workers as there could be rather than begin on more: what members say to each other costs more between machines.
  */
-export function placesFor(state: State, { template: { members, oneWorker } }: Stage, alone: boolean): Places {
-  const all = [...state.workers.values()];
+export function placesFor(state: State, stage: Stage, alone: boolean): Places {
+  const { members, oneWorker } = stage.template;
+  const all = [...state.workers.values()].filter((worker) => takes(worker, stage));
   const largest = all.map(({ slots }) => slots.length).sort((a, b) => b - a);
   const fewest = enough(largest, members);
   if (fewest === null || (oneWorker && fewest > 1)) return { kind: "waits", workers: [] };

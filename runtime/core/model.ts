@@ -63,7 +63,9 @@ export const Gone = 2;
 export type CoreEvent =
   /** `adopted`: what slots of workers that are there have in hand since another led this run; in the order of their queues. */
   | { readonly type: "begin"; readonly adopted?: readonly Adopted[] }
-  | { readonly type: "workerJoined"; readonly worker: number; readonly slots: number }
+  | { readonly type: "workerJoined"; readonly worker: number; readonly slots: number; readonly labels?: readonly string[] }
+  /** It gets nothing new, and gives back what it hasn't begun; what it has is finished there. */
+  | { readonly type: "workerLeaving"; readonly worker: number }
   /** With every object that only it held. */
   | { readonly type: "workerLost"; readonly worker: number; readonly cause: unknown }
   /**
@@ -300,6 +302,8 @@ export interface Template {
   readonly spawns: "lost" | "replayed" | null;
   /** Which of its inputs are actors that its tasks ask. */
   readonly asks: { readonly input: number; readonly which: ActorChoice; readonly reads: boolean; readonly overlaps: boolean } | null;
+  /** Which workers may have its tasks; null: all. What asks an actor runs where that lives. */
+  readonly label: string | null;
   /** Slots that may have its tasks at a time, where the schedule says so: of all instances together. */
   readonly limit: Limit | null;
   /** Measured run time of a task; NaN until known. */
@@ -474,6 +478,8 @@ export interface Slot {
 
 export interface Worker {
   readonly slots: readonly Slot[];
+  readonly labels: ReadonlySet<string>;
+  isLeaving: boolean;
   /** Runs a task alone whose worker died under it before. */
   alone: boolean;
   /** A gang waits for its slots: it gets nothing new. Found anew in each step. */

@@ -1,6 +1,6 @@
 // Which slot gets which tasks, and how many at once: by priority of stages, credit of slots, limits of schedules, and where inputs lie.
 // Must not know what becomes of them: commits, failures and losses are `step.ts`.
-import { homeOf, isInTurn, livesHere, maySpawn, nextCall } from "./actors.ts";
+import { homeOf, isInTurn, livesHere, maySpawn, nextCall, takes } from "./actors.ts";
 import { placesFor } from "./gangs.ts";
 import type { Batch, Command, Slot, Stage, State, Worker } from "./model.ts";
 import { ENGINE, Ready } from "./model.ts";
@@ -34,7 +34,24 @@ export function schedule(state: State, commands: Command[]): void {
     // No instance before there is a slot for it.
     if (!gave && hungry && state.expandable.length > 0) gave = expand(state, commands);
   }
-  for (const slot of slots) if (slot.queue.length === 0) recall(state, slot, commands);
+  for (const slot of slots) if (slot.queue.length === 0 && !state.workers.get(slot.worker)!.isLeaving) recall(state, slot, commands);
+  for (const worker of state.workers.values()) if (worker.isLeaving) giveBack(worker, commands);
+}
+
+/** What it hasn't begun, from the end; what can't be taken back is done. */
+function giveBack({ slots }: Worker, commands: Command[]): void {
+  for (const slot of slots) {
+    const batch = slot.queue.at(-1);
+    if (slot.recalling || !batch || batch.kept || batch.doubled) continue;
+    const count = batch.end - batch.next - (slot.queue.length > 1 ? 0 : 1);
+    if (count > 0) askBack(slot, batch, count, commands);
+  }
+}
+
+function askBack(slot: Slot, batch: Batch, count: number, commands: Command[]): void {
+  const { stage, end: last, attempt } = batch;
+  slot.recalling = batch;
+  commands.push({ type: "recall", worker: slot.worker, slot: slot.slot, stage, first: last - count, count, attempt });
 }
 
 /**
@@ -54,10 +71,8 @@ function recall(state: State, idle: Slot, commands: Command[]): void {
   }
   if (!from) return;
   const batch = from.queue.at(-1)!;
-  const { stage, next, end: last, attempt } = batch;
-  const count = from.queue.length > 1 ? last - next : Math.ceil((last - next - 1) / 2);
-  from.recalling = batch;
-  commands.push({ type: "recall", worker: from.worker, slot: from.slot, stage, first: last - count, count, attempt });
+  const { next, end: last } = batch;
+  askBack(from, batch, from.queue.length > 1 ? last - next : Math.ceil((last - next - 1) / 2), commands);
 }
 
 /** Estimated work behind the task that runs, as far as it could be taken back: the last batch, or where that is one task, all of them. */
@@ -65,7 +80,7 @@ function recallableMs(state: State, slot: Slot, idle: Slot): number {
   const batch = slot.queue.at(-1);
   if (!batch || batch.kept || batch.doubled || slot === idle) return 0;
   const stage = state.stages[batch.stage]!;
-  const mayLeave = stage.template.asks === null && leaves(slot, stage);
+  const mayLeave = stage.template.asks === null && takes(state.workers.get(idle.worker)!, stage) && leaves(slot, stage);
   if (!hasRoom(state, stage, idle) && !mayLeave) return 0;
   // What has never been measured may stand behind, or be, a task of any length: it is always worth asking for.
   const worth = (index: number) => {
@@ -97,6 +112,7 @@ function hasRoom(state: State, stage: Stage, slot: Slot): boolean {
 }
 
 function isWithinLimits(state: State, stage: Stage, slot: Slot): boolean {
+  if (!takes(state.workers.get(slot.worker)!, stage)) return false;
   const { limit } = stage.template;
   if (stage.slotsUsing >= stage.slotLimit && !slot.queue.some((batch) => batch.stage === stage.index)) return false;
   return !limit || limit.using < limit.slots || slot.queue.some((batch) => state.stages[batch.stage]!.template === stage.template);
@@ -139,8 +155,9 @@ function scheduleSuspects(state: State, commands: Command[]): void {
 }
 
 /** Whether a worker has the actor that a task asks, and it is the task's turn: nothing is kept from others for one that others come before. */
-function mayHave(state: State, stage: Stage, block: number, { slots }: Worker): boolean {
-  if (!isInTurn(stage, block)) return false;
+function mayHave(state: State, stage: Stage, block: number, worker: Worker): boolean {
+  const { slots } = worker;
+  if (!isInTurn(stage, block) || !takes(worker, stage)) return false;
   const home = homeOf(state, stage, block);
   if (home) return slots.includes(home);
   if (stage.template.asks) return slots.some((slot) => livesHere(state, stage, slot));

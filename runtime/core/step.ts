@@ -52,7 +52,12 @@ function apply(state: State, event: CoreEvent, commands: Command[]): void {
         { length: event.slots },
         (_, slot): Slot => ({ worker: event.worker, slot, queue: [], actors: new Map(), recalling: null, roomy: false, at: null }),
       );
-      state.workers.set(event.worker, { slots, alone: false, kept: false });
+      state.workers.set(event.worker, { slots, labels: new Set(event.labels), isLeaving: false, alone: false, kept: false });
+      return;
+    }
+    case "workerLeaving": {
+      const worker = state.workers.get(event.worker);
+      if (worker) worker.isLeaving = true;
       return;
     }
     case "workerLost": {

@@ -48,6 +48,7 @@ export function templatesOf(plan: Plan, params: Params): Template[] {
       isEffect: stage.effect ?? false,
       spawns: stage.actors ? (stage.actors.replayed ? "replayed" : "lost") : null,
       asks: asksOf(stage),
+      label: asksOf(stage) ? null : (stage.options.label ?? null),
       limit: limited === null ? null : { slots: limited, using: 0 },
       taskMs: Number.NaN,
       recentMs: [],

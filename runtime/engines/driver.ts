@@ -8,24 +8,25 @@ import { keyText, lookUp } from "../core/regions.ts";
 import { fresh } from "../core/speculation.ts";
 import { createState, StartError } from "../core/state.ts";
 import { step } from "../core/step.ts";
-import { calledMethods, isRepeatable } from "../data/stage.ts";
+import { isRepeatable } from "../data/stage.ts";
 import type { RunEvent, RunStatus, TaskError, Unstamped } from "../events/events.ts";
 import { EVENTS_FORMAT } from "../events/events.ts";
 import { UnmetError } from "../hosts/errors.ts";
 import type { FromHost, OutputFeed } from "../hosts/link.ts";
 import { StoreError } from "../results/store.ts";
 import { redactor } from "../secrets.ts";
+import { Departures } from "./departures.ts";
 import { Feeding } from "./feeding.ts";
-import { Gangs } from "./gangs.ts";
 import type { RunJournal } from "./past.ts";
+import { Places } from "./places.ts";
 import type { PoolWorker, RunListener, WorkerPool } from "./pool.ts";
 import { MISSING, Reading } from "./reading.ts";
-import { isKept, numberIn, Recall } from "./recall.ts";
+import { decidingValue, isKept, Recall } from "./recall.ts";
 import type { InHand } from "./succession.ts";
 import { Succession } from "./succession.ts";
 import { Telling } from "./telling.ts";
 import type { Ended } from "./verdicts.ts";
-import { failureValue, finalError, lostError, neverStarted } from "./verdicts.ts";
+import { actorLost, CANCELLED, failureValue, finalError, lostError, neverStarted, nondeterministic } from "./verdicts.ts";
 
 export interface DriverOptions {
   readonly engine: "local" | "nats";
@@ -134,7 +135,8 @@ class RunDriver implements RunListener {
   readonly #feeding: Feeding;
   readonly #reading: Reading;
   readonly #succession: Succession;
-  readonly #gangs: Gangs;
+  readonly #places: Places;
+  readonly #departures: Departures;
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #uuid: string;
   #run = -1;
@@ -174,6 +176,10 @@ class RunDriver implements RunListener {
       onDisk: (stage, block) => this.#recall.object(stage, block),
       step: (event) => this.#step(event),
       over: () => this.#over,
+      copied: (to, stage, block) => {
+        this.#succession.copied(stage, block, to);
+        this.#step({ type: "copied", stage, block, to: to.index });
+      },
     });
     this.#reading = new Reading({
       plan: this.#plan,
@@ -184,7 +190,8 @@ class RunDriver implements RunListener {
       fetch: (holder, stage, block) => this.#fetch(holder, stage, block),
     });
     this.#recall.knows((stage) => this.#feeding.valuesOf(stage), this.#state);
-    this.#gangs = new Gangs(options.engine, this.#plan, pool);
+    this.#places = new Places(options.engine, this.#plan, pool);
+    this.#departures = new Departures(this.#state, pool, (to, stage, block) => this.#feeding.bring(to, stage, block));
     this.#telling = new Telling(this.#plan, this.#state, (event) => this.#event(event));
   }
 
@@ -209,8 +216,8 @@ class RunDriver implements RunListener {
   #begin(sinceMs: number): void {
     if (this.#over) return;
     // A run that is under way had a place, and waits for another.
-    const tooLarge = this.#succession.past ? null : this.#gangs.tooLarge();
-    if (tooLarge && this.#options.engine === "nats" && performance.now() - sinceMs < COMING_MS) {
+    const unplaced = this.#succession.past ? null : this.#places.unplaced();
+    if (unplaced && this.#options.engine === "nats" && performance.now() - sinceMs < COMING_MS) {
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
         this.#begin(sinceMs);
@@ -218,8 +225,8 @@ class RunDriver implements RunListener {
       this.#timers.add(timer);
       return;
     }
-    if (tooLarge) {
-      this.#finish("infrastructure", {}, tooLarge);
+    if (unplaced) {
+      this.#finish("infrastructure", {}, unplaced);
       return;
     }
     this.#telling.isAgain = this.#succession.past !== null;
@@ -231,7 +238,9 @@ class RunDriver implements RunListener {
 
   #look(nowMs: number): void {
     this.#step({ type: "looked", nowMs });
-    const lonely = this.#over ? null : this.#gangs.lonely(this.#state, nowMs);
+    if (this.#over) return;
+    this.#departures.look(nowMs);
+    const lonely = this.#places.lonely(this.#state, nowMs);
     if (lonely) this.#finish("infrastructure", {}, lonely);
   }
 
@@ -256,7 +265,13 @@ class RunDriver implements RunListener {
     const { params, check } = this.#options;
     worker.prepare(this.#run, this.#plan, this.#code, { params, check, results: this.#recall.folder });
     this.#event({ type: "worker.joined", worker: link.id, slots: link.slots });
-    this.#step({ type: "workerJoined", worker: index, slots: link.slots });
+    this.#step({ type: "workerJoined", worker: index, slots: link.slots, labels: this.#places.labelsOf(worker) });
+    if (link.isLeaving) this.leaving(worker);
+  }
+
+  leaving(worker: PoolWorker): void {
+    if (this.#over) return;
+    this.#step({ type: "workerLeaving", worker: worker.index });
   }
 
   lost(worker: PoolWorker, reason: string): void {
@@ -525,7 +540,7 @@ class RunDriver implements RunListener {
     const results = late ? null : this.#recall.keyOf(stage);
     const waits: Promise<boolean>[] = [];
     const inputs = planned.inputs.map((_, place) => this.#feeding.feed(worker, stage, place, first, count, waits));
-    const gang = workers.some((one) => one !== index) ? this.#gangs.meeting(workers, number, attempt) : undefined;
+    const gang = workers.some((one) => one !== index) ? this.#places.meeting(workers, number, attempt) : undefined;
     // Its loss is on its way to the core.
     if (gang === null) waits.push(Promise.resolve(false));
     // A slot works off what it gets in the order in which the core gave it: nothing overtakes what waits.
@@ -633,17 +648,12 @@ class RunDriver implements RunListener {
       return;
     }
     if (outcome.status === "cancelled") {
-      this.#finish(
-        "cancelled",
-        {},
-        { kind: "cancelled", name: "Cancelled", message: "the run was cancelled", stack: [], stage: null, block: null, attempt: null },
-      );
+      this.#finish("cancelled", {}, CANCELLED);
       return;
     }
     const { why } = outcome;
     if (why.kind === "nondeterministic") {
-      const message = `it gave ${why.before} blocks, and ${why.blocks} when a lost result had to be made again: a stage has to give the same for the same inputs`;
-      this.#finish("failed", {}, this.#located({ ...lostError(message), kind: "thrown", name: "NondeterministicStage" }, outcome));
+      this.#finish("failed", {}, this.#located(nondeterministic(why), outcome));
       return;
     }
     const error =
@@ -656,17 +666,9 @@ class RunDriver implements RunListener {
     );
   }
 
-  /** Told of the call during which it was lost, if there was one. */
   #actorLost(cause: TaskError, { stage, block }: { readonly stage: number; readonly block: number }): TaskError {
-    const made = this.#state.stages[stage]!;
-    const planned = this.#planned(made);
-    const which = `${planned.name}${planned.output === "row" ? `[${block}]` : ""}`;
-    const of = this.#plan.functions[planned.actors!.class]!.export;
-    const caller = this.#plan.stages.findIndex(({ id }) => id === cause.stage);
-    const methods = calledMethods(this.#plan, caller).map((name) => `\`${name}\``);
-    const during = methods.length === 0 ? "" : ` during a call of ${methods.join(" or ")} by \`${cause.stage}\``;
-    const message = `\`${which}\`, an actor of \`${of}\`, is gone with its state${during}: ${cause.message}. If \`${of}\` is tagged @replayed, it is made again, and asked again what it was asked`;
-    return { ...cause, kind: "lost", name: "ActorLost", message, stage: cause.stage ?? this.#telling.title(stage) };
+    const error = actorLost(this.#plan, this.#planned(this.#state.stages[stage]!), block, cause);
+    return { ...error, stage: cause.stage ?? this.#telling.title(stage) };
   }
 
   #located(
@@ -689,11 +691,4 @@ class RunDriver implements RunListener {
     if (this.#looking) clearInterval(this.#looking);
     this.#pool.leave(this.#run);
   }
-}
-
-/** A value by which the run decides is small: it is told with the answer. */
-function decidingValue(outputs: OutputFeed): number {
-  const value = outputs.kind === "column" ? numberIn(outputs.column) : null;
-  if (value === null) throw new Error("bug: a stage by whose value the run decides gave no number");
-  return value;
 }

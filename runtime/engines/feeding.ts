@@ -18,6 +18,8 @@ export interface FeedingOptions {
   readonly onDisk: (stage: Stage, block: number) => Uint8Array;
   readonly step: (event: CoreEvent) => void;
   readonly over: () => boolean;
+  /** A worker holds an object that another made. */
+  readonly copied: (to: PoolWorker, stage: number, block: number) => void;
 }
 
 export class Feeding {
@@ -28,6 +30,7 @@ export class Feeding {
   readonly #onDisk: FeedingOptions["onDisk"];
   readonly #step: (event: CoreEvent) => void;
   readonly #over: () => boolean;
+  readonly #copied: FeedingOptions["copied"];
   /** By stage of the state. */
   readonly #values: (InlineValues | undefined)[] = [];
   /** Per worker: keys of values that it has been provided with. */
@@ -35,7 +38,7 @@ export class Feeding {
   /** As the pool numbers runs. */
   #run = -1;
 
-  constructor({ plan, state, params, pool, onDisk, step, over }: FeedingOptions) {
+  constructor({ plan, state, params, pool, onDisk, step, over, copied }: FeedingOptions) {
     this.#plan = plan;
     this.#state = state;
     this.#params = params;
@@ -43,6 +46,7 @@ export class Feeding {
     this.#onDisk = onDisk;
     this.#step = step;
     this.#over = over;
+    this.#copied = copied;
   }
 
   begin(run: number): void {
@@ -180,7 +184,13 @@ export class Feeding {
   /** Objects on their way, by worker, stage and block: two tasks that read one wait for one copy. */
   readonly #moving = new Map<string, Promise<boolean>>();
 
-  /** Sees to it that the worker holds an object. */
+  /** Sees to it that a worker holds an object; false where that came to nothing. */
+  async bring(to: PoolWorker, stage: number, block: number): Promise<boolean> {
+    const waits: Promise<boolean>[] = [];
+    this.#bring(to, stage, block, waits);
+    return (await Promise.all(waits)).every((arrived) => arrived);
+  }
+
   #bring(to: PoolWorker, stage: number, block: number, waits: Promise<boolean>[]): void {
     const source = this.#state.stages[stage]!;
     const holder = source.holder[block]!;
@@ -201,8 +211,10 @@ export class Feeding {
       const holders = [holder, ...(source.copies.get(block) ?? [])].flatMap((index) => this.#pool.workers.get(index) ?? []);
       const how = holders.length > 0 ? await to.pull(ref, holders) : null;
       if (this.#over() || (how !== null && this.#pool.workers.get(to.index) !== to)) return false;
-      if (how === "placed") this.#step({ type: "copied", stage, block, to: to.index });
-      if (how === "placed") return true;
+      if (how === "placed") {
+        this.#copied(to, stage, block);
+        return true;
+      }
       if (how === "missing") {
         for (const { index } of holders) this.#step({ type: "objectMissing", stage, block, from: index });
         return false;
@@ -216,7 +228,7 @@ export class Feeding {
       return false;
     }
     to.link.send({ type: "place", ref: { ...ref, bytes: bytes.length }, bytes });
-    this.#step({ type: "copied", stage, block, to: to.index });
+    this.#copied(to, stage, block);
     return true;
   }
 }

@@ -19,6 +19,8 @@ export type Entry =
       readonly count: number;
       readonly outputs: OutputFeed;
     }
+  /** Another memory has what was made. */
+  | { readonly type: "copied"; readonly home: string; readonly stage: number; readonly block: number }
   /** Stages of an instance have the numbers from `base` on. */
   | { readonly type: "opened"; readonly base: number; readonly stages: number; readonly key: string }
   | ({ readonly type: "strike"; readonly stage: number } & Strike)
@@ -29,6 +31,11 @@ type Done = Extract<Entry, { type: "done" }> & {
   /** Entries before it. */
   readonly at: number;
 };
+
+type Copied = Extract<Entry, { type: "copied" }> & { readonly at: number };
+
+/** Which worker has one of these memories. */
+type HolderOf = (homes: readonly string[]) => number;
 
 /** Written down in order; `then` is called in the same order, once that and all before it can't be lost any more. */
 export interface RunJournal {
@@ -41,6 +48,7 @@ const NO_HOME = "";
 
 export class Past {
   readonly #done = new Map<number, Done[]>();
+  readonly #copies = new Map<number, Copied[]>();
   readonly #strikes = new Map<number, Strike[]>();
   /** By key of an instance, the latest last: one that was needed again was made again. */
   readonly #bases = new Map<string, number[]>();
@@ -65,6 +73,10 @@ export class Past {
       case "done":
         push(this.#done, entry.stage, Object.assign(entry, { at }));
         if (entry.home !== this.#lastHome) this.homes.add((this.#lastHome = entry.home));
+        return;
+      case "copied":
+        push(this.#copies, entry.stage, { ...entry, at });
+        this.homes.add(entry.home);
         return;
       case "opened":
         push(this.#bases, entry.key, entry.base);
@@ -111,10 +123,10 @@ export class Past {
   }
 
   /**
-   * For the core; small values are handed to `values`. `holderOf` says which worker has that memory. What was finished more than once (a second
-   * copy, or something that was lost and made again) is where it was last.
+   * For the core; small values are handed to `values`. What was finished more than once (a second copy, or something that was lost and made again)
+   * is where it was last, or where that was copied to.
    */
-  restored(stage: Stage, values: InlineValues, holderOf: (home: string) => number): readonly Restored[] {
+  restored(stage: Stage, values: InlineValues, holderOf: HolderOf): readonly Restored[] {
     const done = this.#numbersOf(stage).flatMap((number) => {
       // Of an instance that was made again since nobody can have what was too large to be written down.
       const isHere = number === stage.index;
@@ -127,12 +139,13 @@ export class Past {
     }
     const last = new Int32Array(stage.tasks).fill(-1);
     for (const [index, { first, count }] of done.entries()) last.fill(index, first, first + count);
+    const copies = this.#numbersOf(stage).flatMap((number) => this.#copies.get(number) ?? []);
     const restored: Restored[] = [];
     for (let first = 0; first < stage.tasks; ) {
       const index = last[first]!;
       let end = first + 1;
-      while (end < stage.tasks && last[end] === index) end++;
-      if (index >= 0) restored.push(this.#restored(stage, done[index]!, first, end, values, holderOf));
+      while (copies.length === 0 && end < stage.tasks && last[end] === index) end++;
+      if (index >= 0) restored.push(this.#restored(stage, done[index]!, copies, first, end, values, holderOf));
       first = end;
     }
     return restored;
@@ -141,18 +154,24 @@ export class Past {
   #restored(
     { template }: Stage,
     done: Done,
+    copies: readonly Copied[],
     first: number,
     end: number,
     values: InlineValues,
-    holderOf: (home: string) => number,
+    holderOf: HolderOf,
   ): Restored {
     const { outputs, slot, at } = done;
     const where = { first, count: end - first, rebuildable: true };
     if (template.spawns) {
       const isGone = at < (this.#slotLostAt.get(slotName(done)) ?? -1);
-      return isGone ? { ...where, holder: holderOf(NO_HOME), slot: 0 } : { ...where, holder: holderOf(done.home), slot };
+      return isGone ? { ...where, holder: holderOf([NO_HOME]), slot: 0 } : { ...where, holder: holderOf([done.home]), slot };
     }
-    const holder = isWrittenDown(outputs) ? ENGINE : holderOf(done.home);
+    const later = copies.filter((copy) => copy.at > at);
+    // All blocks of a list are in one memory.
+    const blocks = outputs.kind === "blocks" ? Array.from({ length: outputs.count }, (_, block) => block) : [first];
+    const has = (home: string) => blocks.every((block) => later.some((copy) => copy.home === home && copy.block === block));
+    const others = [...new Set(later.map(({ home }) => home))].filter(has);
+    const holder = isWrittenDown(outputs) ? ENGINE : holderOf([done.home, ...others]);
     const value = template.decides ? numberIn(values.column(0, 1)) : null;
     return {
       ...where,

@@ -9,6 +9,8 @@ type Prepare = Extract<ToHost, { type: "prepare" }>;
 export interface RunListener {
   joined(worker: PoolWorker): void;
   lost(worker: PoolWorker, reason: string): void;
+  /** It is to get nothing new. */
+  leaving(worker: PoolWorker): void;
   message(worker: PoolWorker, message: FromHost): void;
   /** No worker is left, and none will come. */
   stranded(reason: string): void;
@@ -99,6 +101,9 @@ export class WorkerPool {
       worker.gone();
       for (const run of [...this.#runs.values()]) run.lost(worker, reason);
       onLost(reason);
+    };
+    link.onLeaving = () => {
+      for (const run of [...this.#runs.values()]) run.leaving(worker);
     };
     for (const run of [...this.#runs.values()]) run.joined(worker);
     return worker;

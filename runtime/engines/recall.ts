@@ -284,3 +284,10 @@ export function numberIn(column: Column): number | null {
   const value = columnReader(column, { share: true })(0);
   return typeof value === "number" ? value : typeof value === "boolean" ? Number(value) : null;
 }
+
+/** A value by which the run decides is small: it is told with the answer. */
+export function decidingValue(outputs: OutputFeed): number {
+  const value = outputs.kind === "column" ? numberIn(outputs.column) : null;
+  if (value === null) throw new Error("bug: a stage by whose value the run decides gave no number");
+  return value;
+}

@@ -43,8 +43,8 @@ export class Succession {
     return this.past!.restored(stage, values, this.#holderOf);
   }
 
-  readonly #holderOf = (home: string): number => {
-    for (const { index, link } of this.#pool.workers.values()) if (link.home === home) return index;
+  readonly #holderOf = (homes: readonly string[]): number => {
+    for (const home of homes) for (const { index, link } of this.#pool.workers.values()) if (link.home === home) return index;
     return GONE;
   };
 
@@ -52,7 +52,7 @@ export class Succession {
   beginning(): CoreEvent {
     if (!this.past) return { type: "begin" };
     const adopted = this.#inHand.flatMap(({ home, batches }) => {
-      const worker = this.#holderOf(home);
+      const worker = this.#holderOf([home]);
       return batches.map((batch) => ({ ...batch, worker }));
     });
     return { type: "begin", adopted };
@@ -78,6 +78,11 @@ export class Succession {
       worker.link.settled?.();
       then();
     });
+  }
+
+  /** A worker has got what another made. */
+  copied(stage: number, block: number, { link: { home = "" } }: PoolWorker): void {
+    this.#journal?.append({ type: "copied", home, stage, block }, () => {});
   }
 
   /** The same of a worker's end, for which the tasks that ran there may be to blame. */

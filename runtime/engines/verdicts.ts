@@ -1,7 +1,8 @@
 // How a run ends, in the words that people read. Decides nothing.
-import type { Json } from "../../compiler/plan.ts";
+import type { Json, Plan, PlanStage } from "../../compiler/plan.ts";
 import type { Outcome } from "../core/model.ts";
 import type { StartError } from "../core/state.ts";
+import { calledMethods } from "../data/stage.ts";
 import type { RunStatus, TaskError } from "../events/events.ts";
 
 export interface Ended {
@@ -40,6 +41,27 @@ export function finalError(
       return { ...cause, kind: "lost", name: "WorkerLost", message };
     }
   }
+}
+
+export const CANCELLED: TaskError = {
+  ...{ kind: "cancelled", name: "Cancelled", message: "the run was cancelled", stack: [] },
+  ...{ stage: null, block: null, attempt: null },
+};
+
+export function nondeterministic({ before, blocks }: { readonly before: number; readonly blocks: number }): TaskError {
+  const message = `it gave ${before} blocks, and ${blocks} when a lost result had to be made again: a stage has to give the same for the same inputs`;
+  return { ...lostError(message), kind: "thrown", name: "NondeterministicStage" };
+}
+
+/** Told of the call during which it was lost, if there was one. */
+export function actorLost(plan: Plan, { name, output, actors }: PlanStage, block: number, cause: TaskError): TaskError {
+  const which = `${name}${output === "row" ? `[${block}]` : ""}`;
+  const of = plan.functions[actors!.class]!.export;
+  const caller = plan.stages.findIndex(({ id }) => id === cause.stage);
+  const methods = calledMethods(plan, caller).map((method) => `\`${method}\``);
+  const during = methods.length === 0 ? "" : ` during a call of ${methods.join(" or ")} by \`${cause.stage}\``;
+  const message = `\`${which}\`, an actor of \`${of}\`, is gone with its state${during}: ${cause.message}. If \`${of}\` is tagged @replayed, it is made again, and asked again what it was asked`;
+  return { ...cause, kind: "lost", name: "ActorLost", message };
 }
 
 export function lostError(message: string): TaskError {

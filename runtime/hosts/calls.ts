@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import { decode, encode } from "../objects/codec.ts";
 import { ACTORS_FOLDER, CALLS_ENDING, StoreError, storeProblem } from "../results/store.ts";
 import type { SlotSettings } from "./inside.ts";
-import type { FromHost, ToHost } from "./link.ts";
+import type { CallMessage, FromHost, ToHost } from "./link.ts";
 
 /** An actor that is asked, and is gone. */
 class ActorLost extends Error {
@@ -230,9 +230,6 @@ class CallFile implements CallPlace {
     this.#file = null;
   }
 }
-
-/** What whoever keeps an actor's calls elsewhere is told. */
-export type CallMessage = { readonly how: "born" } | { readonly how: "checkpoint" | "calls"; readonly bytes: Uint8Array };
 
 /** Where the actors of one slot have their calls written down: in files, or with whoever the slot works for. */
 export class CallPlaces {

@@ -7,7 +7,6 @@
 // (run, stage, block).
 import type { ActorChoice, Json, Plan } from "../../compiler/plan.ts";
 import type { TaskError } from "../events/events.ts";
-import type { CallMessage } from "./calls.ts";
 
 export const INLINE_LIMIT_BYTES = 64 * 1024;
 
@@ -217,6 +216,9 @@ export type FromHost =
   /** Every second. */
   | { readonly type: "beat"; readonly rssBytes: number };
 
+/** What whoever keeps an actor's calls elsewhere is told. */
+export type CallMessage = { readonly how: "born" } | { readonly how: "checkpoint" | "calls"; readonly bytes: Uint8Array };
+
 export type OutputFeed =
   /** One small value a task. */
   | { readonly kind: "column"; readonly column: Column }
@@ -231,6 +233,14 @@ export interface WorkerLink {
   readonly slots: number;
   /** Where members of gangs at other workers meet those here; null where they can't. */
   readonly meets: MeetingPoint | null;
+  /** What it was said to have; absent: nothing. */
+  readonly labels?: readonly string[];
+  /** It wants to go: nothing new is given to it, and `release` lets it go. */
+  readonly isLeaving?: boolean;
+  /** Set by whoever wants to hear of it. */
+  onLeaving?: () => void;
+  /** Nothing of it is needed any more. */
+  release?(): void;
   /** Names the memory that objects lie in, where another leader of a run may come to ask for it. */
   readonly home?: string;
   send(message: ToHost): void;

@@ -418,3 +418,21 @@ it("an illegal transition tells the task's story", () => {
   run.state.stages[0]!.state[0] = 0;
   expect(() => run.done("a")).toThrow("bug: task 0 of a is Waiting and can't be `committed`; its story: inputsPresent, assigned");
 });
+
+describe("a worker that wants to go", () => {
+  it("gets nothing new, and gives back what it hasn't begun", () => {
+    const run = scheduler([{ id: "a", tasks: 201, slots: null }], { batchTasks: 100 });
+    run.begin(1);
+    run.done("a", 0, 1, { runMs: 0.1 });
+    expect(run.on({ type: "workerLeaving", worker: 0 })).toEqual(["recall a[101+50] #1 of 0.0"]);
+    expect(run.on({ type: "recalled", worker: 0, slot: 0, stage: 0, first: 101, count: 50, attempt: 1 })).toEqual([
+      "recall a[2+99] #1 of 0.0",
+    ]);
+    expect(run.on({ type: "recalled", worker: 0, slot: 0, stage: 0, first: 3, count: 98, attempt: 1 })).toEqual([
+      "recall a[2+1] #1 of 0.0",
+    ]);
+    expect(run.on({ type: "recalled", worker: 0, slot: 0, stage: 0, first: 3, count: 0, attempt: 1 })).toEqual([]);
+    expect(run.on({ type: "workerJoined", worker: 1, slots: 1 })[0]).toMatch(/^assign a\[\d+\+\d+\] #1 to 1.0$/);
+    expect(run.done("a", 1, 2, { runMs: 0.2 })).toEqual([]);
+  });
+});

@@ -24,6 +24,8 @@ export interface Simulated {
   readonly results: Readonly<Record<string, readonly number[]>>;
   /** Batches that were taken back from slots. */
   readonly givenBack: number;
+  /** Workers that wanted to go. */
+  readonly departed: number;
   /** Batches that went to a second slot while the first was at them. */
   readonly doubled: number;
   /** Gangs that began on several workers. */
@@ -78,6 +80,7 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
   let nowMs = 0;
   let doubled = 0;
   let spanning = 0;
+  let departed = 0;
   let at = 0;
   const roll = () => dice[at++] ?? 900 + ((at * 7) % 100);
   let nextWorker = 0;
@@ -114,6 +117,8 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
       if (command.type === "assign") {
         const tasks = Array.from({ length: command.count }, (_, i) => command.first + i);
         const stage = state.stages[command.stage]!;
+        if (state.workers.get(command.worker)!.isLeaving && !stage.template.asks)
+          throw new Error(`worker ${command.worker} wants to go, and was given ${nameOf(stage, command.first)}`);
         for (const task of tasks) if (acted.has(nameOf(stage, task))) throw new Error(`${nameOf(stage, task)} acts twice`);
         if (command.rank !== null) {
           if (command.rank === 0 && new Set(command.workers).size > 1) spanning++;
@@ -154,13 +159,19 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
     nowMs += luck / 50;
     if (luck % 5 === 0) say({ type: "looked", nowMs });
     if (ended) break;
+    for (const [worker, { isLeaving, slots }] of state.workers)
+      if (isLeaving && slots.every(({ queue, actors }) => queue.length === 0 && actors.size === 0))
+        say({ type: "workerLost", worker, cause: "left" });
     const alive = [...state.workers.keys()];
     if (luck < 25 && alive.length > 0) {
       const worker = alive[luck % alive.length]!;
       lose(worker);
       say({ type: "workerLost", worker, cause: "lost" });
     } else if ((luck < 60 && alive.length < mostWorkers) || alive.length === 0) join();
-    else if (luck < 90 && running.length > 0) {
+    else if (luck < 64 && alive.length > 0) {
+      departed++;
+      say({ type: "workerLeaving", worker: alive[luck % alive.length]! });
+    } else if (luck < 90 && running.length > 0) {
       // Every other time one of two copies: they are few.
       const overlaps = (a: Batch, b: Batch) => a !== b && a.stage === b.stage && a.first < b.first + b.count && b.first < a.first + a.count;
       const copies = running.filter((one) => running.some((other) => overlaps(one, other)));
@@ -218,6 +229,8 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
     else if (inbox.length > 0) say(inbox.shift()!);
     // Workers are too small for a gang.
     else if (state.ready.some(({ template }) => template.members > 1)) join();
+    // Actors live on workers that want to go, and hold up nobody else.
+    else if ([...state.workers.values()].every(({ isLeaving }) => isLeaving)) join();
     else break;
   }
 
@@ -303,7 +316,7 @@ export function simulate({ plan, dice, settings = {}, before = new Map(), mostWo
     if (ended && output.some((one) => one !== Live)) throw new Error(`${name} ended without its result`);
     results[name] = [...(values.get(index) ?? [])];
   }
-  return { ended, state, results, givenBack, doubled, spanning, left, restored: tasksRestored };
+  return { ended, state, results, departed, givenBack, doubled, spanning, left, restored: tasksRestored };
 }
 
 /** Iterations end: a stage whose name says so says when. */

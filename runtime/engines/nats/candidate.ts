@@ -38,6 +38,7 @@ export class Candidate {
   readonly #leading = new Map<string, AbortController>();
   readonly #ends = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
+  readonly #asked: { unsubscribe(): void };
   #tickMs = performance.now();
   #stopped = false;
 
@@ -50,10 +51,10 @@ export class Candidate {
   private constructor(options: CandidateOptions) {
     this.#options = options;
     const { connection } = options;
-    connection.subscribe(subjects.lead, {
+    this.#asked = connection.subscribe(subjects.lead, {
       queue: "workers",
       callback: (error, message) => {
-        if (error || this.#stopped) return;
+        if (error) return;
         const { run } = message.json<{ readonly run: string }>();
         message.respond(JSON.stringify({ worker: options.worker, name: options.name }));
         this.#lead(run);
@@ -157,9 +158,15 @@ export class Candidate {
     this.#ends.add(end);
   }
 
+  /** Takes no more runs. */
+  retire(): void {
+    this.#stopped = true;
+    this.#asked.unsubscribe();
+  }
+
   /** Leaves its runs to others. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.retire();
     clearInterval(this.#timer);
     for (const stopping of this.#leading.values()) stopping.abort();
     await Promise.all(this.#ends);

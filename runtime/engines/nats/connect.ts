@@ -34,6 +34,8 @@ export const subjects = {
   /** A run's leader says that it is there. */
   led: (run: string) => `hr.v1.led.${run}`,
   allLed: "hr.v1.led.*",
+  /** A worker is asked to leave, once others have what it has. */
+  drain: (worker: string) => `hr.v1.drain.${worker}`,
   /** A run's leader is asked for something: to cancel it. */
   ask: (run: string) => `hr.v1.ask.${run}`,
   /** Whoever submitted a run is asked for its secrets, which are stored nowhere. */
@@ -57,6 +59,9 @@ export interface Introduction {
   readonly worker: string;
   readonly name: string;
   readonly slots: number;
+  readonly labels: readonly string[];
+  /** It wants to go, and takes part in these runs still; null: it stays. */
+  readonly leaving: readonly string[] | null;
 }
 
 export interface ConnectOptions {

@@ -142,6 +142,7 @@ export class Conversation {
       meets: host.link.meets,
       bulk: this.#options.bulk?.address ?? null,
       inHand: [...host.ledger.inHand],
+      isLeaving: this.#isLeaving,
     });
     for (const account of host.ledger.takeOpen()) this.#say(account);
   }
@@ -210,6 +211,14 @@ export class Conversation {
   #say(message: FromWorker): void {
     if (this.#isOpen) this.#turn?.session.send(frame(message));
   }
+
+  /** Nothing new is wanted; the leader ends the conversation once nothing here is needed. */
+  depart(): void {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    this.#say({ type: "leaving" });
+  }
+  #isLeaving = false;
 
   resend(): void {
     this.#turn?.session.resend();

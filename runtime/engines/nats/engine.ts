@@ -45,6 +45,8 @@ export interface Cluster extends Engine {
   /** Oldest first. */
   runs(): Promise<readonly RunSummary[]>;
   workers(): Promise<readonly Introduction[]>;
+  /** A worker takes nothing new from then on, and leaves once others have what it has. Rejects where it doesn't answer. */
+  drain(worker: string): Promise<void>;
   /** Whether a worker is there, or comes within the time. */
   hasWorker(waitMs: number): Promise<boolean>;
 }
@@ -90,14 +92,18 @@ class NatsCluster implements Cluster {
     const beginMs = performance.now();
     while (performance.now() - beginMs < waitMs) {
       try {
-        await this.#connection.request(subjects.discover, undefined, { timeout: ASK_MS });
-        return true;
+        const answer = await this.#connection.request(subjects.discover, undefined, { timeout: ASK_MS });
+        if (answer.json<Introduction>().leaving === null) return true;
       } catch {
         // Nobody is there yet.
-        await new Promise((resolve) => setTimeout(resolve, 100));
       }
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
     return false;
+  }
+
+  async drain(worker: string): Promise<void> {
+    await this.#connection.request(subjects.drain(worker), undefined, { timeout: ASK_MS });
   }
 
   async workers(): Promise<readonly Introduction[]> {

@@ -8,7 +8,7 @@ import { encode } from "../../objects/codec.ts";
 import { secretVariable } from "../../secrets.ts";
 import type { DriverResult } from "../driver.ts";
 import { drive } from "../driver.ts";
-import { fits } from "../gangs.ts";
+import { isPlaced } from "../places.ts";
 import { WorkerPool } from "../pool.ts";
 import { Recall } from "../recall.ts";
 import type { Introduction, Led } from "./connect.ts";
@@ -58,6 +58,8 @@ const PLACES_MS = 2500;
 const DISCOVER_EVERY_MS = 1000;
 /** Without any worker for so long a run gives up. */
 const STRANDED_MS = 60_000;
+/** So long what was told may take to be stored before another leads. */
+const LEAVING_MS = 1000;
 /** A run whose journal is being written by whoever submits it. */
 const HEADER_LIMIT_MS = 5000;
 
@@ -87,6 +89,7 @@ class Leader {
   readonly #incarnations = new Map<string, number>();
   #epoch = 0;
   #driving = false;
+  #telling: Teller | null = null;
   #aloneSinceMs = performance.now();
   #met: () => void = () => {};
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -120,6 +123,8 @@ class Leader {
         journal.close();
         for (const link of this.#links.values()) link.abandon();
       }
+      if (how === "left" && this.#telling)
+        await Promise.race([this.#telling.leave(), new Promise((resolve) => setTimeout(resolve, LEAVING_MS))]);
       if (how !== "deposed") this.#beat(how === "over" ? "over" : "gone");
       return how;
     } catch (error) {
@@ -183,7 +188,7 @@ class Leader {
   async #drive(header: RunHeader, journal: Journal): Promise<Departure> {
     const { run, name, signal } = this.#options;
     const { plan } = header;
-    const teller = this.#teller();
+    const teller = (this.#telling = this.#teller());
     // The clock of the run is that of whoever submitted it, as far as those of machines agree.
     const sinceMs = this.#epoch === 1 ? 0 : Math.max(0, Date.now() - header.submittedAtMs);
     signal.addEventListener("abort", () => this.#leave("left"), { once: true });
@@ -260,11 +265,11 @@ class Leader {
     ask();
   }
 
-  #introduced({ worker, slots, name }: Introduction): void {
-    if (this.#links.has(worker)) return;
+  #introduced({ worker, slots, name, labels, leaving }: Introduction): void {
+    if (this.#links.has(worker) || (leaving && !leaving.includes(this.#options.run))) return;
     const incarnation = (this.#incarnations.get(worker) ?? 0) + 1;
     this.#incarnations.set(worker, incarnation);
-    const facts = { run: this.#options.run, worker, name, slots, epoch: this.#epoch, incarnation };
+    const facts = { run: this.#options.run, worker, name, slots, labels, epoch: this.#epoch, incarnation };
     const link: NatsLink = new NatsLink(
       this.#connection,
       { ...facts, adopt: !this.#driving && incarnation === 1 },
@@ -309,10 +314,9 @@ class Leader {
         : [...past.homes].every((home) => home === "" || homes.has(home) || gone.has(workerOf(home)));
       const waitedMs = performance.now() - beginMs;
       // A worker that is large enough may not have been heard yet.
-      const slots = here.map((link) => link.slots);
-      const isPlaced = waitedMs > PLACES_MS || stages.every(({ strategy }) => fits(strategy, slots));
-      if (all && isPlaced && here.length === this.#links.size && here.length > 0) break;
-      if (here.length > 0 && isPlaced && waitedMs > GATHERING_MS) break;
+      const arePlaced = waitedMs > PLACES_MS || stages.every((stage) => isPlaced(stage, here));
+      if (all && arePlaced && here.length === this.#links.size && here.length > 0) break;
+      if (here.length > 0 && arePlaced && waitedMs > GATHERING_MS) break;
       if (waitedMs > STRANDED_MS) break;
       await new Promise<void>((resolve) => {
         this.#met = resolve;

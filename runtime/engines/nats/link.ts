@@ -29,8 +29,14 @@ export interface WorkerHello {
   /** Where others pull its objects from; null where they can't. */
   readonly bulk: BulkAddress | null;
   readonly inHand: readonly InHand[];
+  readonly isLeaving: boolean;
 }
-export type FromWorker = FromHost | WorkerHello | { readonly type: "pulled"; readonly request: number; readonly how: PullEnd };
+export type FromWorker =
+  | FromHost
+  | WorkerHello
+  | { readonly type: "pulled"; readonly request: number; readonly how: PullEnd }
+  /** It wants to go. */
+  | { readonly type: "leaving" };
 
 /** What an object is called between workers: a host that has taken another's place is asked for nothing that the other had. */
 export const objectName = (run: string, home: string, { run: number, stage, block }: ObjectRef): string =>
@@ -49,6 +55,7 @@ export interface LinkFacts {
   readonly worker: string;
   readonly name: string;
   readonly slots: number;
+  readonly labels: readonly string[];
   readonly epoch: number;
   readonly incarnation: number;
   readonly adopt: boolean;
@@ -61,6 +68,7 @@ export class NatsLink implements WorkerLink {
   readonly id: string;
   readonly worker: string;
   readonly slots: number;
+  readonly labels: readonly string[];
   readonly incarnation: number;
   readonly session: Session;
   home = "";
@@ -69,6 +77,8 @@ export class NatsLink implements WorkerLink {
   inHand: readonly InHand[] = [];
   onMessage: (message: FromHost) => void = () => {};
   onLost: (reason: string) => void = () => {};
+  onLeaving: () => void = () => {};
+  isLeaving = false;
   readonly #epoch: number;
   readonly #peer: Peer;
   readonly #onHello: () => void;
@@ -91,6 +101,7 @@ export class NatsLink implements WorkerLink {
     this.id = facts.name;
     this.worker = facts.worker;
     this.slots = facts.slots;
+    this.labels = facts.labels;
     this.incarnation = facts.incarnation;
     this.#epoch = facts.epoch;
     this.#run = facts.run;
@@ -118,10 +129,14 @@ export class NatsLink implements WorkerLink {
       this.meets = message.meets;
       this.bulk = message.bulk;
       this.inHand = message.inHand;
+      this.isLeaving = message.isLeaving;
       this.#onHello();
     } else if (message.type === "pulled") {
       this.#pulls.get(message.request)?.(message.how);
       this.#pulls.delete(message.request);
+    } else if (message.type === "leaving") {
+      this.isLeaving = true;
+      this.onLeaving();
     } else if (this.#early) this.#early.push(message);
     else this.onMessage(message);
   }
@@ -193,6 +208,12 @@ export class NatsLink implements WorkerLink {
     this.#end(true);
     this.#onGone(reason);
     this.onLost(reason);
+  }
+
+  release(): void {
+    if (this.#over) return;
+    void this.close();
+    this.onLost("it has left, as it was asked to");
   }
 
   async close(): Promise<void> {

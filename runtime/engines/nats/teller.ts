@@ -56,10 +56,15 @@ export class Teller {
       });
   }
 
-  /** Resolves once all is stored. */
-  async end(telling: Extract<Telling, { readonly finished: RunEvent }>): Promise<void> {
+  /** Resolves once all that was told is stored; somebody else tells what comes after it. */
+  async leave(): Promise<void> {
     this.#isEnding = true;
     while (this.#busy) await this.#busy;
+  }
+
+  /** Resolves once all is stored. */
+  async end(telling: Extract<Telling, { readonly finished: RunEvent }>): Promise<void> {
+    await this.leave();
     await this.#put(encode(telling));
   }
 

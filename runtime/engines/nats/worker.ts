@@ -18,6 +18,8 @@ export interface WorkerOptions extends ConnectOptions {
   readonly slots: number;
   /** What people see. */
   readonly name: string;
+  /** What schedules may ask for. */
+  readonly labels?: readonly string[] | undefined;
   /** What other workers reach this machine by; default: where the server sees it. */
   readonly address?: string | undefined;
   /** How other workers' objects come here, and those here to others: straight, unless told, or by way of the server alone. */
@@ -29,6 +31,10 @@ export interface WorkerOptions extends ConnectOptions {
 export interface RunningWorker {
   /** Leaves: leaders hear of it at once. */
   stop(): Promise<void>;
+  /** Takes nothing new, finishes what it has begun, and resolves once others have what is needed of what it holds; then it may stop. */
+  drain(): Promise<void>;
+  /** Somebody has asked for that. */
+  onDrain: (() => void) | null;
   /** Resolves when the connection has ended for good. */
   readonly ended: Promise<void>;
 }
@@ -69,7 +75,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   });
 }
 
-export interface WorkerParts extends Pick<WorkerOptions, "slots" | "name" | "say"> {
+export interface WorkerParts extends Pick<WorkerOptions, "slots" | "name" | "labels" | "say"> {
   /** Tells it from all others. */
   readonly id: string;
   readonly open: Open;
@@ -98,7 +104,13 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     : null;
   const worker = new Worker(connection, streams, parts, conversations, bulk?.bulk ?? null);
   const candidate = await Candidate.start({ connection, streams, open, worker: id, name, say });
-  return {
+  const running: RunningWorker = {
+    onDrain: null,
+    async drain() {
+      // Whoever leads sees to it that nothing is lost, even if that is this worker.
+      candidate.retire();
+      await worker.drain();
+    },
     async stop() {
       await candidate.stop();
       await worker.stop();
@@ -106,6 +118,14 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     },
     ended: connection.closed().then(() => {}),
   };
+  connection.subscribe(subjects.drain(id), {
+    callback: (error, message) => {
+      if (error) return;
+      message.respond();
+      running.onDrain?.();
+    },
+  });
+  return running;
 }
 
 class Worker {
@@ -129,7 +149,7 @@ class Worker {
     this.#parts = parts;
     this.#conversations = conversations;
     this.#bulk = bulk;
-    const { id, slots, name } = parts;
+    const { id, slots, name, labels = [] } = parts;
     connection.subscribe(subjects.alive(id), { callback: (_error, message) => void message.respond() });
     connection.subscribe(subjects.allToWorker(id), {
       callback: (error, message) => {
@@ -138,7 +158,9 @@ class Worker {
     });
     connection.subscribe(subjects.discover, {
       callback: (error, message) => {
-        if (!error) message.respond(JSON.stringify({ worker: id, name, slots } satisfies Introduction));
+        if (error) return;
+        const leaving = this.#drained ? [...this.#conversations.keys()] : null;
+        message.respond(JSON.stringify({ worker: id, name, slots, labels, leaving } satisfies Introduction));
       },
     });
     void onReconnect(connection, () => {
@@ -155,6 +177,7 @@ class Worker {
         ...{ startHost: () => this.#host(), bulk: this.#bulk, say: this.#parts.say },
         onEnd: (reason) => {
           this.#conversations.delete(run);
+          if (this.#conversations.size === 0) this.#drained?.();
           this.#parts.say(`done with run ${run}: ${reason}`);
         },
       });
@@ -198,6 +221,15 @@ class Worker {
     this.#spare = spare;
   }
   #stopped = false;
+
+  async drain(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+      for (const conversation of this.#conversations.values()) conversation.depart();
+      if (this.#conversations.size === 0) resolve();
+    });
+  }
+  #drained: (() => void) | null = null;
 
   async stop(): Promise<void> {
     this.#stopped = true;
