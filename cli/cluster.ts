@@ -46,6 +46,10 @@ export async function onCluster(given: Arguments, use: string, ask: (cluster: Cl
   }
   try {
     return await ask(cluster, where);
+  } catch (error) {
+    // What the server doesn't let these credentials do.
+    if (error instanceof Error && error.name === "NotAllowed") return refused(error);
+    throw error;
   } finally {
     await cluster[Symbol.asyncDispose]();
   }

@@ -94,6 +94,12 @@ const verbs: readonly Verb[] = [
     summary: "a whole cluster on this machine: NATS server and workers",
     load: () => import("./verbs/up.ts"),
   },
+  {
+    name: "credentials",
+    use: "ROLE NAME",
+    summary: "what lets a worker or client into a secure cluster",
+    load: () => import("./verbs/credentials.ts"),
+  },
   { name: "workers", use: "--nats URL", summary: "the workers of a cluster, and what they lead", load: () => import("./verbs/workers.ts") },
   {
     name: "attach",

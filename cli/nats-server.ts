@@ -56,10 +56,10 @@ export interface OwnServer {
 }
 
 /**
- * Starts one for this machine alone that keeps all in a folder. `port` null: a free one. Throws `Refused` where another is at work on that folder, or
+ * Starts one for this machine alone that keeps all in a folder. `port` null: a free one. `config`: a file of more that it should know. Throws `Refused` where another is at work on that folder, or
  * it doesn't begin to listen.
  */
-export async function startServer(binary: string, folder: string, port: number | null): Promise<OwnServer> {
+export async function startServer(binary: string, folder: string, port: number | null, config: string | null): Promise<OwnServer> {
   mkdirSync(folder, { recursive: true });
   const pidFile = join(folder, "nats-server.pid");
   const other = existsSync(pidFile) ? Number(readFileSync(pidFile, "utf8")) : Number.NaN;
@@ -67,10 +67,14 @@ export async function startServer(binary: string, folder: string, port: number |
     throw new Refused(`a nats-server, process ${other}, is at work on ${folder}: end it, or use another folder: headrace up --temporary`);
   const own = port ?? (await freePort());
   // In a process group of its own: Ctrl-C is for whoever started it, who ends it last.
-  const child = spawn(binary, ["-a", HOST, "-p", String(own), "-js", "-sd", folder, "-P", pidFile], {
-    stdio: ["ignore", "ignore", "pipe"],
-    detached: true,
-  });
+  const child = spawn(
+    binary,
+    ["-a", HOST, "-p", String(own), "-js", "-sd", folder, "-P", pidFile, ...(config === null ? [] : ["-c", config])],
+    {
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
+    },
+  );
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-2000);

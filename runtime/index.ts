@@ -5,6 +5,7 @@ import type { KeptResults } from "./engines/kept.ts";
 import { lazyEngine, NotStarted } from "./engines/local/engine.ts";
 import type { ConnectOptions } from "./engines/nats/connect.ts";
 import type { Cluster, NatsEngineOptions } from "./engines/nats/engine.ts";
+import type { Permissions, Role } from "./engines/nats/permissions.ts";
 import type { RunningWorker, WorkerOptions } from "./engines/nats/worker.ts";
 import type { RunEvent, RunStatus, TaskError } from "./events/events.ts";
 
@@ -18,6 +19,7 @@ export { localEngine } from "./engines/local/engine.ts";
 export { onlyStage } from "./engines/narrowing.ts";
 export type { ConnectOptions } from "./engines/nats/connect.ts";
 export type { Cluster } from "./engines/nats/engine.ts";
+export type { Permissions, Role } from "./engines/nats/permissions.ts";
 export type { RunSummary } from "./engines/nats/streams.ts";
 export { fileTrouble, ParamError } from "./engines/options.ts";
 export { replay } from "./engines/replay.ts";
@@ -105,6 +107,12 @@ export async function openCluster(options: ConnectOptions): Promise<Cluster> {
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { startWorker: start } = await import("./engines/nats/worker.ts");
   return start(options);
+}
+
+/** What a role may say and hear on a NATS server, under a name that is one word. */
+export async function permissionsOf(role: Role, identity: string): Promise<Permissions> {
+  const { permissionsOf: find } = await import("./engines/nats/permissions.ts");
+  return find(role, identity);
 }
 
 /** Nothing ran, but whoever reads the events is told the end all the same. */

@@ -88,6 +88,7 @@ describe("each large dependency lives in one place, so that it can be replaced a
     msgpackr: ["runtime/objects", "runtime/hosts", "runtime/engines/nats"],
     "@nats-io/transport-node": ["runtime/engines/nats"],
     "@nats-io/jetstream": ["runtime/engines/nats/streams.ts"],
+    "@nats-io/jwt": ["cli/credentials.ts"],
   };
   it.each(Object.keys(homes))("%s", (name) => {
     const wrong = imports.filter(({ file, target }) => target === name && !under(file, ...homes[name]!) && !under(file, "test", "bench"));

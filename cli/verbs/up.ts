@@ -2,10 +2,13 @@
 // nothing else.
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { report } from "../../lang/diagnostics.ts";
+import type { Role } from "../../runtime/index.ts";
+import { openCluster } from "../../runtime/index.ts";
+import { hasKeys, makeKeys, writeCredentials } from "../credentials.ts";
 import type { Flag } from "../flags.ts";
 import { describeFlags, readArguments, readCount } from "../flags.ts";
 import { homeIn } from "../home.ts";
@@ -18,11 +21,15 @@ const flags: readonly Flag[] = [
   { name: "slots", value: "N", summary: "threads of each (default: the processors, shared among the workers)" },
   { name: "server", value: "PATH", summary: "the nats-server to start (default: the one on the PATH)" },
   { name: "port", value: "N", summary: "where it listens, on this machine alone (default: a free port)" },
+  { name: "secure", value: null, summary: "let in only those with credentials, each with what its role needs" },
   { name: "temporary", value: null, summary: "keep runs in a folder that goes with the cluster, not in .headrace/nats" },
 ];
 
 export const help = `Starts a cluster on this machine: a NATS server that keeps runs in .headrace/nats, and workers. Prints its URL. Ctrl-C ends it all, twice
 at once; runs that weren't done go on with the next \`headrace up\` here.
+
+With --secure the server lets in nobody without credentials. They lie in .headrace/nats/keys, for an admin, for clients, and for each worker;
+\`headrace credentials\` makes more.
 
 ${describeFlags(flags)}
 `;
@@ -55,14 +62,22 @@ export async function run(argv: readonly string[]): Promise<number> {
   const own = given.flags.has("temporary") || runs === null ? mkdtempSync(join(tmpdir(), "headrace-nats-")) : null;
   const crew = new Crew();
   try {
-    const server = await startServer(binary, own ?? join(dirname(runs!), "nats"), typeof port === "number" ? port : null);
+    const folder = own ?? join(dirname(runs!), "nats");
+    const names = Array.from({ length: count }, (_, i) => `w${i + 1}`);
+    const lock = given.flags.has("secure") ? await lockOf(folder, names) : null;
+    if (!lock && hasKeys(join(folder, KEYS)))
+      throw new Refused(`the cluster in ${folder} is a secure one: headrace up --secure, or another beside it: headrace up --temporary`);
+    const server = await startServer(binary, folder, typeof port === "number" ? port : null, lock?.config ?? null);
     crew.server = server.process;
-    const ready = Array.from({ length: count }, (_, i) => crew.worker(`w${i + 1}`, each, server.url));
+    // Workers may not make what is kept for all.
+    if (lock) await (await openCluster({ url: server.url, creds: lock.admin }))[Symbol.asyncDispose]();
+    const ready = names.map((name) => crew.worker(name, each, server.url, lock?.worker(name) ?? null));
     const how = await Promise.race([Promise.all(ready).then(() => "ready" as const), crew.interrupted, crew.broken]);
     if (how === "ready") {
       process.stdout.write(`${server.url}\n`);
+      const creds = lock ? ` --creds ${relative(process.cwd(), lock.client)}` : "";
       const what = `${count} ${count === 1 ? "worker" : "workers"} with ${each} ${each === 1 ? "slot" : "slots"}${count === 1 ? "" : " each"}`;
-      process.stderr.write(`${what}; Ctrl-C ends it all. In another terminal:\n  headrace run FILE --nats ${server.url}\n`);
+      process.stderr.write(`${what}; Ctrl-C ends it all. In another terminal:\n  headrace run FILE --nats ${server.url}${creds}\n`);
     }
     const end = how === "ready" ? await Promise.race([crew.interrupted, crew.broken]) : how;
     if (end === "interrupted") process.stderr.write("\nending; once more to force\n");
@@ -73,6 +88,22 @@ export async function run(argv: readonly string[]): Promise<number> {
     crew.kill();
     if (own !== null) rmSync(own, { recursive: true, force: true });
   }
+}
+
+const KEYS = "keys";
+
+/** Keys and credentials of a secure cluster, which are made where they aren't there yet. */
+async function lockOf(folder: string, workers: readonly string[]) {
+  const keys = join(folder, KEYS);
+  const config = await makeKeys(keys);
+  const file = (role: Role, name: string) => join(keys, `${role}-${name}.creds`);
+  const wanted: readonly (readonly [Role, string])[] = [
+    ["admin", "local"],
+    ["client", "local"],
+    ...workers.map((name) => ["worker", name] as const),
+  ];
+  for (const [role, name] of wanted) if (!existsSync(file(role, name))) await writeCredentials(keys, role, name, file(role, name));
+  return { config, admin: file("admin", "local"), client: file("client", "local"), worker: (name: string) => file("worker", name) };
 }
 
 /** The processes of one cluster. */
@@ -103,9 +134,10 @@ class Crew {
   }
 
   /** Resolves once it is there for runs. */
-  async worker(name: string, slots: number, url: string): Promise<void> {
+  async worker(name: string, slots: number, url: string, creds: string | null): Promise<void> {
     this.server!.once("exit", () => this.#break("the nats-server has ended"));
     const args = [process.argv[1]!, "worker", "--nats", url, "--slots", String(slots), "--name", name];
+    if (creds !== null) args.push("--creds", creds);
     // Ctrl-C reaches this process alone: the workers leave before the server ends.
     const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
     this.#workers.push(child);

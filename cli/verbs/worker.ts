@@ -53,7 +53,11 @@ export async function run(argv: readonly string[]): Promise<number> {
     return 2;
   }
   say(`ready with ${count} slots at ${url}${labels.length > 0 ? `, label ${labels.join(" ")}` : ""}`);
-  const ended = worker.ended.then(() => "ended" as const);
+  let why = "";
+  const ended = worker.ended.then((reason) => {
+    why = reason;
+    return "ended" as const;
+  });
   const interrupted = new Promise<"interrupted">((resolve) => {
     process.on("SIGINT", () => {
       // Asked twice, it doesn't wait for anybody.
@@ -71,7 +75,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     how = await Promise.race([interrupted, worker.drain().then(() => "asked" as const), ended]);
   }
   if (how === "ended") {
-    say("the connection has ended");
+    say(why);
+    await worker.stop();
     return 2;
   }
   say("leaving");

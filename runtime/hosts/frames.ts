@@ -18,6 +18,14 @@ export function frame(message: unknown): Uint8Array {
   return whole;
 }
 
+/** The message of one frame that has come whole. Throws on all else: nothing is made room for that is merely claimed. */
+export function unframe(whole: Uint8Array): unknown {
+  const claimed = whole.length < HEADER_BYTES ? Number.NaN : new DataView(whole.buffer, whole.byteOffset).getUint32(0, true);
+  if (claimed !== whole.length - HEADER_BYTES) throw new Error("what came isn't a frame");
+  // In memory of its own, aligned for what is read in place.
+  return decode(whole.slice(HEADER_BYTES), { share: true });
+}
+
 /** Cuts a byte stream into messages. Each gets memory of its own, so what is decoded may be kept. */
 export class FrameReader {
   readonly #onMessage: (message: unknown) => void;

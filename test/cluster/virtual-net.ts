@@ -78,7 +78,9 @@ export class VirtualNet {
 }
 
 function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
-  return pattern.length === tokens.length && pattern.every((one, i) => one === "*" || one === tokens[i]);
+  const most = pattern.at(-1) === ">" ? pattern.length - 1 : null;
+  if (most === null ? pattern.length !== tokens.length : tokens.length <= most) return false;
+  return pattern.slice(0, most ?? pattern.length).every((one, i) => one === "*" || one === tokens[i]);
 }
 
 export class VirtualConnection {

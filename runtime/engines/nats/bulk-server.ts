@@ -92,8 +92,8 @@ export class BulkServer {
           // Whoever says what nobody says gets no answer.
           return;
         }
-        // The subject of replies is the asker's own.
-        const user = `${reply.split(".")[3]}.${asked.transfer}`;
+        // The subject of replies is the asker's own, but for which transfer and offset it is.
+        const user = `${reply.split(".").slice(0, -2).join(".")}.${asked.transfer}`;
         if (asked.kind === KINDS.done) {
           this.#done(asked.object, user);
           return;

@@ -6,6 +6,7 @@ import type { Led } from "./connect.ts";
 import { BEAT_MS, DOUBT_MS, isGone, LEADER_HUNG_MS, OWN_GAP_MS, subjects } from "./connect.ts";
 import type { Open } from "./lead.ts";
 import { lead } from "./lead.ts";
+import { readLead, readLed, readSummary } from "./messages.ts";
 import type { RunSummary, Streams } from "./streams.ts";
 
 export interface CandidateOptions {
@@ -55,20 +56,23 @@ export class Candidate {
       queue: "workers",
       callback: (error, message) => {
         if (error) return;
-        const { run } = message.json<{ readonly run: string }>();
+        const run = readLead(message.data);
+        if (run === null) return;
         message.respond(JSON.stringify({ worker: options.worker, name: options.name }));
         this.#lead(run);
       },
     });
     connection.subscribe(subjects.allLed, {
       callback: (error, message) => {
-        if (!error) this.#heard(message.subject.slice(message.subject.lastIndexOf(".") + 1), message.json<Led>());
+        const led = error ? null : readLed(message.data);
+        if (led) this.#heard(message.subject.slice(message.subject.lastIndexOf(".") + 1), led);
       },
     });
     connection.subscribe(subjects.summaries, {
       callback: (error, message) => {
-        if (error) return;
-        const { run, status } = message.json<RunSummary>();
+        const summary = error ? null : readSummary(message.data);
+        if (!summary) return;
+        const { run, status } = summary;
         if (isGoingOn(status)) this.#watch(run);
         else this.#watched.delete(run);
       },

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { connect, credsAuthenticator } from "@nats-io/transport-node";
+import { connect, credsAuthenticator, PermissionViolationError } from "@nats-io/transport-node";
 
 /** How often each side beats. */
 export const BEAT_MS = 500;
@@ -23,10 +23,13 @@ export const OWN_GAP_MS = 1000;
 export const subjects = {
   /** Leaders ask who is there; so does whoever wants to know. */
   discover: "hr.v1.discover",
+  /** What whoever has that identity asked for, and gets in several pieces or from several. */
+  answersTo: (identity: string) => `hr.v1.in.${identity}.>`,
+  answers: (asker: string, what: string) => `hr.v1.in.${asker}.${what}`,
   toWorker: (run: string, worker: string) => `hr.v1.${run}.w.${worker}`,
   allToWorker: (worker: string) => `hr.v1.*.w.${worker}`,
   toLeader: (run: string, worker: string) => `hr.v1.${run}.c.${worker}`,
-  allToLeader: (run: string) => `hr.v1.${run}.c.*`,
+  allToLeader: (run: string) => `hr.v1.${run}.c.>`,
   /** Answered while the process is there, or while somebody leads that run. */
   alive: (who: string) => `hr.v1.alive.${who}`,
   /** One worker is to lead a run. */
@@ -45,6 +48,9 @@ export const subjects = {
   bulk: (worker: string) => `hr.v1.o.${worker}.get`,
   bulkAnswers: (worker: string, transfer: string, offset: string) => `hr.v1.in.${worker}.${transfer}.${offset}`,
 };
+
+/** The worker that a message to a leader is from. */
+export const senderOf = (toLeader: string): string => toLeader.split(".").slice(4).join(".");
 
 /** What a run's leader says of itself, now and then. `over`: nobody has to lead it any more. `gone`: somebody else has to. */
 export interface Led {
@@ -71,27 +77,41 @@ export interface ConnectOptions {
   readonly creds?: string | undefined;
 }
 
-/** Rejects with a message for people where no server is there. */
-export async function connectTo({ url, creds }: ConnectOptions, name: string): Promise<NatsConnection> {
-  let address: URL;
+/** Where nobody is told apart from others. */
+const ANYBODY = "any";
+
+/** One word, by which credentials keep one from speaking for others: the user of a credentials file, or of the address. */
+export function identityOf({ url, creds }: ConnectOptions): string {
+  const { username, password } = addressOf(url);
+  const user = creds !== undefined ? userOf(readCredentials(creds), creds) : password ? decodeURIComponent(username) : "";
+  return user === "" ? ANYBODY : user.replaceAll(/[^\w-]/g, "_");
+}
+
+function addressOf(url: string): URL {
   try {
-    address = new URL(url.includes("://") ? url : `nats://${url}`);
+    return new URL(url.includes("://") ? url : `nats://${url}`);
   } catch (error) {
     throw new Error(`\`${url}\` is no address of a NATS server; one is \`nats://localhost:4222\``, { cause: error });
   }
-  const { username, password } = address;
+}
+
+/** Rejects with a message for people where no server is there, or it doesn't let this one in. */
+export async function connectTo(options: ConnectOptions, name: string): Promise<NatsConnection> {
+  const { creds } = options;
+  const { protocol, host, username, password } = addressOf(options.url);
   const auth = password
     ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
     : username
       ? { token: decodeURIComponent(username) }
       : {};
-  const key = creds === undefined ? null : readCredentials(creds);
+  const identity = identityOf(options);
   try {
     return await connect({
-      servers: address.host,
+      servers: host,
       name,
       ...auth,
-      ...(key ? { authenticator: credsAuthenticator(key) } : {}),
+      ...(creds === undefined ? {} : { authenticator: credsAuthenticator(readCredentials(creds)) }),
+      inboxPrefix: identity === ANYBODY ? "_INBOX" : inboxesOf(identity),
       // The broker may be away for long; runs wait for it.
       maxReconnectAttempts: -1,
       pingInterval: 2000,
@@ -100,10 +120,50 @@ export async function connectTo({ url, creds }: ConnectOptions, name: string): P
       noEcho: true,
     });
   } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    const known = creds !== undefined || password || username;
+    const why = known ? "it doesn't know these credentials" : "it wants credentials: --creds FILE, or a user in its address";
     throw new Error(
-      `no NATS server answers at ${address.protocol}//${address.host}: ${error instanceof Error ? error.message : String(error)}`,
+      /authorization|authentication/i.test(said)
+        ? `the NATS server at ${protocol}//${host} doesn't let this one in: ${why} (${said})`
+        : `no NATS server answers at ${protocol}//${host}: ${said}`,
       { cause: error },
     );
+  }
+}
+
+/** Where whoever has that identity is answered, so that nobody else hears it. */
+export const inboxesOf = (identity: string): string => `_INBOX_${identity}`;
+
+/** What the server doesn't let this one do. */
+export class NotAllowed extends Error {
+  override readonly name = "NotAllowed";
+}
+
+/** The server's refusal, in words for people; null for all else that goes wrong. */
+export function refusalOf(error: unknown): NotAllowed | null {
+  for (let one = error; one instanceof Error; one = one.cause) {
+    if (one instanceof NotAllowed) return one;
+    if (!(one instanceof PermissionViolationError)) continue;
+    const { operation, subject } = one;
+    const what = operation === "publish" ? "speak" : "listen";
+    return new NotAllowed(
+      `the NATS server doesn't let these credentials ${what} on \`${subject}\`: they are of another role; \`headrace credentials\` makes others`,
+    );
+  }
+  return null;
+}
+
+/**
+ * Calls back where the server doesn't let this one listen where it has to. Where it doesn't let it speak is no matter: whoever asks says where to answer, and
+ * may say anything.
+ */
+export async function onDeaf(connection: NatsConnection, then: (refusal: NotAllowed) => void): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type !== "error" || !(status.error instanceof PermissionViolationError) || status.error.operation !== "subscription")
+      continue;
+    then(refusalOf(status.error)!);
+    return;
   }
 }
 
@@ -118,6 +178,17 @@ export function meetsAt({ info }: NatsConnection, address: string | undefined): 
   // An address that others are told and this machine doesn't have leads here by ways of its own.
   if (address !== undefined) return { host, listen: own.has(address) ? address : "0.0.0.0" };
   return own.has(host) ? { host, listen: host } : null;
+}
+
+/** The name that a credentials file was made for: it stands in its token, which the server checks. */
+function userOf(creds: Uint8Array, file: string): string {
+  try {
+    const [, token] = /BEGIN NATS USER JWT-+\s*(\S+)/.exec(Buffer.from(creds).toString())!;
+    const { name } = JSON.parse(Buffer.from(token!.split(".")[1]!, "base64url").toString()) as { readonly name?: unknown };
+    return typeof name === "string" ? name : "";
+  } catch (error) {
+    throw new Error(`\`${file}\` holds no NATS credentials`, { cause: error });
+  }
 }
 
 function readCredentials(file: string): Uint8Array {

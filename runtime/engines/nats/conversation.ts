@@ -2,7 +2,7 @@
 // what it has in hand. Must not know who leads, nor what a run is made of.
 import { createHash, randomBytes } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { FrameReader, frame } from "../../hosts/frames.ts";
+import { frame, unframe } from "../../hosts/frames.ts";
 import type { FromHost, ObjectRef, ToHost, WorkerLink } from "../../hosts/link.ts";
 import type { Bulk } from "./bulk.ts";
 import type { CallKeeperOptions, CallLogs } from "./calls.ts";
@@ -82,10 +82,9 @@ export class Conversation {
     this.#isOpen = false;
     if (this.#leaderless) clearTimeout(this.#leaderless);
     this.#leaderless = null;
-    const reader = new FrameReader((message) => {
-      if (this.#turn?.session === session) this.#told(message as ToWorker);
+    const session = this.#session(epoch, incarnation, (message) => {
+      if (this.#turn?.session === session) this.#told(unframe(message) as ToWorker);
     });
-    const session = this.#session(epoch, incarnation, (message) => reader.push(message));
     const { connection, run } = this.#options;
     const peer = new Peer({ connection, who: run, beat: () => session.beat(), onLost: () => this.#leaderLost() });
     this.#turn = { epoch, incarnation, session, peer };

@@ -8,10 +8,11 @@ import type { Engine, RunOptions, RunResult } from "../../index.ts";
 import { decode } from "../../objects/codec.ts";
 import { runOptions } from "../options.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
-import { connectTo, frameBytes, subjects } from "./connect.ts";
+import { connectTo, frameBytes, identityOf, refusalOf, subjects } from "./connect.ts";
 import type { RunEnd } from "./journal.ts";
 import { appendTo, messagesOf } from "./journal.ts";
 import type { RunHeader } from "./lead.ts";
+import { readIntroduction } from "./messages.ts";
 import type { RunSummary, Streams } from "./streams.ts";
 import { openStreams } from "./streams.ts";
 import type { Telling } from "./teller.ts";
@@ -68,7 +69,7 @@ export async function natsEngine(options: NatsEngineOptions): Promise<Cluster> {
 export async function openCluster(options: ConnectOptions): Promise<Cluster> {
   const connection = await connectTo(options, `headrace-client-${randomBytes(4).toString("hex")}`);
   try {
-    return clusterOver(connection, await openStreams(connection));
+    return clusterOver(connection, await openStreams(connection), identityOf(options));
   } catch (error) {
     await connection.close();
     throw error;
@@ -76,16 +77,20 @@ export async function openCluster(options: ConnectOptions): Promise<Cluster> {
 }
 
 /** Over whatever connects processes. */
-export const clusterOver = (connection: NatsConnection, streams: Streams): Cluster => new NatsCluster(connection, streams);
+export const clusterOver = (connection: NatsConnection, streams: Streams, identity = "any"): Cluster =>
+  new NatsCluster(connection, streams, identity);
 
 class NatsCluster implements Cluster {
   readonly kind = "nats";
   readonly #connection: NatsConnection;
   readonly #streams: Streams;
 
-  constructor(connection: NatsConnection, streams: Streams) {
+  readonly #identity: string;
+
+  constructor(connection: NatsConnection, streams: Streams, identity: string) {
     this.#connection = connection;
     this.#streams = streams;
+    this.#identity = identity;
   }
 
   async hasWorker(waitMs: number): Promise<boolean> {
@@ -93,8 +98,10 @@ class NatsCluster implements Cluster {
     while (performance.now() - beginMs < waitMs) {
       try {
         const answer = await this.#connection.request(subjects.discover, undefined, { timeout: ASK_MS });
-        if (answer.json<Introduction>().leaving === null) return true;
-      } catch {
+        if (readIntroduction(answer.data)?.leaving === null) return true;
+      } catch (error) {
+        const refusal = refusalOf(error);
+        if (refusal) throw refusal;
         // Nobody is there yet.
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -103,15 +110,18 @@ class NatsCluster implements Cluster {
   }
 
   async drain(worker: string): Promise<void> {
-    await this.#connection.request(subjects.drain(worker), undefined, { timeout: ASK_MS });
+    await this.#connection.request(subjects.drain(worker), undefined, { timeout: ASK_MS }).catch((error: unknown) => {
+      throw refusalOf(error) ?? error;
+    });
   }
 
   async workers(): Promise<readonly Introduction[]> {
     const found: Introduction[] = [];
-    const inbox = `hr.v1.in.${randomBytes(8).toString("hex")}`;
+    const inbox = subjects.answers(this.#identity, randomBytes(8).toString("hex"));
     const subscription = this.#connection.subscribe(inbox, {
       callback: (error, message) => {
-        if (!error && message.data.length > 0) found.push(message.json<Introduction>());
+        const introduction = error ? null : readIntroduction(message.data);
+        if (introduction) found.push(introduction);
       },
     });
     this.#connection.publish(subjects.discover, undefined, { reply: inbox });
@@ -139,7 +149,9 @@ class NatsCluster implements Cluster {
     }
     if (isSecret.size > 0) {
       const secrets = Object.fromEntries(Object.entries(params).filter(([name]) => isSecret.has(name)));
-      this.#connection.subscribe(subjects.secrets(run), { callback: (_error, message) => void message.respond(JSON.stringify(secrets)) });
+      this.#connection.subscribe(subjects.secrets(run), {
+        callback: (error, message) => void (error || message.respond(JSON.stringify(secrets))),
+      });
     }
     // Whoever leads the run tells what comes after it.
     await tellPlan(this.#streams, run, plan, frameBytes(this.#connection));
@@ -163,7 +175,8 @@ class NatsCluster implements Cluster {
     try {
       await this.#connection.request(subjects.lead, JSON.stringify({ run }), { timeout: ASK_MS });
     } catch (error) {
-      if (this.#connection.isClosed()) throw error;
+      const refusal = refusalOf(error);
+      if (refusal || this.#connection.isClosed()) throw refusal ?? error;
     }
   }
 

@@ -60,6 +60,11 @@ export class LogLost extends Error {
   override readonly name = "LogLost";
 }
 
+/** What stands there was never written by one of us. */
+export class Unreadable extends Error {
+  override readonly name = "Unreadable";
+}
+
 /** The messages of a record. `nonce` gives a new one each time. */
 export function messagesOf(record: object, epoch: number, partBytes: number, nonce: () => string): readonly LogMessage[] {
   const bytes = encode(record);
@@ -210,7 +215,11 @@ export class Records {
     if (this.#parts.length < message.parts) return null;
     const bytes = join(this.#parts.map((part) => part.bytes));
     this.#parts = [];
-    return decode(bytes, { share: true });
+    try {
+      return decode(bytes, { share: true });
+    } catch (error) {
+      throw new Unreadable(`a record can't be read: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 }
 

@@ -12,10 +12,11 @@ import { isPlaced } from "../places.ts";
 import { WorkerPool } from "../pool.ts";
 import { Recall } from "../recall.ts";
 import type { Introduction, Led } from "./connect.ts";
-import { BEAT_MS, frameBytes, isThere, onReconnect, subjects } from "./connect.ts";
+import { BEAT_MS, frameBytes, isThere, onReconnect, senderOf, subjects } from "./connect.ts";
 import type { RunEnd } from "./journal.ts";
-import { appendTo, Journal, messagesOf, Reader } from "./journal.ts";
+import { appendTo, Journal, messagesOf, Reader, Unreadable } from "./journal.ts";
 import { NatsLink } from "./link.ts";
+import { isHeaderOf, readIntroduction, readTexts } from "./messages.ts";
 import type { RunSummary, Streams } from "./streams.ts";
 import { Teller } from "./teller.ts";
 
@@ -72,6 +73,15 @@ export async function lead(options: LeadOptions): Promise<Departure> {
     const how = await leader.lead();
     if (how === "over") say(`led run ${run} to its end`);
     return how;
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error;
+    // Whoever leads it next would find the same.
+    const why = `run ${run} can't be led by anybody: ${error.message}`;
+    say(why);
+    const before = await streams.summary(run);
+    if (before) await streams.summarize({ ...before, status: "infrastructure", endedAtMs: Date.now(), why });
+    await streams.forgetLog(run);
+    return "over";
   } finally {
     await Promise.race([connection.drain(), new Promise((resolve) => setTimeout(resolve, 1000))]);
     await connection.close();
@@ -116,7 +126,7 @@ class Leader {
     this.#beat("leading");
     const beating = setInterval(() => this.#beat("leading"), BEAT_MS);
     this.#timers.add(beating);
-    const alive = this.#connection.subscribe(subjects.alive(run), { callback: (_error, message) => void message.respond() });
+    const alive = this.#connection.subscribe(subjects.alive(run), { callback: (error, message) => void (error || message.respond()) });
     try {
       const how = end ? await this.#tellEnd(header, end, null) : await Promise.race([this.#drive(header, journal), this.#left]);
       if (how !== "over") {
@@ -150,6 +160,8 @@ class Leader {
       if (tail) await read(tail.seq);
       if (!this.#reader.header) await new Promise((resolve) => setTimeout(resolve, 20));
     }
+    if (this.#reader.header !== null && !isHeaderOf(run, this.#reader.header))
+      throw new Unreadable("its journal begins as that of no run does");
     const partBytes = frameBytes(this.#connection);
     const nonce = () => randomBytes(12).toString("base64url");
     this.#epoch = this.#reader.epoch + 1;
@@ -194,7 +206,8 @@ class Leader {
     signal.addEventListener("abort", () => this.#leave("left"), { once: true });
     if (this.#reader.cancelled) this.#cancelling.abort();
     this.#listen(journal);
-    void this.#summarize(header, "running", null);
+    // Said again when it is over.
+    this.#summarize(header, "running", null).catch((error: unknown) => this.#options.say(`run ${run}: ${String(error)}`));
     const isFirst = this.#reader.past.isEmpty && this.#epoch === 1;
     if (!isFirst) teller.tell({ type: "leader.changed", worker: name, epoch: this.#epoch, atMs: sinceMs });
     const end = (result: Omit<RunEnd, "outputs">, outputs: DriverResult["outputs"] | null) =>
@@ -203,6 +216,8 @@ class Leader {
       const message = `${IDLE_EPOCHS} workers began to lead this run one after another, and each was gone before anything was done: it isn't tried again`;
       return end({ status: "infrastructure", error: infrastructure(message), onFailure: null, ms: sinceMs }, null);
     }
+    const damaged = damagedCode(header);
+    if (damaged !== null) return end({ status: "infrastructure", error: infrastructure(damaged), onFailure: null, ms: sinceMs }, null);
     const params = await this.#withSecrets(header);
     if (typeof params === "string")
       return end({ status: "infrastructure", error: infrastructure(params), onFailure: null, ms: sinceMs }, null);
@@ -232,7 +247,7 @@ class Leader {
     const { run } = this.#options;
     this.#connection.subscribe(subjects.allToLeader(run), {
       callback: (error, message) => {
-        if (!error) this.#links.get(message.subject.slice(message.subject.lastIndexOf(".") + 1))?.heard(message.data);
+        if (!error) this.#links.get(senderOf(message.subject))?.heard(message.data);
       },
     });
     void onReconnect(this.#connection, () => {
@@ -249,11 +264,12 @@ class Leader {
         });
       },
     });
-    const inbox = `hr.v1.in.${run}.${this.#epoch}`;
+    const inbox = subjects.answers(this.#options.worker, `${run}.${this.#epoch}`);
     this.#connection.subscribe(inbox, {
       callback: (error, message) => {
         // Where nobody is there the server itself answers, with nothing.
-        if (!error && message.data.length > 0) this.#introduced(message.json<Introduction>());
+        const introduction = error ? null : readIntroduction(message.data);
+        if (introduction) this.#introduced(introduction);
       },
     });
     const ask = () => {
@@ -334,7 +350,7 @@ class Leader {
     let told: { readonly [name: string]: string } = {};
     try {
       const answer = await this.#connection.request(subjects.secrets(this.#options.run), undefined, { timeout: 2000 });
-      told = answer.json<typeof told>();
+      told = readTexts(answer.data);
     } catch {
       // Whoever submitted the run isn't there any more: this machine may have them itself.
     }
@@ -396,7 +412,17 @@ class Leader {
   }
 }
 
-const workerOf = (home: string): string => home.slice(0, home.indexOf("."));
+/** Code runs only if it is what its name says; workers look once more. */
+function damagedCode({ plan, code }: RunHeader): string | null {
+  for (const [name, { digest }] of Object.entries(plan.functions)) {
+    const slice = Object.hasOwn(code, digest) ? code[digest] : undefined;
+    if (!slice) return `the code of \`${name}\` isn't with the run`;
+    if (createHash("sha256").update(slice.module).digest("hex") !== digest) return `the code of \`${name}\` isn't what its digest says`;
+  }
+  return null;
+}
+
+const workerOf = (home: string): string => home.slice(0, home.lastIndexOf("."));
 
 function infrastructure(message: string): TaskError {
   return { kind: "infrastructure", name: "InfrastructureError", message, stack: [], stage: null, block: null, attempt: null };

@@ -1,11 +1,12 @@
 // A leader's side of its conversation with one worker: a `WorkerLink` for the driver, and what is said besides before and between. Must not
 // know what a run is made of.
 import type { NatsConnection } from "@nats-io/transport-node";
-import { FrameReader, frame } from "../../hosts/frames.ts";
+import { frame, unframe } from "../../hosts/frames.ts";
 import type { FromHost, MeetingPoint, ObjectRef, ToHost, WorkerLink } from "../../hosts/link.ts";
 import type { BulkAddress, BulkSource } from "./bulk.ts";
 import { frameBytes, subjects } from "./connect.ts";
 import type { InHand } from "./ledger.ts";
+import { checkFromWorker } from "./messages.ts";
 import { Peer } from "./peer.ts";
 import { readHead, Session } from "./session.ts";
 
@@ -109,7 +110,6 @@ export class NatsLink implements WorkerLink {
     this.#onGone = onGone;
     this.#onDeposed = onDeposed;
     const subject = subjects.toWorker(facts.run, facts.worker);
-    const reader = new FrameReader((message) => this.#deliver(message as FromWorker));
     this.session = new Session({
       epoch: facts.epoch,
       incarnation: facts.incarnation,
@@ -117,7 +117,7 @@ export class NatsLink implements WorkerLink {
       send: (bytes) => {
         if (!connection.isClosed()) connection.publish(subject, bytes);
       },
-      deliver: (message) => reader.push(message),
+      deliver: (message) => this.#deliver(checkFromWorker(unframe(message))),
     });
     this.#peer = new Peer({ connection, who: facts.worker, beat: () => this.session.beat(), onLost: (reason) => this.#lost(reason) });
     this.#say({ type: "open", adopt: facts.adopt });

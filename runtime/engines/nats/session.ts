@@ -22,6 +22,9 @@ const WINDOW_BYTES = 8 * 1024 * 1024;
 /** An answer goes out at the latest after so much, whatever the beat. */
 const ANSWER_BYTES = WINDOW_BYTES / 4;
 
+/** Frames ahead of one that is missing: of the smallest kind, what a window holds. */
+const MOST_EARLY = WINDOW_BYTES / HEADER_BYTES;
+
 export interface SessionOptions {
   readonly epoch: number;
   readonly incarnation: number;
@@ -165,6 +168,7 @@ export class Session {
   #data(seq: number, flags: number, part: Uint8Array): void {
     if (seq <= this.#received) return;
     if (seq > this.#received + 1) {
+      if (this.#early.size >= MOST_EARLY) throw new Error("more is on its way than may be");
       const first = this.#early.size === 0;
       this.#early.set(seq, { flags, part });
       if (first) this.#options.send(this.#frame(KINDS.beat, GAP, this.#lastSeq, null));

@@ -5,7 +5,9 @@ import { DeliverPolicy, DiscardPolicy, jetstream, jetstreamManager, RetentionPol
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { headers } from "@nats-io/transport-node";
 import type { CallLogs } from "./calls.ts";
+import { refusalOf } from "./connect.ts";
 import type { Appended, Log, LogMessage, Stored } from "./journal.ts";
+import { readSummary } from "./messages.ts";
 
 const JOURNAL = "HRJ";
 const EVENTS = "HRE";
@@ -24,15 +26,37 @@ const outputsOf = (run: string) => `hr.v1.out.${run}`;
 const callsOf = (run: string, actor: string) => `hr.v1.calls.${run}.${actor}`;
 const summaryOf = (run: string) => `hr.v1.run.${run}`;
 
-const STREAMS: readonly (Partial<StreamConfig> & { readonly name: string })[] = [
-  { name: JOURNAL, subjects: [journalOf("*")], storage: StorageType.File, retention: RetentionPolicy.Limits, allow_direct: false },
-  { name: CALLS, subjects: [callsOf("*", "*")], storage: StorageType.File, retention: RetentionPolicy.Limits, allow_direct: false },
+/** What is stored under which subjects, of all runs. */
+export const streamSubjects = {
+  journals: journalOf("*"),
+  calls: callsOf("*", "*"),
+  events: eventsOf("*"),
+  outputs: outputsOf("*"),
+  summaries: summaryOf("*"),
+};
+
+/** `endsWithRun`: what a run has there goes when it is over. */
+export const STREAMS: readonly { readonly name: string; readonly endsWithRun: boolean }[] = [
+  { name: JOURNAL, endsWithRun: true },
+  { name: CALLS, endsWithRun: true },
+  { name: EVENTS, endsWithRun: false },
+  { name: RUNS, endsWithRun: false },
+];
+
+const CONFIGS: readonly (Partial<StreamConfig> & { readonly name: string })[] = [
+  { name: JOURNAL, subjects: [streamSubjects.journals], storage: StorageType.File, retention: RetentionPolicy.Limits, allow_direct: false },
+  { name: CALLS, subjects: [streamSubjects.calls], storage: StorageType.File, retention: RetentionPolicy.Limits, allow_direct: false },
   {
-    ...{ name: EVENTS, subjects: [eventsOf("*"), outputsOf("*")], storage: StorageType.File, retention: RetentionPolicy.Limits },
+    ...{
+      name: EVENTS,
+      subjects: [streamSubjects.events, streamSubjects.outputs],
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+    },
     ...{ max_age: 3 * DAY_NS, discard: DiscardPolicy.Old, allow_direct: false },
   },
   {
-    ...{ name: RUNS, subjects: [summaryOf("*")], storage: StorageType.File, retention: RetentionPolicy.Limits },
+    ...{ name: RUNS, subjects: [streamSubjects.summaries], storage: StorageType.File, retention: RetentionPolicy.Limits },
     ...{ max_msgs_per_subject: 1, max_age: 30 * DAY_NS, allow_direct: false },
   },
 ];
@@ -80,17 +104,26 @@ export async function openStreams(connection: NatsConnection): Promise<Streams> 
   try {
     manager = await jetstreamManager(connection, { timeout: 5000 });
   } catch (error) {
-    throw new Error(
-      `the NATS server at ${connection.getServer()} keeps nothing: start it with JetStream (\`nats-server -js -sd FOLDER\`), or let \`headrace up\` do so (${said(error)})`,
-      { cause: error },
+    throw (
+      refusalOf(error) ??
+      new Error(
+        `the NATS server at ${connection.getServer()} keeps nothing: start it with JetStream (\`nats-server -js -sd FOLDER\`), or let \`headrace up\` do so (${said(error)})`,
+        { cause: error },
+      )
     );
   }
-  for (const config of STREAMS) {
+  for (const config of CONFIGS) {
     try {
       await manager.streams.info(config.name);
     } catch (error) {
-      if (!/not found/i.test(said(error))) throw error;
-      await manager.streams.add(config);
+      if (!/not found/i.test(said(error))) throw refusalOf(error) ?? error;
+      await manager.streams.add(config).catch((reason: unknown) => {
+        if (!refusalOf(reason)) throw reason;
+        throw new Error(
+          `the NATS server has no stream \`${config.name}\` yet, and these credentials may not make it: once, with those of an admin, \`headrace workers --nats URL --creds FILE\` makes all that is needed`,
+          { cause: reason },
+        );
+      });
     }
   }
   return new JetStreams(connection, manager);
@@ -127,7 +160,9 @@ class JetStreams implements Streams {
     let answer: Msg;
     try {
       answer = await this.#connection.request(subject, bytes, { headers: head, timeout: ANSWER_LIMIT_MS });
-    } catch {
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal) throw refusal;
       // Whatever went wrong on the way says nothing of whether it is stored: the log is asked.
       if (!this.#connection.isClosed()) await pause(AGAIN_MS);
       return { how: "unknown" };
@@ -202,6 +237,8 @@ class JetStreams implements Streams {
         return;
       } catch (error) {
         if (error instanceof Refused || this.#connection.isClosed()) throw error;
+        const refusal = refusalOf(error);
+        if (refusal) throw refusal;
         await pause(AGAIN_MS);
       }
     }
@@ -254,7 +291,7 @@ class JetStreams implements Streams {
 
   async summary(run: string): Promise<RunSummary | null> {
     const found = await this.#again(() => this.#manager.streams.getMessage(RUNS, { last_by_subj: summaryOf(run) }));
-    return found?.json<RunSummary>() ?? null;
+    return found && readSummary(found.data);
   }
 
   async summaries(): Promise<readonly RunSummary[]> {
@@ -272,6 +309,8 @@ class JetStreams implements Streams {
       } catch (error) {
         const { code } = error as { readonly code?: unknown };
         if (this.#connection.isClosed() || code === NOT_FOUND) throw error;
+        const refusal = refusalOf(error);
+        if (refusal) throw refusal;
         await pause(AGAIN_MS);
       }
     }

@@ -7,7 +7,7 @@ import type { WorkerLink } from "../../hosts/link.ts";
 import { Bulk } from "./bulk.ts";
 import { Candidate } from "./candidate.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
-import { connectTo, meetsAt, onReconnect, subjects } from "./connect.ts";
+import { connectTo, identityOf, meetsAt, onDeaf, onReconnect, subjects } from "./connect.ts";
 import { Conversation } from "./conversation.ts";
 import type { Open } from "./lead.ts";
 import { readObjectName } from "./link.ts";
@@ -35,8 +35,8 @@ export interface RunningWorker {
   drain(): Promise<void>;
   /** Somebody has asked for that. */
   onDrain: (() => void) | null;
-  /** Resolves when the connection has ended for good. */
-  readonly ended: Promise<void>;
+  /** Resolves when it can't go on, with why: the connection has ended for good, or the server refuses what a worker has to do. */
+  readonly ended: Promise<string>;
 }
 
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
@@ -50,7 +50,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     }
   };
   const { slots, address, name, bulk } = options;
-  const id = randomBytes(8).toString("hex");
+  // Under its own name alone credentials let it speak.
+  const id = `${identityOf(options)}.${randomBytes(8).toString("hex")}`;
   return runWorker({
     ...options,
     id,
@@ -116,7 +117,10 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
       await worker.stop();
       await bulk?.close();
     },
-    ended: connection.closed().then(() => {}),
+    ended: Promise.race([
+      connection.closed().then(() => "the connection has ended"),
+      new Promise<string>((resolve) => void onDeaf(connection, ({ message }) => resolve(message))),
+    ]),
   };
   connection.subscribe(subjects.drain(id), {
     callback: (error, message) => {
@@ -150,7 +154,7 @@ class Worker {
     this.#conversations = conversations;
     this.#bulk = bulk;
     const { id, slots, name, labels = [] } = parts;
-    connection.subscribe(subjects.alive(id), { callback: (_error, message) => void message.respond() });
+    connection.subscribe(subjects.alive(id), { callback: (error, message) => void (error || message.respond()) });
     connection.subscribe(subjects.allToWorker(id), {
       callback: (error, message) => {
         if (!error) this.#heard(message.subject.split(".")[2]!, message.data);
