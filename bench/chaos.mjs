@@ -68,6 +68,7 @@ const tookMs = Object.fromEntries(Object.keys(faults).map((name) => [name, []]))
 const memory = [];
 const beginMs = performance.now();
 let [runs, wrong, struck] = [0, 0, 0];
+let struckAtMs = Number.NEGATIVE_INFINITY;
 const isOver = () => (minutes === null ? waiting.length === 0 : performance.now() - beginMs > minutes * 60_000);
 
 while (!isOver()) {
@@ -77,13 +78,14 @@ while (!isOver()) {
   let what = null;
   let running = true;
   const striking = (async () => {
-    await pause(300 + Math.random() * 1500);
+    // Of soak, faults are as far apart whatever runs begin and end between them.
+    await pause(Math.max(300 + Math.random() * 1500, minutes === null ? 0 : struckAtMs + SOAK_EVERY_MS - performance.now()));
     while (running && !isOver()) {
       what = minutes === null ? waiting.splice(Math.floor(Math.random() * waiting.length), 1)[0] : any(Object.keys(faults));
       if (what === undefined) return;
       const found = await Promise.race([faults[what].strike(cluster), pause(20_000)]).then(() => struck++);
       void found;
-      sinceMs = performance.now();
+      sinceMs = struckAtMs = performance.now();
       await pause(minutes === null ? 4000 + Math.random() * 4000 : SOAK_EVERY_MS);
     }
   })();
