@@ -44,6 +44,7 @@ export class Conversation {
   /** The last turn that is over: whoever hasn't heard so is told again. */
   #last: { readonly epoch: number; readonly incarnation: number } = { epoch: 0, incarnation: 0 };
   #host: Host | null = null;
+  #starting: Promise<void> | null = null;
   /** The leader has been told what is in hand; until then it hears nothing else. */
   #isOpen = false;
   #leaderless: NodeJS.Timeout | null = null;
@@ -125,7 +126,10 @@ export class Conversation {
     if (this.#host && !adopt && this.#host.isUsed) await this.#drop();
     if (!this.#host) {
       try {
-        await this.#start();
+        // A leader before this one may have asked for it, too.
+        await (this.#starting ??= this.#start().finally(() => {
+          this.#starting = null;
+        }));
       } catch (error) {
         this.end(`no host could be started: ${error instanceof Error ? error.message : String(error)}`);
         return;

@@ -192,14 +192,11 @@ class Worker {
   }
 
   async #host(): Promise<WorkerLink> {
-    const spare = await this.#spare;
+    // Whoever comes meanwhile has another.
+    const spare = this.#spare;
     this.#spare = null;
-    if (spare) {
-      spare.onLost = () => {};
-      this.#makeSpare();
-      return spare;
-    }
-    const host = await this.#startHost();
+    const host = (await spare) ?? (await this.#startHost());
+    host.onLost = () => {};
     this.#makeSpare();
     return host;
   }
