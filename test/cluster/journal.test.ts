@@ -6,6 +6,7 @@ import type { Log } from "../../runtime/engines/nats/journal.ts";
 import { appendTo, Journal, LogLost, messagesOf, Reader } from "../../runtime/engines/nats/journal.ts";
 import { pack, unpack } from "../../runtime/engines/nats/records.ts";
 import type { Entry } from "../../runtime/engines/past.ts";
+import { Past } from "../../runtime/engines/past.ts";
 import { FaultyLog } from "../harness/faulty-log.ts";
 
 type Mistake =
@@ -191,5 +192,38 @@ describe("a journal", () => {
   it("that has lost what it had ends its leader's time", async () => {
     const log: Log = { append: async () => ({ how: "refused" }), tail: async () => ({ seq: 3, epoch: 1, nonce: "other" }) };
     await expect(appendTo(log, { epoch: 2, nonce: "mine", part: 0, parts: 1, bytes: new Uint8Array(0) }, 7)).rejects.toThrow(LogLost);
+  });
+});
+
+describe("a log that refuses for a reason of its own", () => {
+  const full = new Error("the disk is full");
+  const refusing: Log = { append: async () => Promise.reject(full), tail: async () => null };
+  const journalOver = (over: (why: "deposed" | Error) => void, log = refusing) =>
+    new Journal({ log, epoch: 1, after: 1, past: new Past(), partBytes: PART_BYTES, nonce: () => "n", over });
+
+  it("ends the time of whoever writes, and what waits is told that it isn't stored", async () => {
+    const ends: unknown[] = [];
+    const journal = journalOver((why) => ends.push(why));
+    const acknowledged: string[] = [];
+    journal.append(entry("one"), () => acknowledged.push("one"));
+    const [first, second] = [journal.record({ type: "cancel" }), journal.record({ type: "cancel" })];
+    expect(await Promise.all([first, second])).toEqual([false, false]);
+    expect(ends).toEqual([full]);
+    expect(acknowledged).toEqual([]);
+  });
+
+  it("is nobody's concern once the journal is closed", async () => {
+    const ends: unknown[] = [];
+    let refuse: (error: Error) => void = () => {};
+    const under = new Promise<never>((_resolve, reject) => {
+      refuse = reject;
+    });
+    const journal = journalOver((why) => ends.push(why), { ...refusing, append: () => under });
+    const stored = journal.record({ type: "cancel" });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    journal.close();
+    refuse(full);
+    expect(await stored).toBe(false);
+    expect(ends).toEqual([]);
   });
 });

@@ -109,8 +109,8 @@ export interface JournalOptions {
   /** Longest message. */
   readonly partBytes: number;
   readonly nonce: () => string;
-  /** Another leader has come, or what was stored is lost: nothing of what waits will happen. */
-  readonly over: (why: "deposed" | LogLost) => void;
+  /** Another leader has come, or nothing more can be stored: nothing of what waits will happen. */
+  readonly over: (why: "deposed" | Error) => void;
 }
 
 /** What one leader writes. */
@@ -187,9 +187,10 @@ export class Journal {
       }
       return true;
     } catch (error) {
-      if (!(error instanceof LogLost)) throw error;
+      // Whoever has hung up doesn't mind what becomes of it.
+      if (this.#over) return false;
       this.#over = true;
-      over(error);
+      over(error instanceof Error ? error : new Error(String(error)));
       return false;
     }
   }

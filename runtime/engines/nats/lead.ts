@@ -181,14 +181,16 @@ class Leader {
   }
 
   #teller(): Teller {
-    const { run, say } = this.#options;
-    return new Teller(this.#streams, run, `${run}-${this.#epoch}`, frameBytes(this.#connection), (error) => {
-      // One whose time is over has hung up.
-      if (this.#connection.isClosed()) return;
-      say(`run ${run}: ${error instanceof Error ? error.message : String(error)}`);
-      this.#leave("left");
-    });
+    const { run } = this.#options;
+    return new Teller(this.#streams, run, `${run}-${this.#epoch}`, frameBytes(this.#connection), this.#cantTell);
   }
+
+  readonly #cantTell = (error: unknown): void => {
+    // One whose time is over has hung up.
+    if (this.#connection.isClosed()) return;
+    this.#options.say(`run ${this.#options.run}: ${error instanceof Error ? error.message : String(error)}`);
+    this.#leave("left");
+  };
 
   #beat(how: Led["how"]): void {
     const { run, worker, name } = this.#options;
@@ -206,8 +208,7 @@ class Leader {
     signal.addEventListener("abort", () => this.#leave("left"), { once: true });
     if (this.#reader.cancelled) this.#cancelling.abort();
     this.#listen(journal);
-    // Said again when it is over.
-    this.#summarize(header, "running", null).catch((error: unknown) => this.#options.say(`run ${run}: ${String(error)}`));
+    this.#summarize(header, "running", null).catch(this.#cantTell);
     const isFirst = this.#reader.past.isEmpty && this.#epoch === 1;
     if (!isFirst) teller.tell({ type: "leader.changed", worker: name, epoch: this.#epoch, atMs: sinceMs });
     const end = (result: Omit<RunEnd, "outputs">, outputs: DriverResult["outputs"] | null) =>
