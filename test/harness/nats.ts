@@ -55,8 +55,8 @@ export interface NatsServer {
   readonly url: string;
   readonly process: ChildProcess;
   stop(): Promise<void>;
-  /** The same server again, on the same port. */
-  restart(): Promise<void>;
+  /** The same server again, on the same port, once it has been away for so long. */
+  restart(awayMs?: number): Promise<void>;
 }
 
 export async function startNats(): Promise<NatsServer> {
@@ -84,8 +84,9 @@ export async function startNats(): Promise<NatsServer> {
       await end(child);
       rmSync(folder, { recursive: true, force: true });
     },
-    async restart() {
+    async restart(awayMs = 0) {
       await end(child);
+      await new Promise((resolve) => setTimeout(resolve, awayMs));
       child = await start();
     },
   };

@@ -204,6 +204,11 @@ export function frameBytes(connection: NatsConnection): number {
   return Math.min(256 * 1024, Math.floor((connection.info?.max_payload ?? 1024 * 1024) / 2));
 }
 
+/** Those whose server is away. */
+const away = new WeakSet<NatsConnection>();
+/** Nobody can be heard over it just now, so nobody is judged by silence. */
+export const isDeaf = (connection: NatsConnection): boolean => connection.isClosed() || away.has(connection);
+
 /** When connections came back last. */
 const backSinceMs = new WeakMap<NatsConnection, number>();
 /** After a server comes back its clients do one by one. */
@@ -232,7 +237,9 @@ export async function isThere(connection: NatsConnection, who: string): Promise<
 /** Calls back after each reconnection, until the connection closes. */
 export async function onReconnect(connection: NatsConnection, then: () => void): Promise<void> {
   for await (const { type } of connection.status()) {
+    if (type === "disconnect") away.add(connection);
     if (type !== "reconnect") continue;
+    away.delete(connection);
     backSinceMs.set(connection, performance.now());
     then();
   }
