@@ -118,8 +118,13 @@ class Leader {
   }
 
   async lead(): Promise<Departure> {
-    const { run } = this.#options;
-    const journal = await this.#fence();
+    const { run, signal } = this.#options;
+    const leave = () => this.#leave("left");
+    if (signal.aborted) leave();
+    signal.addEventListener("abort", leave, { once: true });
+    // A server that is away may be so for long.
+    const journal = await Promise.race([this.#fence(), this.#left]);
+    if (typeof journal === "string") return journal;
     if (!journal) return this.#reader.header ? "deposed" : "over";
     const { header, end } = this.#reader;
     if (!header) throw new Error(`bug: run ${run} is led, and nobody knows what it is`);
@@ -128,7 +133,7 @@ class Leader {
     this.#timers.add(beating);
     const alive = this.#connection.subscribe(subjects.alive(run), { callback: (error, message) => void (error || message.respond()) });
     try {
-      const how = end ? await this.#tellEnd(header, end, null) : await Promise.race([this.#drive(header, journal), this.#left]);
+      const how = await Promise.race([end ? this.#tellEnd(header, end, null) : this.#drive(header, journal), this.#left]);
       if (how !== "over") {
         journal.close();
         for (const link of this.#links.values()) link.abandon();
@@ -200,12 +205,11 @@ class Leader {
   }
 
   async #drive(header: RunHeader, journal: Journal): Promise<Departure> {
-    const { run, name, signal } = this.#options;
+    const { run, name } = this.#options;
     const { plan } = header;
     const teller = (this.#telling = this.#teller());
     // The clock of the run is that of whoever submitted it, as far as those of machines agree.
     const sinceMs = this.#epoch === 1 ? 0 : Math.max(0, Date.now() - header.submittedAtMs);
-    signal.addEventListener("abort", () => this.#leave("left"), { once: true });
     if (this.#reader.cancelled) this.#cancelling.abort();
     this.#listen(journal);
     this.#summarize(header, "running", null).catch(this.#cantTell);
