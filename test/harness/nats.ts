@@ -21,8 +21,13 @@ function runs(command: string, args: readonly string[]): boolean {
   }
 }
 
-/** Path of the server's binary. */
+/** Path of the server's binary; the one that `HEADRACE_NATS_SERVER` names, where it names one. */
 export function findServer(): string {
+  const told = process.env.HEADRACE_NATS_SERVER;
+  if (told) {
+    if (runs(told, ["--version"])) return told;
+    throw new Error(`HEADRACE_NATS_SERVER names \`${told}\`, which is no nats-server that runs here`);
+  }
   if (runs("nats-server", ["--version"])) return "nats-server";
   const built = join(cache, "nats-server");
   if (existsSync(built) && runs(built, ["--version"])) return built;
