@@ -4,6 +4,8 @@ import { inspect } from "node:util";
 import type { Json, Plan } from "../compiler/plan.ts";
 
 const PREFIX = "HEADRACE_SECRET_";
+/** Names what lets a worker or client into a cluster. */
+const CREDENTIALS = "HEADRACE_CREDS";
 
 /** The environment variable that holds a secret: `HEADRACE_SECRET_API_TOKEN` of `apiToken`. */
 export function secretVariable(name: string): string {
@@ -15,7 +17,7 @@ type Environment = { [name: string]: string | undefined };
 
 /** What user code may see of the environment: whoever is given a secret is given it as an argument. */
 export function withoutSecrets(environment: Environment): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith(PREFIX)));
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith(PREFIX) && name !== CREDENTIALS));
 }
 
 /** Lines shorter than this, of a text of several, are taken to be no secret by themselves. */

@@ -36,6 +36,7 @@ export async function connect(token: Secret): Promise<Store> {
   console.error({ token });
   console.log(JSON.stringify({ token }));
   console.log("variable", process.env.HEADRACE_SECRET_API_TOKEN ?? "hidden");
+  console.log("credentials", process.env.HEADRACE_CREDS ?? "hidden");
   return { length: token.length };
 }
 export function refuse(token: Secret): Store { throw new Error("401 for " + token, { cause: new Error("because of " + token) }); }
@@ -48,7 +49,7 @@ type float = number;
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function run(...args: string[]) {
-  const env = { ...process.env, HEADRACE_SECRET_API_TOKEN: SECRET };
+  const env = { ...process.env, HEADRACE_SECRET_API_TOKEN: SECRET, HEADRACE_CREDS: "some.creds" };
   return spawnSync(process.execPath, [cli, ...args], { cwd: folder, encoding: "utf8", env });
 }
 
@@ -69,6 +70,7 @@ it.each([[], ["--json"]])("a run that fails tells everything but the secret (%s)
   expect(said).toContain("connecting with [secret apiToken]");
   // User code is handed it, and doesn't find it elsewhere.
   expect(said).toContain("variable hidden");
+  expect(said).toContain("credentials hidden");
   expect(said).not.toContain(CORE);
   expect(written(folder)).not.toContain(CORE);
 });

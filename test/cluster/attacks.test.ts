@@ -7,12 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { jetstreamManager } from "@nats-io/jetstream";
+import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
 import fc from "fast-check";
 import { compile, natsEngine } from "headrace/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Introduction } from "../../runtime/engines/nats/connect.ts";
 import { appendTo, messagesOf } from "../../runtime/engines/nats/journal.ts";
 import { readIntroduction } from "../../runtime/engines/nats/messages.ts";
 import { openStreams } from "../../runtime/engines/nats/streams.ts";
@@ -106,6 +107,21 @@ async function refusal(connection: NatsConnection, act: () => void): Promise<str
   act();
   await connection.flush();
   return Promise.race([told, new Promise<null>((resolve) => setTimeout(resolve, 300, null))]);
+}
+
+/** Both workers, as they say themselves. */
+async function introductions(connection: NatsConnection, identity: string): Promise<readonly Introduction[]> {
+  const found: Introduction[] = [];
+  const inbox = `hr.v1.in.${identity}.introductions`;
+  connection.subscribe(inbox, {
+    callback: (_error, { data }) => {
+      const introduction = readIntroduction(data);
+      if (introduction) found.push(introduction);
+    },
+  });
+  connection.publish("hr.v1.discover", "", { reply: inbox });
+  await until(() => found.length === 2, "workers answer");
+  return found;
 }
 
 /** Whether a run goes through. */
@@ -203,6 +219,33 @@ describe("what a role mustn't", () => {
     await works();
   }, 30_000);
 
+  it("nor have the server say it for him: what is stored goes to any subject that a reader names", async () => {
+    await as("client-eve", async (connection) => {
+      const [worker] = (await introductions(connection, "client-eve")).map((one) => one.worker);
+      const manager = await jetstreamManager(connection);
+      const head = Buffer.alloc(20);
+      head.writeUInt8(1, 0);
+      head.writeUInt8(1, 1);
+      head.writeUInt32LE(1, 4);
+      head.writeUInt32LE(1, 8);
+      for (const [run, to, data] of [
+        ["stray-1", `hr.v1.stray.w.${worker}`, head],
+        ["stray-2", `hr.v1.drain.${worker}`, Buffer.from("{}")],
+      ] as const) {
+        const before = said;
+        await manager.consumers.add("HRE", {
+          name: run,
+          deliver_subject: to,
+          filter_subject: `hr.v1.e.${run}`,
+          ack_policy: AckPolicy.None,
+        });
+        await connection.request(`hr.v1.e.${run}`, data, { timeout: 2000 });
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        expect(said.slice(before.length)).toBe("");
+      }
+    });
+  }, 30_000);
+
   it("whoever does it by a verb is told, and nothing hangs", async () => {
     expect(await typed("worker", ...asked("client-eve"))).toMatchObject({
       code: 2,
@@ -260,16 +303,8 @@ describe("who says what nobody says", () => {
     });
     await until(() => run !== "", "it goes on");
     await as("admin-local", async (connection) => {
-      const workers: string[] = [];
+      const workers = (await introductions(connection, "any")).map(({ worker }) => worker);
       const inbox = "hr.v1.in.any.1";
-      connection.subscribe(inbox, {
-        callback: (_error, { data }) => {
-          const introduction = readIntroduction(data);
-          if (introduction) workers.push(introduction.worker);
-        },
-      });
-      connection.publish("hr.v1.discover", "", { reply: inbox });
-      await until(() => workers.length === 2, "workers answer");
       const all = [
         ...["hr.v1.lead", `hr.v1.led.${run}`, "hr.v1.led.x", `hr.v1.run.${run}x`, "hr.v1.discover", inbox],
         ...workers.flatMap((worker) => [

@@ -1,6 +1,7 @@
 // A NATS server on a virtual clock, as far as Headrace uses one: subjects, requests and streams, for processes that are killed and cut off. It
 // loses, repeats, delays and reorders what core NATS may; appends are stored and not acknowledged, or stored late. By dice alone.
 import type { NatsConnection } from "@nats-io/transport-node";
+import { matches } from "../../runtime/engines/nats/connect.ts";
 import type { Appended, Log, LogMessage, Stored } from "../../runtime/engines/nats/journal.ts";
 import type { RunSummary, Streams } from "../../runtime/engines/nats/streams.ts";
 
@@ -75,12 +76,6 @@ export class VirtualNet {
     };
     to.callback(null, { subject, data, reply, respond, json: () => JSON.parse(Buffer.from(data).toString()) as unknown });
   }
-}
-
-function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
-  const most = pattern.at(-1) === ">" ? pattern.length - 1 : null;
-  if (most === null ? pattern.length !== tokens.length : tokens.length <= most) return false;
-  return pattern.slice(0, most ?? pattern.length).every((one, i) => one === "*" || one === tokens[i]);
 }
 
 export class VirtualConnection {

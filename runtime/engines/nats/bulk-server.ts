@@ -24,7 +24,7 @@ import {
   readBulkHead,
   readRequest,
 } from "./bulk-wire.ts";
-import { subjects } from "./connect.ts";
+import { listen, subjects } from "./connect.ts";
 
 /** So many may have connected without having proved anything, each for so long. */
 const MOST_STRANGERS = 64;
@@ -81,34 +81,31 @@ export class BulkServer {
 
   /** Answers what `worker` is asked for over NATS. */
   serve(connection: NatsConnection, worker: string): void {
-    connection.subscribe(subjects.bulk(worker), {
-      callback: (error, message) => {
-        const { reply } = message;
-        if (error || !reply) return;
-        let asked: BulkRequest;
-        try {
-          asked = readRequest(readBulkHead(message.data), message.data.subarray(HEAD_BYTES));
-        } catch {
-          // Whoever says what nobody says gets no answer.
-          return;
-        }
-        // The subject of replies is the asker's own, but for which transfer and offset it is.
-        const user = `${reply.split(".").slice(0, -2).join(".")}.${asked.transfer}`;
-        if (asked.kind === KINDS.done) {
-          this.#done(asked.object, user);
-          return;
-        }
-        const most = Math.floor((connection.info?.max_payload ?? 0) / 2);
-        const answer =
-          NATS_HEAD_BYTES + asked.chunkBytes > most ? Promise.resolve(refusal(asked, KINDS.refused)) : this.#answer(asked, user);
-        void answer.then(({ head, bytes }) => {
-          if (connection.isClosed()) return;
-          // In a header, so that the bytes needn't be copied behind it.
-          const told = headers();
-          told.set(NATS_HEAD, Buffer.from(head).toString("base64"));
-          connection.publish(reply, bytes ?? undefined, { headers: told });
-        });
-      },
+    listen(connection, subjects.bulk(worker), (message) => {
+      const { reply } = message;
+      if (!reply) return;
+      let asked: BulkRequest;
+      try {
+        asked = readRequest(readBulkHead(message.data), message.data.subarray(HEAD_BYTES));
+      } catch {
+        // Whoever says what nobody says gets no answer.
+        return;
+      }
+      // The subject of replies is the asker's own, but for which transfer and offset it is.
+      const user = `${reply.split(".").slice(0, -2).join(".")}.${asked.transfer}`;
+      if (asked.kind === KINDS.done) {
+        this.#done(asked.object, user);
+        return;
+      }
+      const most = Math.floor((connection.info?.max_payload ?? 0) / 2);
+      const answer = NATS_HEAD_BYTES + asked.chunkBytes > most ? Promise.resolve(refusal(asked, KINDS.refused)) : this.#answer(asked, user);
+      void answer.then(({ head, bytes }) => {
+        if (connection.isClosed()) return;
+        // In a header, so that the bytes needn't be copied behind it.
+        const told = headers();
+        told.set(NATS_HEAD, Buffer.from(head).toString("base64"));
+        connection.publish(reply, bytes ?? undefined, { headers: told });
+      });
     });
   }
 

@@ -7,7 +7,7 @@ import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Arrival } from "./bulk-arrival.ts";
 import type { BulkHead } from "./bulk-wire.ts";
 import { Inlet, isProof, KINDS, NATS_HEAD, NONCE_BYTES, PROOF_BYTES, proofOf, readBulkHead, request } from "./bulk-wire.ts";
-import { subjects } from "./connect.ts";
+import { listen, subjects } from "./connect.ts";
 
 /** Over NATS so many chunks are on their way from one holder. */
 const NATS_CHUNKS = 4;
@@ -209,11 +209,7 @@ export class OverNats {
   constructor(connection: NatsConnection, worker: string) {
     this.#connection = connection;
     this.#worker = worker;
-    connection.subscribe(subjects.bulkAnswers(worker, "*", "*"), {
-      callback: (error, message) => {
-        if (!error) this.#given(message);
-      },
-    });
+    listen(connection, subjects.bulkAnswers(worker, "*", "*"), (message) => this.#given(message));
   }
 
   to(holder: string): Way {

@@ -1,9 +1,9 @@
 // Which runs a worker leads: those that it is asked to, and those that nobody leads any more. Hears who leads what; a leader that is silent is
 // asked for, and two answers that nobody is there, or silence for long, are enough. Safety is the journal's alone: two may lead for a moment, and
 // one of them finds out.
-import type { NatsConnection } from "@nats-io/transport-node";
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Led } from "./connect.ts";
-import { BEAT_MS, DOUBT_MS, isDeaf, isGone, LEADER_HUNG_MS, OWN_GAP_MS, subjects } from "./connect.ts";
+import { BEAT_MS, DOUBT_MS, isDeaf, isGone, LEADER_HUNG_MS, listen, OWN_GAP_MS, subjects } from "./connect.ts";
 import type { Open } from "./lead.ts";
 import { lead } from "./lead.ts";
 import { readLead, readLed, readSummary } from "./messages.ts";
@@ -52,30 +52,22 @@ export class Candidate {
   private constructor(options: CandidateOptions) {
     this.#options = options;
     const { connection } = options;
-    this.#asked = connection.subscribe(subjects.lead, {
-      queue: "workers",
-      callback: (error, message) => {
-        if (error) return;
-        const run = readLead(message.data);
-        if (run === null) return;
-        message.respond(JSON.stringify({ worker: options.worker, name: options.name }));
-        this.#lead(run);
-      },
+    const asked = (message: Msg) => {
+      const run = readLead(message.data);
+      if (run === null) return;
+      message.respond(JSON.stringify({ worker: options.worker, name: options.name }));
+      this.#lead(run);
+    };
+    this.#asked = listen(connection, subjects.lead, asked, "workers");
+    listen(connection, subjects.allLed, ({ subject, data }) => {
+      const led = readLed(data);
+      if (led) this.#heard(subject.slice(subject.lastIndexOf(".") + 1), led);
     });
-    connection.subscribe(subjects.allLed, {
-      callback: (error, message) => {
-        const led = error ? null : readLed(message.data);
-        if (led) this.#heard(message.subject.slice(message.subject.lastIndexOf(".") + 1), led);
-      },
-    });
-    connection.subscribe(subjects.summaries, {
-      callback: (error, message) => {
-        const summary = error ? null : readSummary(message.data);
-        if (!summary) return;
-        const { run, status } = summary;
-        if (isGoingOn(status)) this.#watch(run);
-        else this.#watched.delete(run);
-      },
+    listen(connection, subjects.summaries, ({ data }) => {
+      const summary = readSummary(data);
+      if (!summary) return;
+      if (isGoingOn(summary.status)) this.#watch(summary.run);
+      else this.#watched.delete(summary.run);
     });
     this.#timer = setInterval(() => this.#tick(), BEAT_MS);
   }

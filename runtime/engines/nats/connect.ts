@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import type { NatsConnection } from "@nats-io/transport-node";
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { connect, credsAuthenticator, PermissionViolationError } from "@nats-io/transport-node";
 
 /** How often each side beats. */
@@ -48,6 +48,33 @@ export const subjects = {
   bulk: (worker: string) => `hr.v1.o.${worker}.get`,
   bulkAnswers: (worker: string, transfer: string, offset: string) => `hr.v1.in.${worker}.${transfer}.${offset}`,
 };
+
+/** Whether a pattern stands for a subject, both cut at their dots. */
+export function matches(pattern: readonly string[], subject: readonly string[]): boolean {
+  const isOpen = pattern.at(-1) === ">";
+  const fixed = isOpen ? pattern.length - 1 : pattern.length;
+  if (isOpen ? subject.length <= fixed : subject.length !== fixed) return false;
+  return pattern.slice(0, fixed).every((one, i) => one === "*" || one === subject[i]);
+}
+
+/**
+ * All that is sent to such subjects. Whoever may read a stream can have the server send what is stored there anywhere, past all permissions: it keeps
+ * the subject that it was stored under, and isn't heard.
+ */
+export function listen(
+  connection: NatsConnection,
+  pattern: string,
+  heard: (message: Msg) => void,
+  queue?: string,
+): { unsubscribe(): void } {
+  const wanted = pattern.split(".");
+  return connection.subscribe(pattern, {
+    ...(queue === undefined ? {} : { queue }),
+    callback: (error, message) => {
+      if (!error && matches(wanted, message.subject.split("."))) heard(message);
+    },
+  });
+}
 
 /** The worker that a message to a leader is from. */
 export const senderOf = (toLeader: string): string => toLeader.split(".").slice(4).join(".");

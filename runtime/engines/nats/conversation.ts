@@ -4,7 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { frame, unframe } from "../../hosts/frames.ts";
 import type { FromHost, ObjectRef, ToHost, WorkerLink } from "../../hosts/link.ts";
-import type { Bulk } from "./bulk.ts";
+import type { Bulk, Pulled } from "./bulk.ts";
 import type { CallKeeperOptions, CallLogs } from "./calls.ts";
 import { CallKeeper } from "./calls.ts";
 import { frameBytes, subjects } from "./connect.ts";
@@ -190,7 +190,8 @@ export class Conversation {
   async #pull({ request, ref, sources }: Extract<ToWorker, { type: "pull" }>): Promise<void> {
     const turn = this.#turn;
     const host = this.#host;
-    const pulled = await this.#options.bulk?.pull(sources);
+    // It never rejects but for what no leader says.
+    const pulled = await this.#options.bulk?.pull(sources).catch((error: unknown): Pulled => ({ how: "failed", why: String(error) }));
     if (this.#over || this.#turn !== turn || this.#host !== host || !host) return;
     if (pulled?.how === "whole") {
       const { bytes, directBytes, natsBytes, release } = pulled;

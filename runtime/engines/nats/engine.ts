@@ -8,7 +8,7 @@ import type { Engine, RunOptions, RunResult } from "../../index.ts";
 import { decode } from "../../objects/codec.ts";
 import { runOptions } from "../options.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
-import { connectTo, frameBytes, identityOf, refusalOf, subjects } from "./connect.ts";
+import { connectTo, frameBytes, identityOf, listen, refusalOf, subjects } from "./connect.ts";
 import type { RunEnd } from "./journal.ts";
 import { appendTo, messagesOf } from "./journal.ts";
 import type { RunHeader } from "./lead.ts";
@@ -118,15 +118,13 @@ class NatsCluster implements Cluster {
   async workers(): Promise<readonly Introduction[]> {
     const found: Introduction[] = [];
     const inbox = subjects.answers(this.#identity, randomBytes(8).toString("hex"));
-    const subscription = this.#connection.subscribe(inbox, {
-      callback: (error, message) => {
-        const introduction = error ? null : readIntroduction(message.data);
-        if (introduction) found.push(introduction);
-      },
+    const listening = listen(this.#connection, inbox, ({ data }) => {
+      const introduction = readIntroduction(data);
+      if (introduction) found.push(introduction);
     });
     this.#connection.publish(subjects.discover, undefined, { reply: inbox });
     await new Promise((resolve) => setTimeout(resolve, 500));
-    subscription.unsubscribe();
+    listening.unsubscribe();
     return found.sort((a, b) => a.name.localeCompare(b.name));
   }
 
@@ -149,9 +147,7 @@ class NatsCluster implements Cluster {
     }
     if (isSecret.size > 0) {
       const secrets = Object.fromEntries(Object.entries(params).filter(([name]) => isSecret.has(name)));
-      this.#connection.subscribe(subjects.secrets(run), {
-        callback: (error, message) => void (error || message.respond(JSON.stringify(secrets))),
-      });
+      listen(this.#connection, subjects.secrets(run), (message) => void message.respond(JSON.stringify(secrets)));
     }
     // Whoever leads the run tells what comes after it.
     await tellPlan(this.#streams, run, plan, frameBytes(this.#connection));

@@ -12,7 +12,7 @@ import { isPlaced } from "../places.ts";
 import { WorkerPool } from "../pool.ts";
 import { Recall } from "../recall.ts";
 import type { Introduction, Led } from "./connect.ts";
-import { BEAT_MS, frameBytes, isThere, onReconnect, senderOf, subjects } from "./connect.ts";
+import { BEAT_MS, frameBytes, isThere, listen, onReconnect, senderOf, subjects } from "./connect.ts";
 import type { RunEnd } from "./journal.ts";
 import { appendTo, Journal, messagesOf, Reader, Unreadable } from "./journal.ts";
 import { NatsLink } from "./link.ts";
@@ -131,7 +131,7 @@ class Leader {
     this.#beat("leading");
     const beating = setInterval(() => this.#beat("leading"), BEAT_MS);
     this.#timers.add(beating);
-    const alive = this.#connection.subscribe(subjects.alive(run), { callback: (error, message) => void (error || message.respond()) });
+    const alive = listen(this.#connection, subjects.alive(run), (message) => void message.respond());
     try {
       const how = await Promise.race([end ? this.#tellEnd(header, end, null) : this.#drive(header, journal), this.#left]);
       if (how !== "over") {
@@ -250,32 +250,23 @@ class Leader {
 
   #listen(journal: Journal): void {
     const { run } = this.#options;
-    this.#connection.subscribe(subjects.allToLeader(run), {
-      callback: (error, message) => {
-        if (!error) this.#links.get(senderOf(message.subject))?.heard(message.data);
-      },
-    });
+    listen(this.#connection, subjects.allToLeader(run), ({ subject, data }) => this.#links.get(senderOf(subject))?.heard(data));
     void onReconnect(this.#connection, () => {
       for (const link of this.#links.values()) link.session.resend();
     });
-    this.#connection.subscribe(subjects.ask(run), {
-      callback: (error, message) => {
-        if (error) return;
-        // Whoever asks is answered once nothing can bring the run back.
-        void journal.record({ type: "cancel" }).then((stored) => {
-          if (!stored) return;
-          message.respond();
-          this.#cancelling.abort();
-        });
-      },
+    listen(this.#connection, subjects.ask(run), (message) => {
+      // Whoever asks is answered once nothing can bring the run back.
+      void journal.record({ type: "cancel" }).then((stored) => {
+        if (!stored) return;
+        message.respond();
+        this.#cancelling.abort();
+      });
     });
     const inbox = subjects.answers(this.#options.worker, `${run}.${this.#epoch}`);
-    this.#connection.subscribe(inbox, {
-      callback: (error, message) => {
-        // Where nobody is there the server itself answers, with nothing.
-        const introduction = error ? null : readIntroduction(message.data);
-        if (introduction) this.#introduced(introduction);
-      },
+    listen(this.#connection, inbox, ({ data }) => {
+      // Where nobody is there the server itself answers, with nothing.
+      const introduction = readIntroduction(data);
+      if (introduction) this.#introduced(introduction);
     });
     const ask = () => {
       if (!this.#connection.isClosed()) this.#connection.publish(subjects.discover, undefined, { reply: inbox });

@@ -7,7 +7,7 @@ import type { WorkerLink } from "../../hosts/link.ts";
 import { Bulk } from "./bulk.ts";
 import { Candidate } from "./candidate.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
-import { connectTo, identityOf, meetsAt, onDeaf, onReconnect, subjects } from "./connect.ts";
+import { connectTo, identityOf, listen, meetsAt, onDeaf, onReconnect, subjects } from "./connect.ts";
 import { Conversation } from "./conversation.ts";
 import type { Open } from "./lead.ts";
 import { readObjectName } from "./link.ts";
@@ -122,12 +122,9 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
       new Promise<string>((resolve) => void onDeaf(connection, ({ message }) => resolve(message))),
     ]),
   };
-  connection.subscribe(subjects.drain(id), {
-    callback: (error, message) => {
-      if (error) return;
-      message.respond();
-      running.onDrain?.();
-    },
+  listen(connection, subjects.drain(id), (message) => {
+    message.respond();
+    running.onDrain?.();
   });
   return running;
 }
@@ -154,18 +151,11 @@ class Worker {
     this.#conversations = conversations;
     this.#bulk = bulk;
     const { id, slots, name, labels = [] } = parts;
-    connection.subscribe(subjects.alive(id), { callback: (error, message) => void (error || message.respond()) });
-    connection.subscribe(subjects.allToWorker(id), {
-      callback: (error, message) => {
-        if (!error) this.#heard(message.subject.split(".")[2]!, message.data);
-      },
-    });
-    connection.subscribe(subjects.discover, {
-      callback: (error, message) => {
-        if (error) return;
-        const leaving = this.#drained ? [...this.#conversations.keys()] : null;
-        message.respond(JSON.stringify({ worker: id, name, slots, labels, leaving } satisfies Introduction));
-      },
+    listen(connection, subjects.alive(id), (message) => void message.respond());
+    listen(connection, subjects.allToWorker(id), ({ subject, data }) => this.#heard(subject.split(".")[2]!, data));
+    listen(connection, subjects.discover, (message) => {
+      const leaving = this.#drained ? [...this.#conversations.keys()] : null;
+      message.respond(JSON.stringify({ worker: id, name, slots, labels, leaving } satisfies Introduction));
     });
     void onReconnect(connection, () => {
       for (const conversation of this.#conversations.values()) conversation.resend();
