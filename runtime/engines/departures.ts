@@ -15,7 +15,7 @@ export class Departures {
   readonly #bring: (to: PoolWorker, stage: number, block: number) => Promise<boolean>;
   readonly #handingOver = new Set<number>();
   /** Since when each has had nothing to do. */
-  readonly #idleMs = new Map<number, number>();
+  readonly #idleSinceMs = new Map<number, number>();
 
   constructor(state: State, pool: WorkerPool, bring: (to: PoolWorker, stage: number, block: number) => Promise<boolean>) {
     this.#state = state;
@@ -27,8 +27,8 @@ export class Departures {
   look(nowMs: number): void {
     for (const [index, worker] of this.#state.workers) {
       if (!worker.isLeaving || this.#handingOver.has(index) || !isIdle(worker)) continue;
-      const idleMs = nowMs - (this.#idleMs.get(index) ?? nowMs);
-      if (idleMs === 0) this.#idleMs.set(index, nowMs);
+      const idleMs = nowMs - (this.#idleSinceMs.get(index) ?? nowMs);
+      if (idleMs === 0) this.#idleSinceMs.set(index, nowMs);
       if (this.#others(index).length > 0 || idleMs > OTHERS_MS) void this.#letGo(index);
     }
   }
@@ -41,7 +41,7 @@ export class Departures {
     this.#handingOver.add(index);
     const left = this.#onlyThere(index);
     const lane = async () => {
-      for (let next = left.shift(); next; next = left.shift()) {
+      for (let next = left.pop(); next; next = left.pop()) {
         const others = [...this.#pool.workers.values()].filter(
           (one) => one.index !== index && !this.#state.workers.get(one.index)?.isLeaving,
         );

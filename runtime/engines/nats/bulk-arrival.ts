@@ -25,14 +25,14 @@ export class Arrival {
   readonly chunkBytes: number;
   total = -1;
   readonly hashes: (Uint8Array | undefined)[] = [];
-  readonly #grounds: Grounds;
+  readonly #spares: Spares;
   #memory: Growing | null = null;
   directBytes = 0;
   natsBytes = 0;
 
-  constructor(chunkBytes: number, grounds: Grounds) {
+  constructor(chunkBytes: number, spares: Spares) {
     this.chunkBytes = chunkBytes;
-    this.#grounds = grounds;
+    this.#spares = spares;
   }
 
   get chunks(): number {
@@ -64,7 +64,7 @@ export class Arrival {
     if (this.total < 0) {
       if (!Number.isInteger(total) || total < 0 || total > MOST_BYTES) throw new Error(`it claims an object of ${total} bytes`);
       this.total = total;
-      this.#memory = this.#grounds.take(total);
+      this.#memory = this.#spares.take(total);
     }
     const at = chunk * this.chunkBytes;
     if (total !== this.total || chunk >= this.chunks || bytes !== Math.min(this.chunkBytes, total - at))
@@ -85,7 +85,7 @@ export class Arrival {
   get whole(): Whole {
     const memory = this.#memory!;
     const { directBytes, natsBytes } = this;
-    const release = () => this.#grounds.give(memory);
+    const release = () => this.#spares.give(memory);
     return { how: "whole", bytes: new Uint8Array(memory, 0, this.total), directBytes, natsBytes, release };
   }
 }
@@ -96,7 +96,7 @@ const growing = (most: number): Growing =>
   new (ArrayBuffer as unknown as new (bytes: number, options: { maxByteLength: number }) => Growing)(0, { maxByteLength: most });
 
 /** Memory that objects come to. To have new pages of it costs as much as to move them, so some is kept for the next one. */
-export class Grounds {
+export class Spares {
   #spare: Growing | null = null;
   #letGo: NodeJS.Timeout | null = null;
 

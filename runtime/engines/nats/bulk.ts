@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Whole } from "./bulk-arrival.ts";
-import { Arrival, Grounds } from "./bulk-arrival.ts";
+import { Arrival, Spares } from "./bulk-arrival.ts";
 import { BulkServer } from "./bulk-server.ts";
 import type { Given, Way } from "./bulk-ways.ts";
 import { Direct, OverNats, Turns } from "./bulk-ways.ts";
@@ -50,7 +50,7 @@ export class Bulk {
   readonly #server: BulkServer;
   readonly #chunkBytes: number;
   readonly #overNats: OverNats;
-  readonly #grounds = new Grounds();
+  readonly #spares = new Spares();
   readonly #turns = new Map<string, Turns>();
   readonly #callees = new Map<string, Direct>();
   /** Holders that couldn't be reached, until when they aren't called. */
@@ -79,7 +79,7 @@ export class Bulk {
 
   /** Asks holders one after another, each by the best way first; what one has given needn't be given by the next. Never rejects. */
   async pull(sources: readonly BulkSource[]): Promise<Pulled> {
-    const arrival = new Arrival(this.#chunkBytes, this.#grounds);
+    const arrival = new Arrival(this.#chunkBytes, this.#spares);
     const why: string[] = [];
     for (const source of sources) {
       const turns = this.#turnsAt(source.worker);
@@ -168,7 +168,7 @@ export class Bulk {
   close(): void {
     this.#server.close();
     this.#overNats.close();
-    this.#grounds.clear();
+    this.#spares.clear();
     for (const callee of [...this.#callees.values()]) callee.close();
   }
 }

@@ -3,7 +3,7 @@
 // one of them finds out.
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Led } from "./connect.ts";
-import { BEAT_MS, DOUBT_MS, isDeaf, isGone, LEADER_HUNG_MS, listen, OWN_GAP_MS, subjects } from "./connect.ts";
+import { BEAT_MS, DOUBT_MS, isAway, isGone, LEADER_HUNG_MS, listen, OWN_GAP_MS, subjects } from "./connect.ts";
 import type { Open } from "./lead.ts";
 import { lead } from "./lead.ts";
 import { readLead, readLed, readSummary } from "./messages.ts";
@@ -95,7 +95,7 @@ export class Candidate {
 
   #tick(): void {
     const nowMs = performance.now();
-    const wasAway = nowMs - this.#tickMs > BEAT_MS + OWN_GAP_MS || isDeaf(this.#options.connection);
+    const wasAway = nowMs - this.#tickMs > BEAT_MS + OWN_GAP_MS || isAway(this.#options.connection);
     this.#tickMs = nowMs;
     for (const [run, watched] of this.#watched) {
       if (wasAway) watched.heardMs = nowMs;

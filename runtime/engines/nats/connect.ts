@@ -181,11 +181,17 @@ export function refusalOf(error: unknown): NotAllowed | null {
   return null;
 }
 
+/** Throws what the server doesn't let this one do; whoever calls deals with all else. */
+export function throwRefusal(error: unknown): void {
+  const refusal = refusalOf(error);
+  if (refusal) throw refusal;
+}
+
 /**
  * Calls back where the server doesn't let this one listen where it has to. Where it doesn't let it speak is no matter: whoever asks says where to answer, and
  * may say anything.
  */
-export async function onDeaf(connection: NatsConnection, then: (refusal: NotAllowed) => void): Promise<void> {
+export async function onForbiddenToListen(connection: NatsConnection, then: (refusal: NotAllowed) => void): Promise<void> {
   for await (const status of connection.status()) {
     if (status.type !== "error" || !(status.error instanceof PermissionViolationError) || status.error.operation !== "subscription")
       continue;
@@ -234,7 +240,7 @@ export function frameBytes(connection: NatsConnection): number {
 /** Those whose server is away. */
 const away = new WeakSet<NatsConnection>();
 /** Nobody can be heard over it just now, so nobody is judged by silence. */
-export const isDeaf = (connection: NatsConnection): boolean => connection.isClosed() || away.has(connection);
+export const isAway = (connection: NatsConnection): boolean => connection.isClosed() || away.has(connection);
 
 /** When connections came back last. */
 const backSinceMs = new WeakMap<NatsConnection, number>();

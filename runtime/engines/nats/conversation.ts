@@ -264,7 +264,7 @@ class Host {
   #nextRequest = 0;
   readonly #calls: CallKeeper;
   /** What waits until the calls that were told before it are kept, in order. */
-  #turn: Promise<void> = Promise.resolve();
+  #inOrder: Promise<void> = Promise.resolve();
   #waiting = 0;
   #isGone = false;
 
@@ -277,7 +277,7 @@ class Host {
     this.#calls = new CallKeeper({
       ...keeping,
       nonce: () => randomBytes(12).toString("base64url"),
-      whenDurable: (then) => this.#inTurn(() => this.ledger.whenDurable(then)),
+      whenDurable: (then) => this.#afterCalls(() => this.ledger.whenDurable(then)),
     });
     this.link = link;
     this.home = `${worker}.${randomBytes(4).toString("hex")}`;
@@ -327,7 +327,7 @@ class Host {
     if (message.type === "called") this.#calls.said(message);
     else if (message.type === "callsWanted") void this.#recalled(message);
     else if (isAccount(message))
-      this.#inTurn(() => {
+      this.#afterCalls(() => {
         this.ledger.said(message);
         this.#say(message);
       });
@@ -335,14 +335,14 @@ class Host {
   }
 
   /** An answer counts once what it may depend on can't be lost. */
-  #inTurn(act: () => void): void {
+  #afterCalls(act: () => void): void {
     const { stored } = this.#calls;
     if (stored === null && this.#waiting === 0) {
       act();
       return;
     }
     this.#waiting++;
-    this.#turn = this.#turn
+    this.#inOrder = this.#inOrder
       .then(() => stored)
       .then(() => {
         this.#waiting--;

@@ -8,7 +8,7 @@ import type { Engine, RunOptions, RunResult } from "../../index.ts";
 import { decode } from "../../objects/codec.ts";
 import { runOptions } from "../options.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
-import { connectTo, frameBytes, identityOf, listen, refusalOf, subjects } from "./connect.ts";
+import { connectTo, frameBytes, identityOf, listen, subjects, throwRefusal } from "./connect.ts";
 import type { RunEnd } from "./journal.ts";
 import { appendTo, messagesOf } from "./journal.ts";
 import type { RunHeader } from "./lead.ts";
@@ -100,8 +100,7 @@ class NatsCluster implements Cluster {
         const answer = await this.#connection.request(subjects.discover, undefined, { timeout: ASK_MS });
         if (readIntroduction(answer.data)?.leaving === null) return true;
       } catch (error) {
-        const refusal = refusalOf(error);
-        if (refusal) throw refusal;
+        throwRefusal(error);
         // Nobody is there yet.
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -111,7 +110,8 @@ class NatsCluster implements Cluster {
 
   async drain(worker: string): Promise<void> {
     await this.#connection.request(subjects.drain(worker), undefined, { timeout: ASK_MS }).catch((error: unknown) => {
-      throw refusalOf(error) ?? error;
+      throwRefusal(error);
+      throw error;
     });
   }
 
@@ -171,8 +171,8 @@ class NatsCluster implements Cluster {
     try {
       await this.#connection.request(subjects.lead, JSON.stringify({ run }), { timeout: ASK_MS });
     } catch (error) {
-      const refusal = refusalOf(error);
-      if (refusal || this.#connection.isClosed()) throw refusal ?? error;
+      throwRefusal(error);
+      if (this.#connection.isClosed()) throw error;
     }
   }
 

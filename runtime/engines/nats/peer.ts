@@ -1,6 +1,6 @@
 // The other side of a conversation, watched: silence, then a question, then a verdict. Shared by engine and worker.
 import type { NatsConnection } from "@nats-io/transport-node";
-import { BEAT_MS, DOUBT_MS, HUNG_MS, isDeaf, isGone, OWN_GAP_MS } from "./connect.ts";
+import { BEAT_MS, DOUBT_MS, HUNG_MS, isAway, isGone, OWN_GAP_MS } from "./connect.ts";
 
 export interface PeerOptions {
   readonly connection: NatsConnection;
@@ -34,7 +34,7 @@ export class Peer {
 
   #tick(): void {
     const nowMs = performance.now();
-    if (nowMs - this.#tickMs > BEAT_MS + OWN_GAP_MS || isDeaf(this.#options.connection)) this.#heardMs = nowMs;
+    if (nowMs - this.#tickMs > BEAT_MS + OWN_GAP_MS || isAway(this.#options.connection)) this.#heardMs = nowMs;
     this.#tickMs = nowMs;
     this.#options.beat();
     const silentMs = nowMs - this.#heardMs;

@@ -5,7 +5,7 @@ import { DeliverPolicy, DiscardPolicy, jetstream, jetstreamManager, RetentionPol
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { headers } from "@nats-io/transport-node";
 import type { CallLogs } from "./calls.ts";
-import { refusalOf } from "./connect.ts";
+import { refusalOf, throwRefusal } from "./connect.ts";
 import type { Appended, Log, LogMessage, Stored } from "./journal.ts";
 import { readSummary } from "./messages.ts";
 
@@ -161,8 +161,7 @@ class JetStreams implements Streams {
     try {
       answer = await this.#connection.request(subject, bytes, { headers: head, timeout: ANSWER_LIMIT_MS });
     } catch (error) {
-      const refusal = refusalOf(error);
-      if (refusal) throw refusal;
+      throwRefusal(error);
       // Whatever went wrong on the way says nothing of whether it is stored: the log is asked.
       if (!this.#connection.isClosed()) await pause(AGAIN_MS);
       return { how: "unknown" };
@@ -237,8 +236,7 @@ class JetStreams implements Streams {
         return;
       } catch (error) {
         if (error instanceof Refused || this.#connection.isClosed()) throw error;
-        const refusal = refusalOf(error);
-        if (refusal) throw refusal;
+        throwRefusal(error);
         await pause(AGAIN_MS);
       }
     }
@@ -309,8 +307,7 @@ class JetStreams implements Streams {
       } catch (error) {
         const { code } = error as { readonly code?: unknown };
         if (this.#connection.isClosed() || code === NOT_FOUND) throw error;
-        const refusal = refusalOf(error);
-        if (refusal) throw refusal;
+        throwRefusal(error);
         await pause(AGAIN_MS);
       }
     }

@@ -7,7 +7,7 @@ import type { WorkerLink } from "../../hosts/link.ts";
 import { Bulk } from "./bulk.ts";
 import { Candidate } from "./candidate.ts";
 import type { ConnectOptions, Introduction } from "./connect.ts";
-import { connectTo, identityOf, listen, meetsAt, onDeaf, onReconnect, subjects } from "./connect.ts";
+import { connectTo, identityOf, listen, meetsAt, onForbiddenToListen, onReconnect, subjects } from "./connect.ts";
 import { Conversation } from "./conversation.ts";
 import type { Open } from "./lead.ts";
 import { readObjectName } from "./link.ts";
@@ -119,7 +119,7 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     },
     ended: Promise.race([
       connection.closed().then(() => "the connection has ended"),
-      new Promise<string>((resolve) => void onDeaf(connection, ({ message }) => resolve(message))),
+      new Promise<string>((resolve) => void onForbiddenToListen(connection, ({ message }) => resolve(message))),
     ]),
   };
   listen(connection, subjects.drain(id), (message) => {
